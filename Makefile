@@ -1,0 +1,39 @@
+# make setup, make demo, make test: see README.md
+.DELETE_ON_ERROR:
+.PHONY: setup demo test lint coverage bench lock
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+STUDY ?= demo
+ARGS ?=
+
+setup: $(READY)
+
+# uv installs in seconds what takes pip minutes; it is used where it is present.
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo "Installing the pinned requirements into $(VENV) (about 6 GB, with CUDA libraries) ..."
+	$(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null; then uv pip sync -q --python $(VENV)/bin/python requirements.txt; \
+	else $(VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt; fi
+	@touch $@
+
+demo: setup
+	snakemake --cores all $(ARGS)
+	snakemake --cores all --report results/demo/snakemake_report.html $(ARGS)
+
+test: setup
+	python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	mypy
+
+# Pins every dependency with hashes and without naming a registry.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	  --generate-hashes -o requirements.txt

@@ -1,0 +1,28 @@
+"""textSCF: from data to the paper's tables and figures."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if "study" not in config:
+
+    configfile: f"{workflow.basedir}/config/demo.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/segmentation.smk"
+include: "rules/prompts.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        rules.segmentors.input,
+        rules.prompts.input,

@@ -1,0 +1,26 @@
+rule evaluate:
+    input:
+        config=f"{RUN}/config.yaml",
+        cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
+        checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
+    output:
+        metrics=f"{RUN}/metrics.csv",
+        pairs=f"{RUN}/pairs.csv",
+    log:
+        f"{RUN}/logs/evaluate.log",
+    benchmark:
+        f"{RUN}/logs/evaluate.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        gpu=lambda wildcards, input: 1 if input.checkpoint else 0,
+        mem_mb=16000,
+        runtime=120,
+    params:
+        checkpoint=lambda wildcards, input: (
+            f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
+        ),
+    shell:
+        "{SCRIPTS}/evaluate.py --config {input.config} --cohort $(dirname {input.cohort}) {params.checkpoint}"
+        " --out $(dirname {output.metrics}) --workers {threads} 2> {log}"

@@ -1,0 +1,37 @@
+FIGURE = f"results/{study.name}/figures/{{figure}}"
+
+
+rule figure:
+    input:
+        config=f"{FIGURE}/config.yaml",
+        metrics=lambda wildcards: files.metrics(wildcards.figure),
+        extra=lambda wildcards: files.figure(wildcards.figure),
+    output:
+        pdf=f"{FIGURE}.pdf",
+        png=report(
+            f"{FIGURE}.png",
+            caption="../captions/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        caption=f"{FIGURE}.txt",
+    log:
+        f"{FIGURE}/logs/figure.log",
+    conda:
+        ENVIRONMENT
+    shell:
+        "{SCRIPTS}/figure.py --config {input.config} --results results --out {output.pdf} 2> {log}"
+
+
+for _figure in study.figures:
+
+    rule:
+        name:
+            _figure
+        input:
+            f"results/{study.name}/figures/{_figure}.pdf",
+
+
+rule figures:
+    input:
+        expand(f"{FIGURE}.pdf", figure=study.figures),

@@ -1,0 +1,31 @@
+PROMPTS = f"{COHORT}/prompts/{{prompts}}"
+
+
+rule embed_prompts:
+    input:
+        config=f"{PROMPTS}/config.yaml",
+    output:
+        embedding=f"{PROMPTS}/embedding.npz",
+        provenance=f"{PROMPTS}/embedding.json",
+        picture=report(
+            f"{PROMPTS}/similarity.png",
+            caption="../captions/prompts.rst",
+            category="Prompts",
+        ),
+        vector=f"{PROMPTS}/similarity.pdf",
+    log:
+        f"{PROMPTS}/logs/embed.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+    shell:
+        "{SCRIPTS}/embed_prompts.py --config {input.config} --out {output.embedding} 2> {log}"
+
+
+rule prompts:
+    input:
+        [
+            f"results/cohorts/{c}/prompts/{p}/similarity.png"
+            for c, p in files.prompt_sets()
+        ],

@@ -1,0 +1,81 @@
+SEGMENTATION = f"{COHORT}/segmentations/{{segmentor}}"
+
+
+rule train_segmentor:
+    input:
+        config=f"{SEGMENTATION}/config.yaml",
+        cohort=f"{COHORT}/cohort.json",
+    output:
+        network=f"{SEGMENTATION}/network.pt",
+        history=f"{SEGMENTATION}/history.csv",
+    log:
+        f"{SEGMENTATION}/logs/train.log",
+    benchmark:
+        f"{SEGMENTATION}/logs/train.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 16
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=1440,
+    shell:
+        "{SCRIPTS}/train_segmentor.py --config {input.config} --cohort $(dirname {input.cohort})"
+        " --out {output.network} --threads {threads} 2> {log}"
+
+
+rule segment:
+    input:
+        config=f"{SEGMENTATION}/config.yaml",
+        cohort=f"{COHORT}/cohort.json",
+        network=lambda wildcards: files.segmentor_network(
+            wildcards.cohort, wildcards.segmentor
+        ),
+    output:
+        f"{SEGMENTATION}/segmentation.json",
+    log:
+        f"{SEGMENTATION}/logs/segment.log",
+    benchmark:
+        f"{SEGMENTATION}/logs/segment.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 16
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        network=lambda wildcards, input: (
+            f"--network {input.network}" if input.network else ""
+        ),
+    shell:
+        "{SCRIPTS}/segment.py --config {input.config} --cohort $(dirname {input.cohort}) {params.network}"
+        " --out {output} --threads {threads} 2> {log}"
+
+
+rule segmentor_accuracy:
+    input:
+        cohort=f"{COHORT}/cohort.json",
+        segmentation=f"{SEGMENTATION}/segmentation.json",
+    output:
+        structures=f"{SEGMENTATION}/accuracy.csv",
+        splits=report(
+            f"{SEGMENTATION}/accuracy_by_split.csv",
+            caption="../captions/segmentor.rst",
+            category="Segmentors",
+        ),
+    log:
+        f"{SEGMENTATION}/logs/accuracy.log",
+    conda:
+        ENVIRONMENT
+    shell:
+        "{SCRIPTS}/segmentor_accuracy.py --cohort $(dirname {input.cohort}) --segmentation {input.segmentation}"
+        " --out {output.structures} 2> {log}"
+
+
+rule segmentors:
+    input:
+        [
+            f"results/cohorts/{c}/segmentations/{s}/accuracy_by_split.csv"
+            for c, s in files.segmentors()
+        ],

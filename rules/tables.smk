@@ -1,0 +1,40 @@
+TABLE = f"results/{study.name}/tables/{{table}}"
+
+
+rule table:
+    input:
+        config=f"{TABLE}/config.yaml",
+        metrics=lambda wildcards: files.metrics(wildcards.table),
+        reported=f"{workflow.basedir}/config/reported.yaml",
+    output:
+        csv=f"{TABLE}.csv",
+        markdown=f"{TABLE}.md",
+        latex=f"{TABLE}.tex",
+        tests=f"{TABLE}_tests.csv",
+        page=report(
+            f"{TABLE}.html",
+            caption="../captions/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        f"{TABLE}/logs/table.log",
+    conda:
+        ENVIRONMENT
+    shell:
+        "{SCRIPTS}/table.py --config {input.config} --results results --reported {input.reported}"
+        " --out {output.csv} 2> {log}"
+
+
+for _table in study.tables:
+
+    rule:
+        name:
+            _table
+        input:
+            f"results/{study.name}/tables/{_table}.csv",
+
+
+rule tables:
+    input:
+        expand(f"{TABLE}.csv", table=study.tables),

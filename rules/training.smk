@@ -1,0 +1,28 @@
+rule train:
+    input:
+        config=f"{RUN}/config.yaml",
+        cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
+        head=lambda wildcards: files.head(wildcards.run).values(),
+    output:
+        checkpoint=f"{RUN}/checkpoint.pt",
+        history=f"{RUN}/history.csv",
+        timing=f"{RUN}/timing.json",
+        environment=f"{RUN}/environment.json",
+    log:
+        f"{RUN}/logs/train.log",
+    benchmark:
+        f"{RUN}/logs/train.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        head=lambda wildcards: [
+            f"--{k} {v}" for k, v in files.head(wildcards.run).items()
+        ],
+    shell:
+        "{SCRIPTS}/train.py --config {input.config} --cohort $(dirname {input.cohort}) {params.head}"
+        " --out $(dirname {output.checkpoint}) --threads {threads} 2> {log}"

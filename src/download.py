@@ -1,0 +1,26 @@
+"""Link, unpack or download the stored scans of a cohort and write their source.json."""
+
+import argparse
+from pathlib import Path
+
+from textscf.cli import run, setup_logging
+
+
+def main() -> None:
+    """Parse the command line and obtain the source."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="resolved cohort config, YAML")
+    parser.add_argument("--data-root", type=Path, help="local mirror, searched before any download")
+    parser.add_argument("--out", type=Path, required=True, help="source.json; the folder source/ goes beside it")
+    parser.add_argument("--log", type=Path, help="file that the log goes to as well")
+    arguments = parser.parse_args()
+    setup_logging(arguments.log)
+
+    from textscf.data.download import obtain_source
+    from textscf.io import read_yaml
+
+    obtain_source(read_yaml(arguments.config), arguments.data_root, arguments.out.parent)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,38 @@
+"""Encode the prompts of an anatomy: embedding.npz, embedding.json, similarity.pdf and similarity.png."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from textscf.cli import run, setup_logging
+from textscf.io import read_yaml
+from textscf.prompts import PromptSet, embed, save_embedding
+from textscf.prompts.similarity import plot_similarity
+from textscf.settings import fill
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="resolved settings of the prompt set (YAML)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="embedding to write (.npz); its provenance and heat map go beside it",
+    )
+    parser.add_argument("--device", default="cpu", help="where the text encoder runs, e.g. cuda (default: cpu)")
+    parser.add_argument("--log", type=Path, help="log file")
+    arguments = parser.parse_args()
+    setup_logging(arguments.log)
+
+    settings = fill(PromptSet, read_yaml(arguments.config), arguments.config)
+    embedding, provenance = embed(settings, arguments.device)
+    folder = arguments.out.parent
+    title = f"{settings.anatomy['title']}, encoder {settings.encoder}, background {settings.background}"
+    plot_similarity(embedding, title, folder / "similarity.pdf", folder / "similarity.png")
+    save_embedding(arguments.out, embedding, provenance)
+    logging.info("%d regions as vectors of length %d", *embedding.vectors.shape)
+
+
+if __name__ == "__main__":
+    run(main)

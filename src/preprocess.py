@@ -1,0 +1,27 @@
+"""Bring every scan of a cohort onto the cohort's grid and write its cohort.json."""
+
+import argparse
+from pathlib import Path
+
+from textscf.cli import run, setup_logging
+
+
+def main() -> None:
+    """Parse the command line and prepare the cohort."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="resolved cohort config, YAML")
+    parser.add_argument("--raw", type=Path, required=True, help="folder of the stored images and label maps")
+    parser.add_argument("--out", type=Path, required=True, help="cohort.json; images/ and labels/ go beside")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    parser.add_argument("--log", type=Path, help="file that the log goes to as well")
+    arguments = parser.parse_args()
+    setup_logging(arguments.log)
+
+    from textscf.data.preprocess import preprocess_cohort
+    from textscf.io import read_yaml
+
+    preprocess_cohort(read_yaml(arguments.config), arguments.raw, arguments.out.parent, arguments.workers)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,57 @@
+"""Training state on disk, and stopping in time: what every training of the project shares."""
+
+import pickle
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from textscf.errors import InputError
+from textscf.io import atomic_path
+
+STOPPED_EXIT_CODE = 75
+"""Exit code of a training that SIGTERM stopped and that can go on from its state (EX_TEMPFAIL of sysexits.h)."""
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write `state` (tensors, numbers, strings, lists, dicts) atomically; same state, same bytes."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        torch.save(dict(state), stream)
+
+
+def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read what `save_state` wrote, tensors on `device`; never unpickles code.
+
+    InputError if the file is missing, truncated, or not a mapping of tensors and plain values.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a PyTorch checkpoint")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a PyTorch checkpoint ({reason})") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds {type(state).__name__}; expected a mapping")
+    return state
+
+
+class StopSignal:
+    """Within this context SIGTERM ends nothing but sets `requested`; for the main thread."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: Any = None
+
+    def __enter__(self) -> "StopSignal":
+        self._previous = signal.signal(signal.SIGTERM, self._request)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True

@@ -1,0 +1,6 @@
+"""Studies, cohorts, prompts and experiments as validated plain data. Needs neither torch nor NumPy."""
+
+from textscf.config.files import StudyFiles
+from textscf.config.study import Study, load_study
+
+__all__ = ["Study", "StudyFiles", "load_study"]

@@ -1,0 +1,61 @@
+"""The files below `config/`: cohorts with their anatomies and phantoms, prompt sets, experiments."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from textscf.config.validation import read_validated, suggest
+from textscf.errors import InputError
+
+
+class Catalogue:
+    """Reads and checks entries of a `config/` folder by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def schema(self, kind: str) -> Path:
+        """The JSON schema of a kind of file."""
+        return self.folder / "schemas" / f"{kind}.yaml"
+
+    def cohort(self, name: str) -> dict[str, Any]:
+        """A cohort with its anatomy and phantoms inlined, without its segmentors."""
+        cohort = {"name": name, **self._read("cohort", "cohorts", name)}
+        cohort.pop("segmentors")
+        cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
+        for part in (cohort["source"], cohort.get("simulate_ct") or {}):
+            if "phantom" in part:
+                part["phantom"] = self._read("phantom", "phantoms", part["phantom"])
+        return cohort
+
+    def segmentor(self, cohort: str, name: str) -> dict[str, Any]:
+        """Settings of a segmentor of a cohort."""
+        if name == "ground_truth":
+            return {"source": "ground_truth"}
+        known = self._read("cohort", "cohorts", cohort)["segmentors"]
+        if name not in known:
+            path = self.folder / "cohorts" / f"{cohort}.yaml"
+            raise InputError(f"{path}: segmentors: '{name}' is not defined{suggest(name, [*known, 'ground_truth'])}")
+        return known[name]
+
+    def prompts(self, cohort: str, name: str) -> dict[str, Any]:
+        """Settings of a prompt set for a cohort, with the cohort's anatomy and modality inlined."""
+        described = self.cohort(cohort)
+        prompts = self._read("prompts", "prompts", name)
+        return {**prompts, "anatomy": described["anatomy"], "modality": described["modality"]}
+
+    def experiment(self, name: str) -> dict[str, Any]:
+        """Runs, tables and figures of an experiment file."""
+        return self._read("experiment", "experiments", name)
+
+    @cached_property
+    def run_defaults(self) -> dict[str, Any]:
+        """The paper's settings of a run."""
+        return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
+
+    def _read(self, kind: str, folder: str, name: str) -> dict[str, Any]:
+        path = self.folder / folder / f"{name}.yaml"
+        if not path.is_file():
+            known = [p.stem for p in (self.folder / folder).glob("*.yaml")]
+            raise InputError(f"{self.folder / folder}: {kind} '{name}' is not defined{suggest(name, known)}")
+        return read_validated(path, self.schema(kind))

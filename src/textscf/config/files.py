@@ -1,0 +1,73 @@
+"""Where the files of a study lie below `results/`, and which files a stage reads."""
+
+from collections.abc import Iterable
+
+from textscf.config.study import Study
+
+
+class StudyFiles:
+    """Paths, relative to the working directory, for the rules of the workflow."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def source(self, cohort: str) -> list[str]:
+        """What the simulation of a cohort reads: the label maps of a real anatomy, or nothing."""
+        real = self._study.settings(f"cohorts/{cohort}")["source"]["kind"] == "archive"
+        return [f"results/cohorts/{cohort}/source.json"] if real else []
+
+    def raw(self, cohort: str) -> str:
+        """What preparation reads: the sign that downloaded or simulated scans are complete."""
+        return f"results/cohorts/{cohort}/" + ("raw/simulation.json" if self._simulated(cohort) else "source.json")
+
+    def raw_folder(self, cohort: str) -> str:
+        """The folder with those scans."""
+        return f"results/cohorts/{cohort}/" + ("raw" if self._simulated(cohort) else "source")
+
+    def segmentor_network(self, cohort: str, segmentor: str) -> list[str]:
+        """The trained network of a segmentor that has one."""
+        folder = f"cohorts/{cohort}/segmentations/{segmentor}"
+        trained = self._study.settings(folder)["source"] == "train"
+        return [f"results/{folder}/network.pt"] if trained else []
+
+    def head(self, run: str) -> dict[str, str]:
+        """Segmentation and embedding of a run with a text-driven head."""
+        settings = self._study.runs[run]
+        if not settings.get("segmentor"):
+            return {}
+        cohort = f"results/cohorts/{settings['cohort']}"
+        return {
+            "segmentation": f"{cohort}/segmentations/{settings['segmentor']}/segmentation.json",
+            "embedding": f"{cohort}/prompts/{settings['prompts']}/embedding.npz",
+        }
+
+    def checkpoints(self, runs: Iterable[str]) -> list[str]:
+        """Checkpoints of those runs that are trained."""
+        study = self._study
+        return [self._run(run, "checkpoint.pt") for run in runs if study.runs[run]["method"] == "learned"]
+
+    def metrics(self, item: str) -> list[str]:
+        """Metrics of all runs that a table or figure shows."""
+        runs = self._study.runs_of(item)
+        return [self._run(run, name) for run in runs for name in ("metrics.csv", "pairs.csv")]
+
+    def figure(self, figure: str) -> list[str]:
+        """What a figure reads beside metrics: an example needs the checkpoints."""
+        spec = self._study.figures[figure]
+        return self.checkpoints(self._study.runs_of(figure)) if spec["kind"] == "example" else []
+
+    def segmentors(self) -> list[tuple[str, str]]:
+        """(cohort, segmentor) pairs that runs use."""
+        runs = self._study.runs.values()
+        return sorted({(run["cohort"], run["segmentor"]) for run in runs if run.get("segmentor")})
+
+    def prompt_sets(self) -> list[tuple[str, str]]:
+        """(cohort, prompt set) pairs that runs use."""
+        return sorted({(run["cohort"], run["prompts"]) for run in self._study.runs.values() if run.get("prompts")})
+
+    def _run(self, run: str, name: str) -> str:
+        return f"results/{self._study.name}/runs/{run}/{name}"
+
+    def _simulated(self, cohort: str) -> bool:
+        settings = self._study.settings(f"cohorts/{cohort}")
+        return settings["source"]["kind"] == "phantom" or bool(settings.get("simulate_ct"))

@@ -1,0 +1,1 @@
+"""Data: download, simulation, preprocessing, and the prepared cohort with its pairs."""

@@ -1,0 +1,197 @@
+"""Which subjects and pairs a cohort has, and the prepared cohort on disk."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textscf.errors import InputError
+from textscf.io import read_image, read_json, read_labels, sha256_of
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_RANGE = re.compile(r"(\d+)-(\d+)")
+_MAX_SUBJECTS = 1_000_000
+
+
+def expand_subjects(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Subject ids of each split of a resolved cohort config, in the order given.
+
+    A split lists numbers and ranges "first-last". InputError if a range is malformed, a subject appears twice
+    (also in two splits), or the name template gives an id that is not safe as a file name.
+    """
+    splits = _split_numbers(config)
+    return {split: [_subject_id(config, number) for number in numbers] for split, numbers in splits.items()}
+
+
+def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """Ordered pairs (fixed id, moving id) of each split that has an entry under `pairs`.
+
+    The entry is `all` (every ordered pair), `{next: k}` (each subject as fixed with the k that follow it in
+    the split, cyclically, as moving) or a list of [fixed, moving] numbers. InputError names what is amiss.
+    """
+    splits = _split_numbers(config)
+    pairs = {}
+    for split, rule in config.get("pairs", {}).items():
+        where = f"cohort {config['name']}: pairs.{split}"
+        if split not in splits:
+            raise InputError(f"{where}: there is no split of this name; expected one of {', '.join(splits)}")
+        numbers = _number_pairs(rule, splits[split], where)
+        pairs[split] = [(_subject_id(config, f), _subject_id(config, m)) for f, m in numbers]
+    return pairs
+
+
+def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
+    owner: dict[int, str] = {}
+    splits = {}
+    for split, entries in config["splits"].items():
+        where = f"cohort {config['name']}: splits.{split}"
+        splits[split] = [number for entry in entries for number in _numbers(entry, where)]
+        for number in splits[split]:
+            if number in owner:
+                raise InputError(f"{where}: subject {number} is already in splits.{owner[number]}")
+            owner[number] = split
+    return splits
+
+
+def _numbers(entry: int | str, where: str) -> Iterable[int]:
+    if isinstance(entry, int) and not isinstance(entry, bool) and entry >= 0:
+        return [entry]
+    match = _RANGE.fullmatch(entry) if isinstance(entry, str) else None
+    if not match:
+        raise InputError(f"{where}: '{entry}' is neither a number nor a range such as \"3-7\"")
+    first, last = int(match[1]), int(match[2])
+    if not first <= last < first + _MAX_SUBJECTS:
+        raise InputError(f"{where}: range '{entry}' is empty or too long; expected first-last, ascending")
+    return range(first, last + 1)
+
+
+def _number_pairs(rule: Any, numbers: list[int], where: str) -> list[tuple[int, int]]:
+    if rule == "all":
+        return [(fixed, moving) for fixed in numbers for moving in numbers if fixed != moving]
+    if isinstance(rule, dict):
+        following, count = rule["next"], len(numbers)
+        if not 1 <= following < count:
+            raise InputError(f"{where}: next is {following}; expected 1 to {count - 1} for {count} subjects")
+        return [(numbers[i], numbers[(i + k) % count]) for i in range(count) for k in range(1, following + 1)]
+    for fixed, moving in rule:
+        if fixed == moving or not {fixed, moving} <= set(numbers):
+            raise InputError(f"{where}: [{fixed}, {moving}]; expected two different subjects of this split")
+    return [(fixed, moving) for fixed, moving in rule]
+
+
+def _subject_id(config: dict[str, Any], number: int) -> str:
+    template, where = config["subject"], f"cohort {config['name']}: subject"
+    try:
+        subject = template.format(number)
+    except (ValueError, IndexError, KeyError, AttributeError) as error:
+        raise InputError(f"{where}: '{template}' cannot take a number ({error})") from error
+    if not _SAFE_NAME.fullmatch(subject):
+        raise InputError(f"{where}: '{subject}' is not safe as a file name; expected letters, digits, _ . -")
+    return subject
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A prepared cohort: its `cohort.json`, with the images and label maps beside it in `folder`."""
+
+    folder: Path
+    name: str
+    title: str
+    notice: str | None
+    licence: str
+    citation: str
+    modality: str
+    anatomy: dict[str, Any]
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    affine: np.ndarray
+    splits: dict[str, list[str]]
+    pairs: dict[str, list[tuple[str, str]]]
+    files: dict[str, str]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Cohort":
+        """Read `folder`/cohort.json; InputError if it is not complete or a file that it lists is missing."""
+        path = folder / "cohort.json"
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected a prepared cohort, made by src/preprocess.py")
+        content = read_json(path)
+        try:
+            cohort = cls(folder=folder, **_typed(content))
+        except (TypeError, KeyError, ValueError) as error:
+            raise InputError(f"{path}: not a prepared cohort ({error})") from error
+        missing = [name for name in cohort.files if not (folder / name).is_file()]
+        if missing:
+            raise InputError(
+                f"{folder / missing[0]}: no such file ({len(missing)} of cohort.json are missing)"
+            )
+        return cohort
+
+    @property
+    def label_values(self) -> list[int]:
+        """Labels of the structures, background left out."""
+        return [structure["label"] for structure in self.anatomy["structures"]]
+
+    @property
+    def structure_names(self) -> list[str]:
+        """Names of the structures in the order of `label_values`."""
+        return [structure["name"] for structure in self.anatomy["structures"]]
+
+    @property
+    def n_regions(self) -> int:
+        """Number of structures and the background."""
+        return len(self.anatomy["structures"]) + 1
+
+    def subjects(self, split: str | None = None) -> list[str]:
+        """Subject ids of one split, or of all splits in order."""
+        if split is None:
+            return [subject for subjects in self.splits.values() for subject in subjects]
+        if split not in self.splits:
+            known = ", ".join(self.splits)
+            raise InputError(f"cohort {self.name}: no split '{split}'; expected one of {known}")
+        return self.splits[split]
+
+    def image_path(self, subject: str) -> Path:
+        """File of the prepared image, float32 in [0, 1]."""
+        return self._path("images", subject)
+
+    def label_path(self, subject: str) -> Path:
+        """File of the prepared label map, uint8."""
+        return self._path("labels", subject)
+
+    def load_image(self, subject: str) -> np.ndarray:
+        """Prepared image, float32 (H, W, D) in [0, 1]."""
+        path = self.image_path(subject)
+        return self._checked(read_image(path).data, path)
+
+    def load_labels(self, subject: str) -> np.ndarray:
+        """Prepared label map, uint8 (H, W, D)."""
+        path = self.label_path(subject)
+        return self._checked(read_labels(path).data.astype(np.uint8), path)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of cohort.json, which holds the SHA-256 of every prepared file."""
+        return sha256_of(self.folder / "cohort.json")
+
+    def _path(self, kind: str, subject: str) -> Path:
+        name = f"{kind}/{subject}.nii.gz"
+        if name not in self.files:
+            raise InputError(f"cohort {self.name}: no subject '{subject}' in its splits")
+        return self.folder / name
+
+    def _checked(self, data: np.ndarray, path: Path) -> np.ndarray:
+        if data.shape != self.shape:
+            raise InputError(f"{path}: shape {data.shape}; expected {self.shape} as in cohort.json")
+        return data
+
+
+def _typed(content: dict[str, Any]) -> dict[str, Any]:
+    return content | {
+        "shape": tuple(content["shape"]),
+        "spacing": tuple(content["spacing"]),
+        "affine": np.array(content["affine"], dtype=np.float64).reshape(4, 4),
+        "pairs": {split: [tuple(pair) for pair in pairs] for split, pairs in content["pairs"].items()},
+    }

@@ -1,0 +1,171 @@
+"""A whole cohort from stored scans to `images/`, `labels/` and `cohort.json`."""
+
+import hashlib
+import itertools
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import textscf
+from textscf.data.cohort import expand_pairs, expand_subjects
+from textscf.data.geometry import centred_affine
+from textscf.data.scans import Recipe, Rejection, read_scan, transform
+from textscf.data.workers import parallel_map
+from textscf.errors import InputError
+from textscf.io import read_json, sha256_of, write_csv, write_json, write_nifti
+
+_LOG = logging.getLogger(__name__)
+_NAMED_IN_MESSAGE = 3
+
+
+@dataclass(frozen=True)
+class _Task:
+    subject: str
+    image: Path
+    labels: Path
+    folder: Path
+    recipe: Recipe
+
+    @property
+    def outputs(self) -> tuple[str, str]:
+        return f"images/{self.subject}.nii.gz", f"labels/{self.subject}.nii.gz"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / ".preprocessed" / f"{self.subject}.json"
+
+
+def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: int) -> None:
+    """Prepare every subject of a resolved cohort `config` from the scans under `raw` into `folder`.
+
+    All subjects are checked before any is written. Subjects whose inputs, settings and outputs are those of
+    an earlier call are kept. `cohort.json` is written last. InputError counts and names the files that cannot
+    be used, all of them in `folder`/rejected.csv.
+    """
+    if not raw.is_dir():
+        raise InputError(f"{raw}: no such folder; expected the scans of cohort {config['name']}")
+    tasks = _tasks(config, raw, folder)
+    expand_pairs(config)
+    rejected = folder / "rejected.csv"
+    rejected.unlink(missing_ok=True)
+    with parallel_map(min(workers, len(tasks))) as mapping:
+        checked = mapping(_check, tasks, "checking")
+        _refuse([rejection for found in checked for rejection in found or []], len(tasks), rejected)
+        todo = [task for task, found in zip(tasks, checked, strict=True) if found is not None]
+        if todo:
+            (folder / "cohort.json").unlink(missing_ok=True)
+        at_border = mapping(_prepare, todo, "preparing")
+    for task in itertools.compress(todo, at_border):
+        _LOG.warning(
+            "%s: labels reach the border of the grid; preprocess.shape may be too small", task.subject
+        )
+    _remove_strays(tasks, folder)
+    write_json(folder / "cohort.json", _description(config, tasks))
+    _LOG.info("%s: %d subjects prepared, %d kept as they were", folder, len(todo), len(tasks) - len(todo))
+
+
+def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Task]:
+    source = config["source"]
+    images, labels = "images/{subject}.nii.gz", "labels/{subject}.nii.gz"
+    if source["kind"] == "archive" and not config.get("simulate_ct"):
+        images, labels = source["images"], source["labels"]
+    recipe = Recipe.from_config(config)
+    return [
+        _Task(subject, raw / _filled(images, subject), raw / _filled(labels, subject), folder, recipe)
+        for subjects in expand_subjects(config).values()
+        for subject in subjects
+    ]
+
+
+def _filled(template: str, subject: str) -> str:
+    return template.replace("{subject}", subject)
+
+
+def _check(task: _Task) -> list[Rejection] | None:
+    """None if the subject is already prepared, else its rejections."""
+    if task.record.is_file() and _is_prepared(task):
+        return None
+    scan = read_scan(task.subject, task.image, task.labels, task.recipe)
+    return scan if isinstance(scan, list) else []
+
+
+def _is_prepared(task: _Task) -> bool:
+    inputs_exist = task.image.is_file() and task.labels.is_file()
+    if not inputs_exist or not all((task.folder / name).is_file() for name in task.outputs):
+        return False
+    try:
+        record = read_json(task.record)
+    except InputError:
+        return False
+    digests = {name: sha256_of(task.folder / name) for name in task.outputs}
+    return bool(record == {"inputs": _inputs_digest(task), "files": digests})
+
+
+def _inputs_digest(task: _Task) -> str:
+    parts = [textscf.__version__, repr(task.recipe), sha256_of(task.image), sha256_of(task.labels)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _prepare(task: _Task) -> bool:
+    """Write the two prepared files, then their record; True if labels reach the border of the grid."""
+    scan = read_scan(task.subject, task.image, task.labels, task.recipe)
+    if isinstance(scan, list):
+        raise InputError(f"{scan[0].file}: {scan[0].reason}")
+    image, labels = transform(scan, task.recipe)
+    affine = centred_affine(task.recipe.orientation, task.recipe.spacing, task.recipe.shape)
+    for name, data in zip(task.outputs, (image, labels), strict=True):
+        _write(task.folder / name, data, affine)
+    digests = {name: sha256_of(task.folder / name) for name in task.outputs}
+    write_json(task.record, {"inputs": _inputs_digest(task), "files": digests})
+    return _labels_reach_border(labels)
+
+
+def _write(path: Path, data: np.ndarray, affine: np.ndarray) -> None:
+    try:
+        write_nifti(path, data, affine)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); expected room and permission"
+        ) from error
+
+
+def _labels_reach_border(labels: np.ndarray) -> bool:
+    return any(labels.take(end, axis).any() for axis in range(3) for end in (0, -1))
+
+
+def _refuse(rejections: list[Rejection], n_subjects: int, report: Path) -> None:
+    if not rejections:
+        return
+    import pandas as pd
+
+    write_csv(report, pd.DataFrame(rejections))
+    for rejection in rejections:
+        _LOG.error("rejected %s: %s", rejection.file, rejection.reason)
+    named = "; ".join(f"{rejection.file}: {rejection.reason}" for rejection in rejections[:_NAMED_IN_MESSAGE])
+    more = f"; {len(rejections) - _NAMED_IN_MESSAGE} more" if len(rejections) > _NAMED_IN_MESSAGE else ""
+    n_bad = len({rejection.subject for rejection in rejections})
+    raise InputError(f"{n_bad} of {n_subjects} subjects cannot be used: {named}{more} (all in {report})")
+
+
+def _remove_strays(tasks: list[_Task], folder: Path) -> None:
+    expected = {name for task in tasks for name in task.outputs}
+    for path in [*folder.glob("images/*"), *folder.glob("labels/*")]:
+        if path.relative_to(folder).as_posix() not in expected:
+            path.unlink()
+
+
+def _description(config: dict[str, Any], tasks: list[_Task]) -> dict[str, Any]:
+    recipe = tasks[0].recipe
+    affine = centred_affine(recipe.orientation, recipe.spacing, recipe.shape)
+    kept = ("name", "title", "notice", "licence", "citation", "modality", "anatomy")
+    return {key: config[key] for key in kept} | {
+        "shape": list(recipe.shape),
+        "spacing": list(recipe.spacing),
+        "affine": affine.tolist(),
+        "splits": expand_subjects(config),
+        "pairs": expand_pairs(config),
+        "files": {name: digest for task in tasks for name, digest in read_json(task.record)["files"].items()},
+    }

@@ -1,0 +1,174 @@
+"""One subject from its stored image and label map to the cohort's grid: reading, checks, transformation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textscf.data import geometry
+from textscf.errors import InputError
+from textscf.io import Volume, read_image, read_labels
+
+_MAX_OBLIQUE_DEGREES = 1.0
+_MAX_CORNER_DISTANCE = 0.1  # of the smallest voxel edge
+_MAX_VOXELS = 2**28
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The `preprocess` section of a resolved cohort config, with the labels of its anatomy."""
+
+    axes: str
+    orientation: str
+    source_spacing: tuple[float, ...] | None
+    spacing: tuple[float, ...]
+    shape: tuple[int, ...]
+    intensity: str
+    intensity_range: tuple[float, float]
+    labels: tuple[int, ...]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Recipe":
+        """Take the settings from a resolved cohort config that the schema has accepted."""
+        settings = config["preprocess"]
+        source_spacing = settings.get("source_spacing")
+        return cls(
+            axes=settings["axes"],
+            orientation=settings["orientation"],
+            source_spacing=tuple(source_spacing) if source_spacing else None,
+            spacing=tuple(settings["spacing"]),
+            shape=tuple(settings["shape"]),
+            intensity=settings["intensity"]["kind"],
+            intensity_range=tuple(settings["intensity"].get("range", (0.0, 1.0))),
+            labels=tuple(structure["label"] for structure in config["anatomy"]["structures"]),
+        )
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A file that cannot be used, and why."""
+
+    subject: str
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A stored image and label map (H, W, D) that passed all checks; their axis codes, spacing in mm."""
+
+    image: np.ndarray
+    labels: np.ndarray
+    axes: str
+    spacing: tuple[float, ...]
+
+
+def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) -> Scan | list[Rejection]:
+    """Read and check one subject; what is wrong comes back as rejections, file by file."""
+    rejections: list[Rejection] = []
+
+    def attempt(path: Path, step: Callable[[], Any]) -> Any:
+        try:
+            return step()
+        except InputError as error:
+            rejections.append(Rejection(subject, str(path), str(error).removeprefix(f"{path}: ")))
+            return None
+
+    image = attempt(image_path, lambda: _read_checked(image_path, read_image, recipe))
+    labels = attempt(label_path, lambda: _read_checked(label_path, read_labels, recipe))
+    if labels is not None:
+        attempt(label_path, lambda: _check_labels(labels, recipe))
+    if image is not None:
+        attempt(image_path, lambda: _check_intensities(image.data, recipe))
+    if image is not None and labels is not None:
+        attempt(label_path, lambda: _check_same_grid(image, labels, image_path.name, recipe))
+    return rejections or _scan(image, labels, recipe)
+
+
+def transform(scan: Scan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Image float32 in [0, 1] and labels uint8 on the cohort's grid, both of `recipe.shape`.
+
+    Intensities are normalised on the whole stored scan, then the image is resampled by splines of order 2
+    (their overshoot clipped) and the labels by nearest neighbour. Padding is 0 in both.
+    """
+    spacing = np.array(scan.spacing)[geometry.axis_order(scan.axes, recipe.orientation)]
+    target = np.array(recipe.spacing)
+    image = geometry.reorient(_normalised(scan.image, recipe), scan.axes, recipe.orientation)
+    labels = geometry.reorient(scan.labels, scan.axes, recipe.orientation)
+    image = np.clip(geometry.resample(image, spacing, target, order=2), 0.0, 1.0)
+    labels = geometry.resample(labels, spacing, target, order=0)
+    return geometry.centre_fit(image, recipe.shape), geometry.centre_fit(labels, recipe.shape)
+
+
+def _read_checked(path: Path, read: Callable[[Path], Volume], recipe: Recipe) -> Volume:
+    volume = read(path)
+    angle = geometry.obliqueness(volume.affine)
+    if recipe.axes == "header" and angle > _MAX_OBLIQUE_DEGREES:
+        raise InputError(
+            f"{path}: oblique affine, {angle:.1f} degrees off the patient axes; "
+            f"expected at most {_MAX_OBLIQUE_DEGREES:g}: resample it, or state its axes in the cohort file"
+        )
+    axes, spacing = _stored_axes(volume, recipe), np.array(_stored_spacing(volume, recipe))
+    order = geometry.axis_order(axes, recipe.orientation)
+    stored_shape = tuple(volume.data.shape[axis] for axis in order)
+    shape = geometry.resampled_shape(stored_shape, spacing[order], np.array(recipe.spacing))
+    if min(shape) < 1 or float(np.prod(shape, dtype=float)) > _MAX_VOXELS:
+        found = " x ".join(f"{edge:g}" for edge in spacing)
+        raise InputError(f"{path}: spacing {found} mm would make it {shape}; expected a possible spacing")
+    return volume
+
+
+def _stored_axes(volume: Volume, recipe: Recipe) -> str:
+    return geometry.axis_codes(volume.affine) if recipe.axes == "header" else recipe.axes
+
+
+def _stored_spacing(volume: Volume, recipe: Recipe) -> tuple[float, ...]:
+    return recipe.source_spacing or volume.spacing
+
+
+def _check_labels(labels: Volume, recipe: Recipe) -> None:
+    found = np.unique(labels.data)
+    unknown = sorted(set(found.tolist()) - {0, *recipe.labels})
+    if unknown:
+        expected = f"0 and {min(recipe.labels)} to {max(recipe.labels)}"
+        raise InputError(f"labels {', '.join(map(str, unknown))} are not in the anatomy; expected {expected}")
+    if found.tolist() == [0]:
+        raise InputError("no voxel is labelled; expected at least one structure of the anatomy")
+
+
+def _check_intensities(image: np.ndarray, recipe: Recipe) -> None:
+    low, high = _window(image, recipe)
+    if not low < high:
+        raise InputError(f"intensities are constant ({low:g}) within the percentiles; expected an image")
+    if recipe.intensity == "none" and (image.min() < 0 or image.max() > 1):
+        raise InputError(f"intensities run from {image.min():g} to {image.max():g}; expected 0 to 1")
+
+
+def _check_same_grid(image: Volume, labels: Volume, image_name: str, recipe: Recipe) -> None:
+    if image.data.shape != labels.data.shape:
+        raise InputError(f"shape {labels.data.shape}; expected {image.data.shape} as in {image_name}")
+    if recipe.axes == "header":
+        distance = geometry.corner_distance(image.affine, labels.affine, image.data.shape)
+        if distance > _MAX_CORNER_DISTANCE * min(image.spacing):
+            raise InputError(
+                f"its affine puts a corner {distance:.2f} mm away from where {image_name} has it"
+            )
+
+
+def _scan(image: Volume, labels: Volume, recipe: Recipe) -> Scan:
+    axes, spacing = _stored_axes(image, recipe), _stored_spacing(image, recipe)
+    return Scan(image.data, labels.data.astype(np.uint8), axes, spacing)
+
+
+def _window(image: np.ndarray, recipe: Recipe) -> tuple[float, float]:
+    if recipe.intensity == "percentile":
+        low, high = np.percentile(image, recipe.intensity_range)
+        return float(low), float(high)
+    return recipe.intensity_range
+
+
+def _normalised(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    low, high = _window(image, recipe)
+    return np.clip((image - np.float32(low)) / np.float32(high - low), 0.0, 1.0).astype(np.float32)

@@ -1,0 +1,197 @@
+"""Simulate the scans of a whole cohort: phantoms, or CT images of real label maps."""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textscf.data import geometry
+from textscf.data.cohort import expand_subjects
+from textscf.data.simulation.phantom import check_phantom
+from textscf.data.simulation.subject import simulate_ct, simulate_phantom_subject
+from textscf.data.workers import parallel_map
+from textscf.errors import InputError
+from textscf.io import read_json, read_labels, sha256_of, write_json, write_nifti
+
+_LOG = logging.getLogger(__name__)
+_AXES = "LAS"  # of everything inside the simulation
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One subject: what is drawn (`phantom`, `seed`, `number`), on which grid, and into which folder.
+
+    `label_file` is the real label map, None where the anatomy is drawn too; `axes` are those of the stored
+    volumes, `header` for those of the label file; `spacing` overrides the label file's.
+    """
+
+    subject: str
+    number: int
+    seed: int
+    phantom: Mapping[str, Any]
+    label_file: Path | None
+    labels: tuple[int, ...]
+    axes: str
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...] | None
+    folder: Path
+
+    @property
+    def outputs(self) -> tuple[str, str]:
+        return f"images/{self.subject}.nii.gz", f"labels/{self.subject}.nii.gz"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / ".simulated" / f"{self.subject}.json"
+
+
+def simulate_cohort(config: Mapping[str, Any], source: Path | None, folder: Path, workers: int) -> None:
+    """Write images/ and labels/ of every subject of a resolved cohort `config` below `folder`.
+
+    `source` is the folder of the real label maps, for cohorts with `simulate_ct`. Subjects that are complete
+    and were made from the same settings are kept. simulation.json, which says what is simulated, is written
+    last. InputError for a bad phantom or label map names file or key.
+    """
+    tasks = _tasks(config, source, folder)
+    if tasks:
+        _check_labels_are_known(tasks[0], config["name"])
+    with parallel_map(min(workers, len(tasks))) as mapping:
+        kept = sum(mapping(_simulate, tasks, "simulating"))
+    write_json(folder / "simulation.json", _description(config, tasks))
+    _LOG.info("%s: %d subjects simulated, %d kept as they were", folder, len(tasks) - kept, kept)
+
+
+def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list[_Task]:
+    settings, name = config["preprocess"], config["name"]
+    drawn = config["source"]["kind"] == "phantom"
+    simulation = config["source"] if drawn else config.get("simulate_ct")
+    if not simulation:
+        raise InputError(f"cohort {name}: nothing to simulate; expected source.kind phantom, or simulate_ct")
+    check_phantom(simulation["phantom"], f"cohort {name}: {'source' if drawn else 'simulate_ct'}.phantom")
+    if drawn and settings["axes"] not in ("header", settings["orientation"]):
+        raise InputError(
+            f"cohort {name}: preprocess.axes is {settings['axes']}; expected header or {settings['orientation']}, "
+            "as phantoms are drawn on the prepared grid"
+        )
+    if not drawn and source is None:
+        raise InputError(f"cohort {name}: no folder of label maps; expected --source, as its label maps are real")
+    spacing = settings["spacing"] if drawn else settings.get("source_spacing")
+    return [
+        _Task(
+            subject=subject,
+            number=_number(subject, config["subject"]),
+            seed=int(simulation["seed"]),
+            phantom=simulation["phantom"],
+            label_file=None if source is None or drawn else source / _filled(config, subject),
+            labels=tuple(int(structure["label"]) for structure in config["anatomy"]["structures"]),
+            axes=settings["orientation"] if drawn else settings["axes"],
+            shape=tuple(settings["shape"]),
+            spacing=tuple(spacing) if spacing else None,
+            folder=folder,
+        )
+        for subjects in expand_subjects(dict(config)).values()
+        for subject in subjects
+    ]
+
+
+def _filled(config: Mapping[str, Any], subject: str) -> str:
+    return str(config["source"]["labels"]).replace("{subject}", subject)
+
+
+def _number(subject: str, template: str) -> int:
+    """The number that `template` made `subject` from."""
+    before, _, after = re.split(r"(\{[^}]*\})", template, maxsplit=1)
+    return int(subject[len(before) : len(subject) - len(after)])
+
+
+def _check_labels_are_known(task: _Task, cohort: str) -> None:
+    known = {int(organ["label"]) for organ in task.phantom["organs"]}
+    unknown = sorted(set(task.labels) ^ known) if task.label_file is None else sorted(set(task.labels) - known)
+    if unknown:
+        raise InputError(
+            f"cohort {cohort}: labels {unknown} are not in both anatomy and phantom; expected {sorted(known)}"
+        )
+
+
+def _simulate(task: _Task) -> bool:
+    """Write one subject's files, then its record; True if they were there already."""
+    inputs = _inputs_digest(task)
+    if _is_done(task, inputs):
+        return True
+    image, labels, affine = _drawn(task) if task.label_file is None else _imaged(task, task.label_file)
+    task.record.unlink(missing_ok=True)
+    for name, data in zip(task.outputs, (image.astype(np.int16), labels), strict=True):
+        write_nifti(task.folder / name, data, affine)
+    files = {name: sha256_of(task.folder / name) for name in task.outputs}
+    write_json(task.record, {"inputs": inputs, "files": files})
+    return False
+
+
+def _drawn(task: _Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A phantom on the cohort's grid: image, labels and affine."""
+    spacing = np.asarray(task.spacing, float)
+    order = geometry.axis_order(task.axes, _AXES)
+    shape = tuple(int(task.shape[axis]) for axis in order)
+    image, labels = simulate_phantom_subject(task.phantom, task.number, task.seed, shape, spacing[order])
+    affine = geometry.centred_affine(task.axes, tuple(spacing), task.shape)
+    return geometry.reorient(image, _AXES, task.axes), geometry.reorient(labels, _AXES, task.axes), affine
+
+
+def _imaged(task: _Task, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A CT image of a real label map, on its grid and with its affine."""
+    volume = read_labels(path)
+    axes = geometry.axis_codes(volume.affine) if task.axes == "header" else task.axes
+    spacing = np.asarray(task.spacing or volume.spacing, float)
+    unknown = sorted(set(np.unique(volume.data).tolist()) - {0, *task.labels})
+    if unknown:
+        raise InputError(f"{path}: labels {unknown} are not in the anatomy; expected 0 and {list(task.labels)}")
+    labels = geometry.reorient(volume.data.astype(np.uint8), axes, _AXES)
+    order = geometry.axis_order(axes, _AXES)
+    try:
+        image = simulate_ct(labels, task.phantom, task.number, task.seed, spacing[order])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return geometry.reorient(image, _AXES, axes), volume.data.astype(np.uint8), volume.affine
+
+
+def _is_done(task: _Task, inputs: str) -> bool:
+    if not task.record.is_file() or not all((task.folder / name).is_file() for name in task.outputs):
+        return False
+    files = {name: sha256_of(task.folder / name) for name in task.outputs}
+    try:
+        return bool(read_json(task.record) == {"inputs": inputs, "files": files})
+    except InputError:
+        return False
+
+
+def _inputs_digest(task: _Task) -> str:
+    """SHA-256 over all that a subject is made from: settings, label file and the code of this package."""
+    settings = {key: value for key, value in vars(task).items() if key not in ("folder", "label_file")}
+    parts = [json.dumps(settings, sort_keys=True), *_code()]
+    if task.label_file is not None and task.label_file.is_file():
+        parts.append(sha256_of(task.label_file))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _code() -> list[str]:
+    return [sha256_of(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
+
+
+def _description(config: Mapping[str, Any], tasks: list[_Task]) -> dict[str, Any]:
+    drawn = config["source"]["kind"] == "phantom"
+    simulated = "anatomy and CT images" if drawn else "CT images; the label maps are real"
+    return {
+        "cohort": config["name"],
+        "notice": config["notice"],
+        "simulated": simulated,
+        "phantom": tasks[0].phantom["title"],
+        "seed": tasks[0].seed,
+        "config": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "files": {name: digest for task in tasks for name, digest in read_json(task.record)["files"].items()},
+    }

@@ -1,0 +1,59 @@
+"""One function over many items in worker processes, with a progress bar and clear errors."""
+
+import contextlib
+import functools
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol, TypeVar
+
+from tqdm import tqdm
+
+from textscf.errors import InputError
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class ParallelMap(Protocol):
+    """What `parallel_map` yields."""
+
+    def __call__(self, function: Callable[[_Item], _Result], items: list[_Item], doing: str) -> list[_Result]:
+        """Results in the order of `items`, under a progress bar that says `doing`."""
+
+
+@contextlib.contextmanager
+def parallel_map(workers: int) -> Iterator[ParallelMap]:
+    """Yield a map over `workers` processes, or within this one if `workers` is 1.
+
+    Functions and items must be picklable. InputError if a process dies, as want of memory makes it; what the
+    function itself raises is raised here. Leaving the block cancels what has not begun.
+    """
+    if workers <= 1:
+        yield functools.partial(_collect, map)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupt)
+    try:
+        yield functools.partial(_collect, pool.map)
+    except BrokenProcessPool as error:
+        raise InputError(
+            f"one of {workers} worker processes died, perhaps for want of memory; try fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _collect(
+    mapping: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]],
+    function: Callable[[Any], Any],
+    items: list[Any],
+    doing: str,
+) -> list[Any]:
+    return list(tqdm(mapping(function, items), total=len(items), desc=doing, disable=not items))
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,41 @@
+"""Which device a job computes on."""
+
+import fcntl
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+
+logger = logging.getLogger(__name__)
+
+_held: list[int] = []
+
+
+def acquire_device(name: str | None = None) -> torch.device:
+    """A free CUDA device, held until this process ends, or the CPU where there is none.
+
+    Jobs on one machine share its devices by a lock file each; if all are taken, the last one is shared.
+    `name` (such as ``cpu`` or ``cuda:1``) chooses the device without a lock.
+    """
+    if name is not None:
+        return torch.device(name)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    index = next((i for i in range(count) if _lock(torch.cuda.get_device_properties(i).uuid)), count - 1)
+    logger.info("using CUDA device %d of %d: %s", index, count, torch.cuda.get_device_name(index))
+    return torch.device("cuda", index)
+
+
+def _lock(identity: object) -> bool:
+    path = Path(tempfile.gettempdir()) / f"textscf-device-{identity}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    _held.append(descriptor)
+    return True

@@ -1,0 +1,5 @@
+"""Metrics of registered pairs: Dice, HD95, SDlogJ, folding, and how they are averaged."""
+
+from textscf.metrics.pair import PairMetrics, evaluate_pair
+
+__all__ = ["PairMetrics", "evaluate_pair"]

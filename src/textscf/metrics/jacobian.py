@@ -1,0 +1,57 @@
+"""Jacobian determinant of a displacement field, and what is measured on it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CROP = 2
+_OFFSET = 3
+_RANGE = (1e-9, 1e9)
+
+
+def jacobian_determinant(displacement: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Determinant of ``x + u(x)`` by central differences.
+
+    Args:
+        displacement: ``(H, W, D, 3)`` in voxels.
+
+    Returns:
+        ``(H-4, W-4, D-4)``: the two outermost layers, where the evaluator's differences meet the border, are left out.
+    """
+    height, width, depth = (max(n - 2 * _CROP, 0) for n in displacement.shape[:3])
+    determinant = np.empty((height, width, depth))
+    if determinant.size:
+        for row in range(height):
+            slab = displacement[row + 1 : row + 4].transpose(3, 0, 1, 2).astype(np.float64)
+            determinant[row] = _slice_determinant(slab)
+    return determinant
+
+
+def _slice_determinant(slab: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Determinant ``(W-4, D-4)`` in the middle of three slices ``(3, 3, W, D)``."""
+    middle = slab[:, 1]
+    along_h = (slab[:, 2, 2:-2, 2:-2] - slab[:, 0, 2:-2, 2:-2]) / 2
+    along_w = (middle[:, 3:-1, 2:-2] - middle[:, 1:-3, 2:-2]) / 2
+    along_d = (middle[:, 2:-2, 3:-1] - middle[:, 2:-2, 1:-3]) / 2
+    along_h[0] += 1
+    along_w[1] += 1
+    along_d[2] += 1
+    return (
+        along_h[0] * (along_w[1] * along_d[2] - along_w[2] * along_d[1])
+        - along_w[0] * (along_h[1] * along_d[2] - along_h[2] * along_d[1])
+        + along_d[0] * (along_h[1] * along_w[2] - along_h[2] * along_w[1])
+    )
+
+
+def sdlogj(determinant: NDArray[np.float64]) -> float:
+    """Population standard deviation of ``log(clip(det + 3, 1e-9, 1e9))``; NaN for an empty array.
+
+    The paper's eq. (6) divides by N - 1, the evaluator whose values it reports by N; so do we.
+    """
+    if not determinant.size:
+        return float("nan")
+    return float(np.std(np.log(np.clip(determinant + _OFFSET, *_RANGE))))
+
+
+def nonpositive_fraction(determinant: NDArray[np.float64]) -> float:
+    """Share of voxels whose determinant is at most 0; NaN for an empty array."""
+    return float(np.mean(determinant <= 0)) if determinant.size else float("nan")

@@ -1,0 +1,113 @@
+"""LKU-Net: a U-Net with large-kernel blocks in its encoder.
+
+Jia et al., "U-Net vs Transformer: Is U-Net Outdated in Medical Image Registration?", MLMI 2022.
+
+Departures: the half-resolution variant builds only the blocks that reach its output (the published one carries an
+unused last stage); upsampled features are cut to the skip's size, so that any volume size works; a large-kernel block
+is computed as one convolution, which is exact; the displacement head is separate (see `textscf.models.heads`).
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textscf.errors import InputError
+from textscf.models.backbones.base import BACKBONES, Backbone
+
+
+class LargeKernelBlock(nn.Module):
+    """``PReLU(conv_3(x) + conv_k(x) + conv_1(x) + x)``, evaluated as one convolution with the summed kernel."""
+
+    def __init__(self, channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.regular = nn.Conv3d(channels, channels, 3, padding=1)
+        self.large = nn.Conv3d(channels, channels, kernel_size, padding=kernel_size // 2)
+        self.one = nn.Conv3d(channels, channels, 1)
+        self.activation = nn.PReLU()
+
+    def merged(self) -> tuple[Tensor, Tensor]:
+        """Kernel ``(C, C, k, k, k)`` and bias ``(C,)`` of the single convolution that equals the four branches."""
+        half = self.large.kernel_size[0] // 2
+        identity = torch.eye(self.one.out_channels, device=self.one.weight.device, dtype=self.one.weight.dtype)
+        centre = self.one.weight + identity[..., None, None, None]
+        kernel = (
+            self.large.weight
+            + functional.pad(self.regular.weight, (half - 1,) * 6)
+            + functional.pad(centre, (half,) * 6)
+        )
+        bias = torch.stack([conv.bias for conv in (self.regular, self.large, self.one) if conv.bias is not None])
+        return kernel, bias.sum(0)
+
+    def branches(self, x: Tensor) -> Tensor:
+        """The block as published, each branch on its own: what `forward` must equal."""
+        return self.activation(self.regular(x) + self.large(x) + self.one(x) + x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W, D)`` to the same shape."""
+        kernel, bias = self.merged()
+        return self.activation(functional.conv3d(x, kernel, bias, padding=kernel.shape[-1] // 2))
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, 1), nn.PReLU())
+
+
+class _Up(nn.Module):
+    """Transposed convolution, concatenation with the skip, two convolutions."""
+
+    def __init__(self, inputs: int, skip: int, middle: int, outputs: int) -> None:
+        super().__init__()
+        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), nn.PReLU())
+        self.first = _convolution(inputs + skip, middle)
+        self.second = _convolution(middle, outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        h, w, d = skip.shape[2:]
+        x = torch.cat((self.up(x)[..., :h, :w, :d], skip), dim=1)
+        return self.second(self.first(x))
+
+
+@BACKBONES.register("lku_net")
+class LKUNet(Backbone):
+    """LKU-Net without its last convolution.
+
+    Args:
+        start_channels: N_s, channels of the first level.
+        kernel_size: edge of the large kernels, odd and at least 3.
+        full_resolution: features on the images' grid instead of the half grid.
+    """
+
+    minimum_size = 16
+
+    def __init__(self, start_channels: int, kernel_size: int = 5, full_resolution: bool = False) -> None:
+        super().__init__()
+        if kernel_size < 3 or kernel_size % 2 == 0:
+            raise InputError(f"lku_net: kernel_size is {kernel_size}; expected an odd number of at least 3")
+        n = start_channels
+        self.feature_channels, self.stride = 2 * n, 1 if full_resolution else 2
+        self.stem = nn.Sequential(_convolution(2, n), _convolution(n, n))
+        widths = [n, 2 * n, 4 * n, 8 * n, 8 * n]
+        self.down = nn.ModuleList(
+            nn.Sequential(_convolution(a, b, stride=2), LargeKernelBlock(b, kernel_size))
+            for a, b in itertools.pairwise(widths)
+        )
+        ups = [
+            _Up(8 * n, 8 * n, 8 * n, 4 * n),
+            _Up(4 * n, 4 * n, 4 * n, 2 * n),
+            _Up(2 * n, 2 * n, 4 * n, 2 * n),
+        ]
+        if full_resolution:
+            ups.append(_Up(2 * n, n, 2 * n, 2 * n))
+        self.up = nn.ModuleList(ups)
+
+    def forward(self, moving: Tensor, fixed: Tensor) -> Tensor:
+        """Features ``(B, 2 N_s, ...)``, see `Backbone`."""
+        levels = [self.stem(torch.cat((moving, fixed), dim=1))]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        x = levels.pop()
+        for up in self.up:
+            x = up(x, levels.pop())
+        return x

@@ -1,0 +1,108 @@
+"""Displacement heads: what turns backbone features into a field.
+
+`ConvolutionHead` is the translation-invariant head of the comparators. `SCFHead` is the paper's: filters that depend on
+the region, generated from text embeddings.
+"""
+
+import torch
+from torch import Tensor, nn
+
+_INITIAL_SCALE = 1e-5
+
+
+class ConvolutionHead(nn.Module):
+    """A 3x3x3 convolution without bias to 3 channels (the last convolution of LKU-Net, linear, in voxels)."""
+
+    def __init__(self, feature_channels: int) -> None:
+        super().__init__()
+        self.projection = nn.Conv3d(feature_channels, 3, 3, padding=1, bias=False)
+        nn.init.normal_(self.projection.weight, std=_INITIAL_SCALE)
+
+    def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
+        """``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)``; regions and confidence are not used."""
+        return self.projection(features)
+
+
+class SCFHead(nn.Module):
+    """Spatially covariant filters from region embeddings (paper, eqs. (3)-(4), Fig. 2).
+
+    The filters ``Phi(B)`` are computed once per call for the N regions, features are projected on all of them by one
+    matrix product, and each voxel takes the three values of its region.
+
+    Args:
+        feature_channels: C2.
+        embedding: ``(N, C1)`` region vectors, row 0 the background; a buffer, not trained.
+        hidden_channels: C_Phi, the MLP is C1 -> C_Phi -> 2 C_Phi -> 3 C2.
+        blend: ``convex``, eq. (4): ``u = (p W[J] + (1 - p) w_r)^T F``; or ``additive``, the released code: no p, a
+            3x3x3 convolution is added instead of ``w_r``, and each component has its own MLP.
+    """
+
+    embedding: Tensor
+
+    def __init__(self, feature_channels: int, embedding: Tensor, hidden_channels: int, blend: str = "convex") -> None:
+        super().__init__()
+        self.blend = blend
+        self.feature_channels = feature_channels
+        self.register_buffer("embedding", embedding.float())
+        widths = (embedding.shape[1], hidden_channels, 2 * hidden_channels)
+        if blend == "convex":
+            self.filters = nn.ModuleList([_mlp(*widths, 3 * feature_channels)])
+            self.uniform: nn.Module = nn.Conv3d(feature_channels, 3, 1, bias=False)
+            nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
+        elif blend == "additive":
+            self.filters = nn.ModuleList(_mlp(*widths, feature_channels) for _ in range(3))
+            self.uniform = nn.Conv3d(feature_channels, 3, 3, padding=1)
+            nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
+            nn.init.zeros_(self.uniform.bias)
+        else:
+            raise ValueError(f"blend is '{blend}'; expected convex or additive")
+
+    def region_filters(self) -> Tensor:
+        """``(N, 3, C2)``: one filter per region and component."""
+        parts = [mlp(self.embedding) for mlp in self.filters]
+        return torch.cat(parts, dim=1).reshape(len(self.embedding), 3, self.feature_channels)
+
+    def forward(self, features: Tensor, regions: Tensor, confidence: Tensor) -> Tensor:
+        """The displacement field.
+
+        Args:
+            features: ``(B, C2, h, w, d)``.
+            regions: ``(B, 1, h, w, d)`` integer region of each voxel of the fixed image.
+            confidence: ``(B, 1, h, w, d)``, p(x) in [0, 1].
+        """
+        return apply_filters(self.region_filters(), features, regions, confidence, self.uniform, self.blend)
+
+
+class FrozenSCFHead(nn.Module):
+    """`SCFHead` with its filters stored: inference needs neither the MLP nor a text encoder (paper, 4.3.4)."""
+
+    stored: Tensor
+
+    def __init__(self, filters: Tensor, uniform: nn.Module, blend: str) -> None:
+        super().__init__()
+        self.register_buffer("stored", filters)
+        self.uniform = uniform
+        self.blend = blend
+
+    def forward(self, features: Tensor, regions: Tensor, confidence: Tensor) -> Tensor:
+        """See `SCFHead.forward`."""
+        return apply_filters(self.stored, features, regions, confidence, self.uniform, self.blend)
+
+
+def apply_filters(
+    filters: Tensor, features: Tensor, regions: Tensor, confidence: Tensor, uniform: nn.Module, blend: str
+) -> Tensor:
+    """Project on every region's filter, pick by region, blend with the uniform filter; arguments as in `SCFHead`."""
+    projected = torch.einsum("rck,bkhwd->brchwd", filters.to(features.dtype), features)
+    index = regions.long().unsqueeze(2).expand(-1, -1, 3, -1, -1, -1)
+    covariant = projected.gather(1, index).squeeze(1)
+    if blend == "additive":
+        return covariant + uniform(features)
+    return confidence * covariant + (1 - confidence) * uniform(features)
+
+
+def _mlp(inputs: int, first: int, second: int, outputs: int) -> nn.Sequential:
+    last = nn.Linear(second, outputs)
+    nn.init.normal_(last.weight, std=_INITIAL_SCALE)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(inputs, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), last)

@@ -1,0 +1,18 @@
+"""Progress with an estimate of the time left, for terminals and log files."""
+
+import sys
+
+from tqdm import tqdm
+
+
+def progress_bar(total: int, description: str, initial: int = 0) -> tqdm:
+    """A bar on stderr: lively on a terminal, a line now and then where stderr is a log file."""
+    on_terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=description,
+        mininterval=0.2 if on_terminal else 20,
+        dynamic_ncols=on_terminal,
+        ncols=None if on_terminal else 110,
+    )

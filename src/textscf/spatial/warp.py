@@ -1,0 +1,33 @@
+"""The one warp of the project."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def identity_grid(shape: Sequence[int], device: torch.device | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    """Voxel coordinates ``(1, 3, H, W, D)`` of a grid, components in axis order."""
+    axes = [torch.arange(n, device=device, dtype=dtype or torch.float32) for n in shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).unsqueeze(0)
+
+
+def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros") -> Tensor:
+    """Pull `moving` back through a displacement field with trilinear interpolation.
+
+    Args:
+        moving: ``(B, C, H, W, D)``.
+        displacement: ``(B, 3, H, W, D)`` in voxels, components in axis order.
+        padding_mode: what lies outside the volume, ``zeros`` or ``border``.
+
+    Returns:
+        ``(B, C, H, W, D)`` with ``warped(x) = moving(x + u(x))``.
+    """
+    shape = moving.shape[2:]
+    position = displacement + identity_grid(shape, displacement.device, displacement.dtype)
+    scale = torch.tensor([2 / max(n - 1, 1) for n in shape], device=position.device, dtype=position.dtype)
+    normalised = position.movedim(1, -1) * scale - 1
+    return functional.grid_sample(
+        moving, normalised.flip(-1).to(moving.dtype), padding_mode=padding_mode, align_corners=True
+    )

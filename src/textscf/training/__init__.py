@@ -1,0 +1,1 @@
+"""The one trainer of the project (paper, section 4.2)."""

@@ -1,0 +1,59 @@
+"""The checkpoint that inference, evaluation and `src/register.py` read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from textscf.checkpoint import load_state, save_state
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.io import read_json, read_yaml
+from textscf.models import RegistrationNetwork
+from textscf.models.network import build_frozen_network
+
+FORMAT = "textscf checkpoint 1"
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained network with frozen region filters, its run's settings and its cohort's description."""
+
+    network: RegistrationNetwork
+    run: dict[str, Any]
+    cohort: dict[str, Any]
+
+
+def export_checkpoint(path: Path, network: RegistrationNetwork, run: Mapping[str, Any], cohort: Cohort) -> None:
+    """Write `network` with frozen filters, and what is needed to use it on new scans."""
+    content = {
+        "format": FORMAT,
+        "run": dict(run),
+        "cohort": _description(cohort),
+        "network": network.frozen().state_dict(),
+    }
+    save_state(path, content)
+
+
+def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
+    """Read a checkpoint; InputError if it is not one or its weights do not fit its settings."""
+    content = load_state(path, device)
+    if content.get("format") != FORMAT:
+        raise InputError(f"{path}: is no checkpoint of a run (format {content.get('format')}); expected '{FORMAT}'")
+    run, cohort = content["run"], content["cohort"]
+    network = build_frozen_network(run["network"], len(cohort["anatomy"]["structures"]) + 1)
+    try:
+        network.load_state_dict(content["network"])
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
+    return TrainedRun(network.to(device).eval(), run, cohort)
+
+
+def _description(cohort: Cohort) -> dict[str, Any]:
+    """What a new scan must be made like: anatomy, grid and preprocessing of the cohort."""
+    content = read_json(cohort.folder / "cohort.json")
+    kept = {key: content[key] for key in ("name", "notice", "modality", "anatomy", "shape", "spacing", "affine")}
+    return {**kept, "preprocess": read_yaml(cohort.folder / "config.yaml")["preprocess"]}

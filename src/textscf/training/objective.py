@@ -1,0 +1,38 @@
+"""The composite loss of paper eq. (1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textscf.losses import SIMILARITIES, SoftDice, smoothness
+from textscf.models import RegistrationNetwork
+from textscf.spatial import warp
+from textscf.training.volumes import Scan
+
+TERMS = ("loss", "similarity", "dice_loss", "smoothness")
+
+
+class Objective:
+    """``similarity + w_dice * dice + lambda * smoothness`` of one pair.
+
+    Args:
+        settings: ``{similarity: name, dice: w_dice, smoothness: lambda}``.
+        n_regions: labels with the background.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], n_regions: int) -> None:
+        self._similarity = SIMILARITIES[settings["similarity"]]
+        self._dice = SoftDice(n_regions)
+        self._dice_weight: float = settings["dice"]
+        self._smoothness_weight: float = settings["smoothness"]
+
+    def __call__(self, network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:
+        """Values ``(4,)`` in the order of `TERMS`; the first is to be minimised, the others are unweighted."""
+        displacement = network(moving.image, fixed.image, fixed.regions, fixed.confidence)
+        similarity = self._similarity(fixed.image, warp(moving.image, displacement))
+        dice = self._dice(fixed.labels, moving.labels, displacement)
+        rough = smoothness(displacement)
+        loss = similarity + self._dice_weight * dice + self._smoothness_weight * rough
+        return torch.stack((loss, similarity.detach(), dice.detach(), rough.detach()))

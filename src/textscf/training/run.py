@@ -1,0 +1,85 @@
+"""One run from its files: data, network, training, exported checkpoint."""
+
+import hashlib
+import json
+import logging
+import resource
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from textscf.checkpoint import load_state
+from textscf.data.cohort import Cohort
+from textscf.io import write_json
+from textscf.models import build_network
+from textscf.prompts import Embedding
+from textscf.provenance import environment
+from textscf.segmentation import Segmentation
+from textscf.training.export import export_checkpoint
+from textscf.training.objective import Objective
+from textscf.training.pairs import PairSchedule
+from textscf.training.trainer import Trainer
+from textscf.training.validation import mean_dice
+from textscf.training.volumes import VolumeStore
+
+logger = logging.getLogger(__name__)
+
+
+def train_run(
+    run: Mapping[str, Any],
+    cohort: Cohort,
+    segmentation: Segmentation | None,
+    embedding: Embedding | None,
+    folder: Path,
+    device: torch.device,
+) -> None:
+    """Train a run and write `checkpoint.pt`, `history.csv`, `timing.json` and `environment.json` to `folder`.
+
+    `last.pt` and `best.pt` hold the full state of the last and the best epoch; a call on a folder with the `last.pt`
+    of the same settings and data goes on from there.
+
+    Raises:
+        InputError: bad data or settings. TrainingStopped: after SIGTERM.
+    """
+    torch.manual_seed(run["seed"])
+    vectors = None if embedding is None else torch.from_numpy(embedding.vectors)
+    network = build_network(run["network"], vectors).to(device)
+    network.backbone.check_shape(cohort.shape)
+    scans = VolumeStore(cohort, segmentation, device)
+    scans.preload([*cohort.subjects("train"), *cohort.subjects("validation")])
+    trainer = Trainer(
+        network,
+        Objective(run["loss"], cohort.n_regions),
+        scans,
+        PairSchedule(cohort.subjects("train"), run["seed"], run["training"]["steps_per_epoch"]),
+        partial(mean_dice, scans=scans, pairs=cohort.pairs["validation"], n_regions=cohort.n_regions),
+        run["training"],
+        folder,
+        fingerprint(run, cohort, segmentation, embedding),
+    )
+    logger.info("run %s: %d parameters on %s", run["run"], sum(p.numel() for p in network.parameters()), device)
+    timing = trainer.fit()
+    network.load_state_dict(load_state(folder / "best.pt", device)["network"])
+    write_json(folder / "environment.json", environment(str(device)))
+    write_json(folder / "timing.json", {**timing, **_peak_memory(device)})
+    export_checkpoint(folder / "checkpoint.pt", network.eval(), run, cohort)
+
+
+def fingerprint(
+    run: Mapping[str, Any], cohort: Cohort, segmentation: Segmentation | None, embedding: Embedding | None
+) -> str:
+    """Digest of everything that determines a training's result."""
+    parts = [json.dumps(run, sort_keys=True), cohort.fingerprint()]
+    parts += ["" if part is None else part.fingerprint() for part in (segmentation, embedding)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _peak_memory(device: torch.device) -> dict[str, float]:
+    """Peak memory in GiB of this process and, on CUDA, of the device."""
+    peak = {"peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    if device.type == "cuda":
+        peak["peak_device_memory_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
+    return peak

@@ -1,0 +1,77 @@
+"""Saved training states and the SIGTERM flag."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from textscf.checkpoint import StopSignal, load_state, save_state
+from textscf.errors import InputError
+
+
+def test_state_comes_back_equal(tmp_path: Path) -> None:
+    state = {"step": 3, "network": {"weight": torch.arange(4.0)}, "history": [{"dice": 0.5}], "name": "run"}
+    save_state(tmp_path / "state.pt", state)
+    loaded = load_state(tmp_path / "state.pt")
+    assert torch.equal(loaded.pop("network")["weight"], torch.arange(4.0))
+    assert loaded == {"step": 3, "history": [{"dice": 0.5}], "name": "run"}
+
+
+def test_same_state_same_bytes_under_any_name(tmp_path: Path) -> None:
+    for name in ("a.pt", "other.pt"):
+        save_state(tmp_path / name, {"weight": torch.ones(2)})
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "other.pt").read_bytes()
+
+
+def test_failed_write_leaves_the_old_state(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"step": 1})
+    with pytest.raises(AttributeError):
+        save_state(path, {"step": lambda: None})
+    assert load_state(path) == {"step": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_truncated_file_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"weight": torch.ones(100)})
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"state\.pt: cannot be read as a PyTorch checkpoint"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all"])
+def test_other_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "state.pt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        load_state(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.pt: no such file"):
+        load_state(tmp_path / "nowhere.pt")
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    torch.save({"path": tmp_path}, tmp_path / "code.pt")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_state(tmp_path / "code.pt")
+
+
+def test_list_is_not_a_state(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(InputError, match="holds list; expected a mapping"):
+        load_state(tmp_path / "list.pt")
+
+
+def test_stop_signal_is_seen_and_the_handler_restored() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignal() as stop:
+        assert not stop.requested
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested
+    assert signal.getsignal(signal.SIGTERM) == before
