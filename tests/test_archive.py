@@ -22,9 +22,7 @@ FILES = {
 }
 
 
-def write_tar(
-    path: Path, files: dict[str, bytes], mode: str = "w", extra: tarfile.TarInfo | None = None
-) -> Path:
+def write_tar(path: Path, files: dict[str, bytes], mode: str = "w", extra: tarfile.TarInfo | None = None) -> Path:
     """A tar file of `files`, and of one more member without content."""
     with tarfile.open(path, mode) as opened:
         for name, content in files.items():
@@ -66,9 +64,7 @@ def assert_refused(archive: Path, reason: str) -> None:
 def test_tar_unpacks_below_its_top_folder(tmp_path: Path, mode: str) -> None:
     archive = write_tar(tmp_path / "data.tar", FILES | {"README": b"left out"}, mode)
     unpack(archive, "Data", tmp_path / "source")
-    found = {
-        f"Data/{p.relative_to(tmp_path / 'source')}": p.read_bytes() for p in tmp_path.glob("source/**/*.*")
-    }
+    found = {f"Data/{p.relative_to(tmp_path / 'source')}": p.read_bytes() for p in tmp_path.glob("source/**/*.*")}
     assert found == FILES
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data.tar", "source"]
 
@@ -128,9 +124,7 @@ def test_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 def test_bomb_is_refused_before_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_module, "_ALWAYS_ALLOWED", 0)
     assert_refused(write_zip(tmp_path / "data.zip", {"Data/zeros": bytes(2**22)}), "unpacks to more than")
-    assert_refused(
-        write_tar(tmp_path / "data.tgz", {"Data/zeros": bytes(2**22)}, "w:gz"), "unpacks to more than"
-    )
+    assert_refused(write_tar(tmp_path / "data.tgz", {"Data/zeros": bytes(2**22)}, "w:gz"), "unpacks to more than")
 
 
 def test_absurd_member_size_is_refused_without_reading_it(tmp_path: Path) -> None:

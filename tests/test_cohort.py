@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
 from textscf.errors import InputError
-from textscf.io import read_json, read_yaml, sha256_of, write_json, write_nifti
+from textscf.io import read_json, sha256_of, write_json, write_nifti
 
 NUMBERS = st.lists(st.integers(0, 999), min_size=2, max_size=12, unique=True)
 
@@ -72,7 +73,7 @@ def test_bad_splits_are_named(splits: dict[str, Any], reason: str) -> None:
 
 @pytest.mark.parametrize("template", ["../s{}", "s {}", ".{}", "s{1}", "s{.real.x}", "s{:q}", "{key}", "$(id){}"])
 def test_unsafe_subject_names_are_refused(template: str) -> None:
-    with pytest.raises(InputError, match="^cohort c: subject: "):
+    with pytest.raises(InputError, match=r"^cohort c: subject: "):
         expand_subjects(cohort_config(subject=template))
 
 
@@ -124,7 +125,7 @@ def test_pairs_of_an_unknown_split_are_refused() -> None:
 
 
 def test_hippocampus_splits_follow_the_documented_rule(root: Path, shared: Path) -> None:
-    config = read_yaml(root / "config" / "cohorts" / "hippocampus_mr.yaml")
+    config = Catalogue(root / "config").cohort("hippocampus_mr")
     scans = sorted((shared / "data" / "Task04_Hippocampus" / "labelsTr").glob("*.nii.gz"))
     subjects = [path.name.removesuffix(".nii.gz") for path in scans]
     random.Random(42).shuffle(subjects)

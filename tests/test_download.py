@@ -109,7 +109,7 @@ def test_local_archive_with_another_checksum_is_refused(tmp_path: Path, config: 
 
 
 def test_archive_without_known_checksum_is_unpacked_anew(tmp_path: Path, config: dict[str, Any]) -> None:
-    config["source"]["archive"]["checksum"] = None
+    del config["source"]["archive"]["checksum"]
     obtain_source(config, tmp_path / "server", tmp_path / "cohort")
     (tmp_path / "cohort/source/stale").touch()
     obtain_source(config, tmp_path / "server", tmp_path / "cohort")

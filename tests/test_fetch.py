@@ -134,9 +134,7 @@ def test_wrong_checksum_leaves_nothing(server: ScriptedServer, target: Path) -> 
     assert list(target.parent.iterdir()) == []
 
 
-def test_foreign_partial_file_is_a_checksum_error_then_all_is_well(
-    server: ScriptedServer, target: Path
-) -> None:
+def test_foreign_partial_file_is_a_checksum_error_then_all_is_well(server: ScriptedServer, target: Path) -> None:
     target.parent.mkdir()
     target.with_name("scans.tar.part").write_bytes(b"x" * 500)
     with pytest.raises(InputError, match="checksum"):
@@ -173,9 +171,7 @@ def test_unreachable_server_is_reported(target: Path, monkeypatch: pytest.Monkey
         fetch("http://127.0.0.1:9/scans.tar", CHECKSUM, target)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://example.org/a.tar", "ftp://127.0.0.1/a.tar", "file:///etc/passwd", "a.tar"]
-)
+@pytest.mark.parametrize("url", ["http://example.org/a.tar", "ftp://127.0.0.1/a.tar", "file:///etc/passwd", "a.tar"])
 def test_only_https_is_used(url: str, target: Path) -> None:
     with pytest.raises(InputError, match="not an https address"):
         fetch(url, CHECKSUM, target)
@@ -190,15 +186,13 @@ def test_redirect_away_from_https_is_refused(server: ScriptedServer, target: Pat
 
 def test_address_without_checksum_is_refused(target: Path) -> None:
     with pytest.raises(InputError, match="has no checksum"):
-        fetch("https://example.org/a.tar", "", target)
+        fetch("https://example.org/a.tar", None, target)
 
 
 def test_full_disk_is_one_clear_error(server: ScriptedServer, target: Path) -> None:
     target.parent.mkdir()
     target.with_name("scans.tar.part").symlink_to("/dev/full")
-    with pytest.raises(
-        InputError, match=r"scans\.tar\.part: no room left on the disk; expected room for 1 MB"
-    ):
+    with pytest.raises(InputError, match=r"scans\.tar\.part: no room left on the disk; expected room for 1 MB"):
         fetch(server.url, CHECKSUM, target)
     assert not target.exists()
     assert len(server.ranges) == 1

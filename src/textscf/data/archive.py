@@ -50,9 +50,7 @@ def unpack(archive: Path, top_folder: str, target: Path) -> None:
             _LOG.info("unpacking %s: %d files, %.1f MB", archive, n_files, n_bytes / 1e6)
             _extract(opened, top_folder, staging)
         if not staging.is_dir():
-            raise InputError(
-                f"{archive}: has no files under '{top_folder}/'; expected the data set's own archive"
-            )
+            raise InputError(f"{archive}: has no files under '{top_folder}/'; expected the data set's own archive")
         remove(target)
         staging.rename(target)
     except _BROKEN as error:
@@ -120,9 +118,7 @@ def _check(archive: Path, opened: tarfile.TarFile | zipfile.ZipFile) -> tuple[in
     for member in _members(opened):
         path = PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts or "\\" in member.name:
-            raise InputError(
-                f"{archive}: member {member.name!r} would leave the folder; nothing was unpacked"
-            )
+            raise InputError(f"{archive}: member {member.name!r} would leave the folder; nothing was unpacked")
         if member.kind not in ("file", "folder"):
             raise InputError(f"{archive}: member {member.name!r} is a {member.kind}; nothing was unpacked")
         n_files, n_bytes = n_files + 1, n_bytes + member.size

@@ -125,9 +125,7 @@ class Cohort:
             raise InputError(f"{path}: not a prepared cohort ({error})") from error
         missing = [name for name in cohort.files if not (folder / name).is_file()]
         if missing:
-            raise InputError(
-                f"{folder / missing[0]}: no such file ({len(missing)} of cohort.json are missing)"
-            )
+            raise InputError(f"{folder / missing[0]}: no such file ({len(missing)} of cohort.json are missing)")
         return cohort
 
     @property

@@ -33,11 +33,9 @@ def obtain_source(config: dict[str, Any], data_root: Path | None, folder: Path) 
         _link(Path(location), folder / "source")
     else:
         _unpack_once(config, kind, location, folder)
-    checksum = None if kind == "folder" else source["archive"]["checksum"]
+    checksum = None if kind == "folder" else source["archive"].get("checksum")
     provenance = {"cohort": config["name"], "kind": kind, "location": location, "checksum": checksum}
-    write_json(
-        folder / "source.json", provenance | {"licence": config["licence"], "citation": config["citation"]}
-    )
+    write_json(folder / "source.json", provenance | {"licence": config["licence"], "citation": config["citation"]})
 
 
 def _find(source: dict[str, Any], data_root: Path | None) -> tuple[str, str]:
@@ -49,7 +47,7 @@ def _find(source: dict[str, Any], data_root: Path | None) -> tuple[str, str]:
             return "archive", str((data_root / archive["file"]).resolve())
     if archive["url"] is None:
         looked = f"{data_root} has neither" if data_root is not None else "it is not set, so it has none"
-        how = " ".join((archive["instructions"] or "").split())
+        how = " ".join((archive.get("instructions") or "").split())
         raise InputError(
             f"{source['folder']}: has to be fetched by a person. {how} Put the folder {source['folder']} "
             f"or the file {archive['file']} into data_root ({looked} of them)"
@@ -65,7 +63,7 @@ def _link(origin: Path, link: Path) -> None:
 
 def _unpack_once(config: dict[str, Any], kind: str, location: str, folder: Path) -> None:
     source, target = config["source"], folder / "source"
-    wanted = {"checksum": source["archive"]["checksum"], "folder": source["folder"]}
+    wanted = {"checksum": source["archive"].get("checksum"), "folder": source["folder"]}
     record = target / _RECORD
     known = wanted["checksum"] and not target.is_symlink() and record.is_file()
     if known and read_json(record) == wanted:

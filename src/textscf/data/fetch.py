@@ -38,7 +38,7 @@ class _Interrupted(Exception):
     """The transfer stopped early for a reason that may pass."""
 
 
-def fetch(url: str, checksum: str, target: Path) -> None:
+def fetch(url: str, checksum: str | None, target: Path) -> None:
     """Download `url` to `target` and verify `checksum`, "md5:..." or "sha256:..."; keep a file that fits.
 
     A download that was cut off, now or in an earlier call, goes on where it stopped (`target`.part).
@@ -124,14 +124,10 @@ class ResumingDownloader:
             if error.headers.get("Content-Range", "").strip() == f"bytes */{present}":
                 return
             self.part.unlink()
-            raise _Interrupted(
-                "the partial download does not fit the server's file; beginning anew"
-            ) from error
+            raise _Interrupted("the partial download does not fit the server's file; beginning anew") from error
         if error.code in _WORTH_RETRYING:
             raise _Interrupted(f"server error {error.code}") from error
-        raise InputError(
-            f"{url}: the server answered {error.code} {error.reason}; expected the file"
-        ) from error
+        raise InputError(f"{url}: the server answered {error.code} {error.reason}; expected the file") from error
 
 
 def _check_address(url: str) -> None:

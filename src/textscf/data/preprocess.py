@@ -12,7 +12,8 @@ import numpy as np
 import textscf
 from textscf.data.cohort import expand_pairs, expand_subjects
 from textscf.data.geometry import centred_affine
-from textscf.data.scans import Recipe, Rejection, read_scan, transform
+from textscf.data.recipe import Recipe
+from textscf.data.scans import Rejection, read_scan, transform
 from textscf.data.workers import parallel_map
 from textscf.errors import InputError
 from textscf.io import read_json, sha256_of, write_csv, write_json, write_nifti
@@ -59,9 +60,7 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
             (folder / "cohort.json").unlink(missing_ok=True)
         at_border = mapping(_prepare, todo, "preparing")
     for task in itertools.compress(todo, at_border):
-        _LOG.warning(
-            "%s: labels reach the border of the grid; preprocess.shape may be too small", task.subject
-        )
+        _LOG.warning("%s: labels reach the border of the grid; preprocess.shape may be too small", task.subject)
     _remove_strays(tasks, folder)
     write_json(folder / "cohort.json", _description(config, tasks))
     _LOG.info("%s: %d subjects prepared, %d kept as they were", folder, len(todo), len(tasks) - len(todo))
@@ -127,9 +126,7 @@ def _write(path: Path, data: np.ndarray, affine: np.ndarray) -> None:
     try:
         write_nifti(path, data, affine)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); expected room and permission"
-        ) from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); expected room and permission") from error
 
 
 def _labels_reach_border(labels: np.ndarray) -> bool:
@@ -151,9 +148,9 @@ def _refuse(rejections: list[Rejection], n_subjects: int, report: Path) -> None:
 
 
 def _remove_strays(tasks: list[_Task], folder: Path) -> None:
-    expected = {name for task in tasks for name in task.outputs}
-    for path in [*folder.glob("images/*"), *folder.glob("labels/*")]:
-        if path.relative_to(folder).as_posix() not in expected:
+    expected = {folder / name for task in tasks for name in task.outputs} | {task.record for task in tasks}
+    for kind in ("images", "labels", ".preprocessed"):
+        for path in set((folder / kind).glob("*")) - expected:
             path.unlink()
 
 

@@ -8,42 +8,13 @@ from typing import Any
 import numpy as np
 
 from textscf.data import geometry
+from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.io import Volume, read_image, read_labels
 
 _MAX_OBLIQUE_DEGREES = 1.0
 _MAX_CORNER_DISTANCE = 0.1  # of the smallest voxel edge
 _MAX_VOXELS = 2**28
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The `preprocess` section of a resolved cohort config, with the labels of its anatomy."""
-
-    axes: str
-    orientation: str
-    source_spacing: tuple[float, ...] | None
-    spacing: tuple[float, ...]
-    shape: tuple[int, ...]
-    intensity: str
-    intensity_range: tuple[float, float]
-    labels: tuple[int, ...]
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Recipe":
-        """Take the settings from a resolved cohort config that the schema has accepted."""
-        settings = config["preprocess"]
-        source_spacing = settings.get("source_spacing")
-        return cls(
-            axes=settings["axes"],
-            orientation=settings["orientation"],
-            source_spacing=tuple(source_spacing) if source_spacing else None,
-            spacing=tuple(settings["spacing"]),
-            shape=tuple(settings["shape"]),
-            intensity=settings["intensity"]["kind"],
-            intensity_range=tuple(settings["intensity"].get("range", (0.0, 1.0))),
-            labels=tuple(structure["label"] for structure in config["anatomy"]["structures"]),
-        )
 
 
 @dataclass(frozen=True)
@@ -152,9 +123,7 @@ def _check_same_grid(image: Volume, labels: Volume, image_name: str, recipe: Rec
     if recipe.axes == "header":
         distance = geometry.corner_distance(image.affine, labels.affine, image.data.shape)
         if distance > _MAX_CORNER_DISTANCE * min(image.spacing):
-            raise InputError(
-                f"its affine puts a corner {distance:.2f} mm away from where {image_name} has it"
-            )
+            raise InputError(f"its affine puts a corner {distance:.2f} mm away from where {image_name} has it")
 
 
 def _scan(image: Volume, labels: Volume, recipe: Recipe) -> Scan:

@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -29,13 +31,14 @@ def parallel_map(workers: int) -> Iterator[ParallelMap]:
     """Yield a map over `workers` processes, or within this one if `workers` is 1.
 
     Functions and items must be picklable. InputError if a process dies, as want of memory makes it; what the
-    function itself raises is raised here. Leaving the block cancels what has not begun.
+    function itself raises is raised here. Leaving the block cancels what has not begun, and no process outlives
+    this one, however it ends.
     """
     if workers <= 1:
         yield functools.partial(_collect, map)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupt)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_process)
     try:
         yield functools.partial(_collect, pool.map)
     except BrokenProcessPool as error:
@@ -55,5 +58,13 @@ def _collect(
     return list(tqdm(mapping(function, items), total=len(items), desc=doing, disable=not items))
 
 
-def _ignore_interrupt() -> None:
+def _prepare_process() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

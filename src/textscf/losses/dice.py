@@ -84,7 +84,7 @@ class _Accumulate(torch.autograd.Function):
         ctx.save_for_backward(soft, corners, target)
         intersection = torch.bincount(target, hit.double(), minlength=n)
         squared = torch.bincount(corners.reshape(-1), (weights * soft).reshape(-1).double(), minlength=n + 1)
-        return intersection, squared[:n]
+        return intersection.double(), squared[:n].double()  # of no voxels at all, bincount returns integers
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:

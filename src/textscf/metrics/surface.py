@@ -25,7 +25,10 @@ _FAR = 255 - _REACH**2
 
 
 def hd95_of_labels(
-    fixed: NDArray[np.integer], warped: NDArray[np.integer], labels: Sequence[int], spacing: Spacing
+    fixed: NDArray[np.integer],
+    warped: NDArray[np.integer],
+    labels: Sequence[int] | NDArray[np.integer],
+    spacing: Spacing,
 ) -> NDArray[np.float64]:
     """HD95 of each label between two maps ``(H, W, D)``, in units of `spacing`; inf for a label absent from either."""
     fixed_boxes, warped_boxes = ndimage.find_objects(fixed), ndimage.find_objects(warped)
@@ -49,7 +52,7 @@ def hd95(first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Spacing =
     return max(quantile(surfaces[n], areas[n], surfaces[1 - n], spacing) for n in (0, 1))
 
 
-def _neighbour_codes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _neighbour_codes(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
     """Occupancies ``(H+1, W+1, D+1)`` of the 2x2x2 neighbourhoods, with a zero layer on every side of the mask."""
     padded = np.pad(mask, 1).view(np.uint8)
     pairs = padded[:, :, :-1] << 1 | padded[:, :, 1:]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Corner = tuple[int, int, int]
 
-_CORNERS: tuple[Corner, ...] = tuple(itertools.product((0, 1), repeat=3))  # type: ignore[assignment]
+_CORNERS: list[Corner] = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
 
 @lru_cache(maxsize=8)

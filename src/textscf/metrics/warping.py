@@ -16,12 +16,12 @@ def warp_labels(moving: NDArray[np.integer], displacement: NDArray[np.floating])
     """
     height, width, depth = moving.shape
     flat = np.append(moving, np.zeros(1, moving.dtype))
-    columns, planes = np.arange(width, dtype=np.float64)[:, None], np.arange(depth, dtype=np.float64)
     warped = np.empty_like(moving)
     for row in range(height):
         index, inside = np.zeros((width, depth)), np.ones((width, depth), dtype=bool)
-        for axis, (grid, size) in enumerate(zip((float(row), columns, planes), moving.shape, strict=True)):
-            position = displacement[row, ..., axis] + np.float64(0) + grid
+        grid = np.ogrid[row : row + 1, :width, :depth]
+        for axis, size in enumerate(moving.shape):
+            position = displacement[row, ..., axis].astype(np.float64) + grid[axis][0]
             inside &= (position >= 0) & (position <= size - 1)
             index = index * size + np.floor(position + 0.5)
         warped[row] = flat[np.where(inside, index, moving.size).astype(np.intp)]

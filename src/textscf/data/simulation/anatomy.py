@@ -15,14 +15,10 @@ def simulate_labels(
 ) -> np.ndarray:
     """Label map (H, W, D) uint8 of a random subject; axes run left, anterior, superior.
 
-    The phantom is drawn in millimetres about the centre of the grid. Where the grid's field of view is smaller
-    than the phantom's `frame`, the phantom is compressed along that axis, so every grid shows all organs.
-    Organs are painted in the order of `organs`, later ones over earlier ones.
+    The phantom is drawn in millimetres about the centre of the grid, with `drawing_spacing`. Organs are painted in the order of `organs`, later ones over earlier ones.
     """
-    centres = [
-        voxel_centres(n, s) * np.float32(max(1.0, extent / (n * s)))
-        for n, s, extent in zip(shape, spacing, phantom["frame"], strict=True)
-    ]
+    mm = drawing_spacing(phantom["frame"], shape, spacing)
+    centres = [voxel_centres(n, s) for n, s in zip(shape, mm, strict=True)]
     whole = vary(rng, np.zeros(3), phantom["subject"])
     slides = {s["name"]: slide(rng, s) for s in phantom["sliding"]}
     displacement = random_displacement(rng, phantom["deformation"], phantom["frame"], centres)
@@ -36,6 +32,14 @@ def simulate_labels(
         inside = level(organ["shape"], pull(points)) < swelling
         labels[box][inside] = organ["label"]
     return labels
+
+
+def drawing_spacing(frame: Sequence[float], shape: Sequence[int], spacing: Sequence[float]) -> tuple[float, ...]:
+    """Spacing in mm at which a phantom is drawn and scanned: `spacing`, or coarser along axes too short for `frame`.
+
+    So a grid with a small field of view shows a compressed body with all its organs, not a part of it.
+    """
+    return tuple(max(float(s), extent / n) for n, s, extent in zip(shape, spacing, frame, strict=True))
 
 
 def _organ_motion(

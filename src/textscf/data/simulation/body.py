@@ -21,9 +21,10 @@ _WORKING_SPACING = 7.0
 class Body:
     """Level fields of one subject on its coarse grid, and where the spine runs.
 
-    `cavity`, `muscle`, `skin` (h, w, d): mm to the inside and the outside of the trunk's muscles, to the skin;
-    `lung`, `heart` (h, w, d): likewise; `angle` (h, w, d): angle about the spine in radians, 0 at the back, pi at the front, the same on both sides.
-    `spine`, `aorta` (2, d) in mm of the coarse grid: x and y of the vertebral bodies and the aorta.
+    `cavity`, `muscle`, `skin`, `lung`, `heart` (h, w, d): levels of the inside and the outside of the trunk's
+    muscles, of the skin, the lungs and the heart; `angle` (h, w, d): angle about the spine in radians, 0 at
+    the back, pi at the front, the same on both sides; `spine`, `aorta` (2, d): x and y in mm of the vertebral
+    bodies and the aorta; `floor`, `dome`: heights in mm of the lowest and the highest organ.
     """
 
     stride: tuple[int, int, int]
@@ -128,7 +129,8 @@ def _superellipse(offsets: Sequence[np.ndarray], radii: Sequence[Any], power: fl
     scaled = [np.abs(o) / np.asarray(r, np.float32) for o, r in zip(offsets, radii, strict=True)]
     norm = np.maximum((scaled[0] ** power + scaled[1] ** power) ** (1 / power), 0.05)
     slopes = [(u / norm) ** (power - 1) / np.asarray(r, np.float32) for u, r in zip(scaled, radii, strict=True)]
-    return ((norm - 1) / np.sqrt(slopes[0] ** 2 + slopes[1] ** 2)).astype(np.float32)
+    steepness = np.sqrt(slopes[0] ** 2 + slopes[1] ** 2)
+    return ((norm - 1) / np.maximum(steepness, 0.5 / np.max(radii[0]))).astype(np.float32)
 
 
 def _muscle(
@@ -141,9 +143,7 @@ def _muscle(
     return smooth_minimum(around, _superellipse(offsets, (width, depth), 3.0), 10.0)
 
 
-def _skin(
-    muscle: np.ndarray, mm: Sequence[float], settings: Mapping[str, Any], rng: np.random.Generator
-) -> np.ndarray:
+def _skin(muscle: np.ndarray, mm: Sequence[float], settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
     """Level of the skin: a layer of fat of varying thickness around the muscles."""
     fat = settings["fat"] * np.exp(settings["fat_spread"] * rng.standard_normal())
     return muscle - np.float32(fat) * (1 + 0.2 * smooth_noise(rng, muscle.shape, mm, 90.0))
@@ -162,8 +162,13 @@ def _heart(coarse: np.ndarray, axes: Sequence[np.ndarray], settings: Mapping[str
 
 
 def _lung(
-    coarse: np.ndarray, axes: Sequence[np.ndarray], mm: Sequence[float], cavity: np.ndarray, heart: np.ndarray,
-    spine: np.ndarray, settings: Mapping[str, Any],
+    coarse: np.ndarray,
+    axes: Sequence[np.ndarray],
+    mm: Sequence[float],
+    cavity: np.ndarray,
+    heart: np.ndarray,
+    spine: np.ndarray,
+    settings: Mapping[str, Any],
 ) -> np.ndarray:
     """Level of the lungs: in the cavity, above the organs' tops, deeper along the wall, beside the mediastinum."""
     below = np.isin(coarse, settings["above"])

@@ -66,8 +66,12 @@ def _paint_vessel(tissues: np.ndarray, body: Body, spacing: Sequence[float], rad
 
 
 def _paint_bowel(
-    tissues: np.ndarray, body: Body, cavity: np.ndarray, spacing: Sequence[float],
-    settings: Mapping[str, Any], rng: np.random.Generator,
+    tissues: np.ndarray,
+    body: Body,
+    cavity: np.ndarray,
+    spacing: Sequence[float],
+    settings: Mapping[str, Any],
+    rng: np.random.Generator,
 ) -> None:
     """Loops of bowel in the fat of the cavity, denser towards the pelvis, gas in those at the front."""
     loops = smooth_noise(rng, tissues.shape, spacing, settings["width"])
@@ -87,7 +91,10 @@ def _paint_bowel(
 
 
 def _fill(
-    tissues: np.ndarray, labels: np.ndarray, spacing: Sequence[float], filled: Mapping[str, Any],
+    tissues: np.ndarray,
+    labels: np.ndarray,
+    spacing: Sequence[float],
+    filled: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> None:
     """Fill what lies deeper than `wall` mm in an organ with a tissue, and its front with gas."""
@@ -108,7 +115,10 @@ def _fill(
 
 
 def _paint_branches(
-    tissues: np.ndarray, labels: np.ndarray, spacing: Sequence[float], settings: Mapping[str, Any],
+    tissues: np.ndarray,
+    labels: np.ndarray,
+    spacing: Sequence[float],
+    settings: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> None:
     """Vessels in an organ: curves where two smooth fields vanish together."""

@@ -18,7 +18,9 @@ _SQUARINGS = 6
 
 
 def random_displacement(
-    rng: np.random.Generator, scales: Sequence[Mapping[str, float]], frame: Sequence[float],
+    rng: np.random.Generator,
+    scales: Sequence[Mapping[str, float]],
+    frame: Sequence[float],
     centres: Sequence[np.ndarray],
 ) -> np.ndarray:
     """Diffeomorphic displacement (3, H, W, D) in mm at the product grid of `centres` (mm, three vectors).

@@ -43,9 +43,7 @@ def _cubic_weights(t: np.ndarray) -> list[np.ndarray]:
     return [s**3 / 6, (3 * t**3 - 6 * t**2 + 4) / 6, (3 * s**3 - 6 * s**2 + 4) / 6, t**3 / 6]
 
 
-def smooth_noise(
-    rng: np.random.Generator, shape: Sequence[int], spacing: Sequence[float], scale: float
-) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, shape: Sequence[int], spacing: Sequence[float], scale: float) -> np.ndarray:
     """Noise (H, W, D) of mean 0 and standard deviation about 1 whose bumps are about `scale` mm wide."""
     extent = [n * s for n, s in zip(shape, spacing, strict=True)]
     lattice = rng.standard_normal([int(np.ceil(e / scale)) + 3 for e in extent], dtype=np.float32)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from textscf.data.simulation.shapes import check_keys, check_numbers, check_shape
+from textscf.data.simulation.checks import check_keys, check_list, check_numbers, check_shape
 from textscf.data.simulation.tissues import FIRST_TISSUE, Tissue
 from textscf.errors import InputError
 
@@ -33,9 +33,9 @@ def check_phantom(phantom: Any, where: str) -> None:
     check_keys(phantom, _SECTIONS, (), where)
     check_numbers(phantom["frame"], 3, f"{where}.frame")
     _check_variation(phantom["subject"], f"{where}.subject", ())
-    for index, scale in enumerate(phantom["deformation"]):
+    for index, scale in enumerate(check_list(phantom["deformation"], f"{where}.deformation")):
         _check_table(scale, {"width": 0, "amplitude": 0}, f"{where}.deformation[{index}]")
-    for index, sliding in enumerate(phantom["sliding"]):
+    for index, sliding in enumerate(check_list(phantom["sliding"], f"{where}.sliding")):
         _check_table(sliding, {"centre": 3, "radii": 3, "degrees": 3}, f"{where}.sliding[{index}]", ("name",))
     _check_organs(phantom, where)
     _check_body(phantom["body"], f"{where}.body")
@@ -61,7 +61,7 @@ def _check_variation(content: Any, where: str, required: tuple[str, ...], *optio
 def _check_organs(phantom: Mapping[str, Any], where: str) -> None:
     names = [sliding["name"] for sliding in phantom["sliding"]]
     labels: list[int] = []
-    for index, organ in enumerate(phantom["organs"]):
+    for index, organ in enumerate(check_list(phantom["organs"], f"{where}.organs")):
         here = f"{where}.organs[{index}]"
         _check_variation(organ, here, ("label", "shape", "ct"), "filling", "slides")
         label = organ["label"]
@@ -80,7 +80,7 @@ def _check_body(body: Any, where: str) -> None:
     for section, numbers in _BODY.items():
         _check_table(body[section], numbers, f"{where}.{section}", ("above",) if section == "lung" else ())
     check_numbers(body["lung"]["above"], None, f"{where}.lung.above")
-    for index, filled in enumerate(body["filled"]):
+    for index, filled in enumerate(check_list(body["filled"], f"{where}.filled")):
         here = f"{where}.filled[{index}]"
         check_keys(filled, ("label", "tissue", "wall"), ("gas", "ragged"), here)
         if str(filled["tissue"]).upper() not in Tissue.__members__:
@@ -91,8 +91,6 @@ def _check_body(body: Any, where: str) -> None:
 
 def _check_intensity(entry: Any, where: str) -> None:
     check_keys(entry, ("hu",), ("spread", "texture"), where)
-    check_numbers(entry["hu"], None, f"{where}.hu")
-    if len(entry["hu"]) < 1:
-        raise InputError(f"{where}.hu: found no value; expected one per contrast phase, or one for all")
+    check_numbers(check_list(entry["hu"], f"{where}.hu"), None, f"{where}.hu")
     for key in ("spread", "texture"):
         check_numbers(entry.get(key, 0), 0, f"{where}.{key}")

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from textscf.errors import InputError
-
 Points = Sequence[np.ndarray]
 Level = Callable[[Mapping[str, Any], Points], np.ndarray]
 
@@ -50,55 +48,6 @@ def bounds(shape: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return np.min(lower, axis=0), np.max(upper, axis=0)
 
 
-def check_shape(shape: Any, where: str) -> None:
-    """InputError naming `where` (a config key) unless `shape` is one of the six kinds with its keys."""
-    if not isinstance(shape, Mapping) or len(shape) != 1 or next(iter(shape)) not in _KEYS:
-        found = ", ".join(map(str, shape)) if isinstance(shape, Mapping) else repr(shape)
-        raise InputError(f"{where}: found shape '{found}'; expected one of {', '.join(_KEYS)}")
-    kind, content = next(iter(shape.items()))
-    required, optional = _KEYS[kind]
-    check_keys(content, required, optional, f"{where}.{kind}")
-    for key in content:
-        _check_entry(content[key], key, f"{where}.{kind}.{key}")
-    if kind == "tube" and not len(content["through"]) == len(content["radii"]) >= 2:
-        raise InputError(f"{where}.tube: {len(content['through'])} points and {len(content['radii'])} radii; "
-                         "expected as many of both, at least 2")
-
-
-def check_keys(content: Any, required: Sequence[str], optional: Sequence[str], where: str) -> None:
-    """InputError naming `where` unless `content` is a mapping with all required and no unknown keys."""
-    if not isinstance(content, Mapping):
-        raise InputError(f"{where}: found {content!r}; expected a mapping with {', '.join(required)}")
-    for key in required:
-        if key not in content:
-            raise InputError(f"{where}: key '{key}' is missing; expected {', '.join(required)}")
-    for key in content:
-        if key not in required and key not in optional:
-            raise InputError(f"{where}: unknown key '{key}'; expected {', '.join([*required, *optional])}")
-
-
-def _check_entry(value: Any, key: str, where: str) -> None:
-    if key in ("of", "by"):
-        for index, part in enumerate(value):
-            check_shape(part, f"{where}[{index}]")
-    elif key == "from":
-        check_shape(value, where)
-    elif key == "through":
-        for index, point in enumerate(value):
-            check_numbers(point, 3, f"{where}[{index}]")
-    else:
-        check_numbers(value, {"radii": None, "blend": 0}.get(key, 3), where)
-
-
-def check_numbers(value: Any, count: int | None, where: str) -> None:
-    """InputError unless `value` is `count` numbers (0: one bare number, None: a list of any length)."""
-    numbers = [value] if count == 0 else value
-    right = isinstance(numbers, Sequence) and not isinstance(numbers, str) and count in (0, None, len(numbers))
-    if not right or not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
-        expected = "a number" if count == 0 else f"a list of {count or 'some'} numbers"
-        raise InputError(f"{where}: found {value!r}; expected {expected}")
-
-
 def _ellipsoid(content: Mapping[str, Any], points: Points) -> np.ndarray:
     relative = [p - np.float32(c) for p, c in zip(points, content["centre"], strict=True)]
     if any(content.get("turn", (0, 0, 0))):
@@ -110,7 +59,7 @@ def _ellipsoid(content: Mapping[str, Any], points: Points) -> np.ndarray:
     return norm * (norm - 1) / np.maximum(gradient, np.float32(1e-6))
 
 
-def rotation(degrees: Sequence[float]) -> np.ndarray:
+def rotation(degrees: Sequence[float] | np.ndarray) -> np.ndarray:
     """Rotation matrix (3, 3) of turns about x, then y, then z."""
     matrix = np.eye(3)
     for axis, angle in enumerate(np.deg2rad(np.asarray(degrees, float))):
@@ -133,8 +82,8 @@ def _spline(content: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     padded = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])
     t = np.linspace(0, 1, _SEGMENTS_PER_SPAN, endpoint=False)[:, None]
     spans = [
-        ((-t + 2 * t**2 - t**3) * a + (2 - 5 * t**2 + 3 * t**3) * b
-         + (t + 4 * t**2 - 3 * t**3) * c + (t**3 - t**2) * d) / 2
+        ((-t + 2 * t**2 - t**3) * a + (2 - 5 * t**2 + 3 * t**3) * b + (t + 4 * t**2 - 3 * t**3) * c + (t**3 - t**2) * d)
+        / 2
         for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False)
     ]
     line = np.vstack([*spans, knots[-1:]])
@@ -143,9 +92,7 @@ def _spline(content: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 def _tube(content: Mapping[str, Any], points: Points) -> np.ndarray:
     line, radii = (a.astype(np.float32) for a in _spline(content))
-    parts = [
-        _capsule(points, line[i], line[i + 1], radii[i], radii[i + 1]) for i in range(len(line) - 1)
-    ]
+    parts = [_capsule(points, line[i], line[i + 1], radii[i], radii[i + 1]) for i in range(len(line) - 1)]
     return reduce(np.minimum, parts)
 
 
@@ -164,7 +111,7 @@ def _capsule(
 def _side(content: Mapping[str, Any], points: Points) -> np.ndarray:
     normal = np.asarray(content["normal"], np.float32)
     normal = normal / np.sqrt((normal**2).sum())
-    return sum((p - np.float32(c)) * n for p, c, n in zip(points, content["point"], normal, strict=True))  # type: ignore[return-value]
+    return sum((p - np.float32(c)) * n for p, c, n in zip(points, content["point"], normal, strict=True))
 
 
 def _union(content: Mapping[str, Any], points: Points) -> np.ndarray:
@@ -191,11 +138,3 @@ def _both(content: Mapping[str, Any], points: Points) -> np.ndarray:
 _KINDS: dict[str, Level] = {
     "ellipsoid": _ellipsoid, "tube": _tube, "side": _side, "union": _union, "cut": _cut, "both": _both,
 }  # fmt: skip
-_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "ellipsoid": (("centre", "radii"), ("turn",)),
-    "tube": (("through", "radii"), ()),
-    "side": (("point", "normal"), ()),
-    "union": (("of",), ("blend",)),
-    "cut": (("from", "by"), ()),
-    "both": (("of",), ()),
-}

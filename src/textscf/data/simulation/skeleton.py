@@ -18,9 +18,7 @@ def paint_skeleton(
     _paint_spine(tissues, body, spacing, settings["spine"])
 
 
-def _paint_spine(
-    tissues: np.ndarray, body: Body, spacing: Sequence[float], settings: Mapping[str, Any]
-) -> None:
+def _paint_spine(tissues: np.ndarray, body: Body, spacing: Sequence[float], settings: Mapping[str, Any]) -> None:
     axes = [np.arange(n, dtype=np.float32) * np.float32(s) for n, s in zip(tissues.shape, spacing, strict=True)]
     x, y = (course(line, tissues.shape[2], body.stride[2]) for line in body.spine)
     reach = settings["reach"]

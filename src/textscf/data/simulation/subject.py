@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from textscf.data.simulation.anatomy import simulate_labels
+from textscf.data.simulation.anatomy import drawing_spacing, simulate_labels
 from textscf.data.simulation.contents import tissue_map
 from textscf.data.simulation.ct import render_ct
 from textscf.errors import InputError
@@ -21,7 +21,7 @@ def simulate_phantom_subject(
     `shape` in voxels and `spacing` in mm; axes run left, anterior, superior. `phantom` as `check_phantom` accepts.
     """
     labels = simulate_labels(phantom, np.random.default_rng((seed, number, _ANATOMY)), shape, spacing)
-    return simulate_ct(labels, phantom, number, seed, spacing), labels
+    return simulate_ct(labels, phantom, number, seed, drawing_spacing(phantom["frame"], shape, spacing)), labels
 
 
 def simulate_ct(

@@ -1,0 +1,64 @@
+"""The settings by which a cohort's scans are prepared."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from textscf.errors import InputError
+
+_PATIENT_AXES = ("LR", "PA", "IS")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The `preprocess` section of a resolved cohort config, with the labels of its anatomy.
+
+    Spacings are mm; `axes` is "header" or the stored axis codes, `orientation` the prepared ones; `shape` is
+    (H, W, D) after preparation; `intensity` is clip, percentile or none.
+    """
+
+    axes: str
+    orientation: str
+    source_spacing: tuple[float, ...] | None
+    spacing: tuple[float, ...]
+    shape: tuple[int, ...]
+    intensity: str
+    intensity_range: tuple[float, float]
+    labels: tuple[int, ...]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Recipe":
+        """Take the settings from a resolved cohort `config`; InputError for what its schema cannot see."""
+        settings, where = config["preprocess"], f"cohort {config['name']}"
+        kind = settings["intensity"]["kind"]
+        limits = (0.0, 1.0) if kind == "none" else tuple(settings["intensity"].get("range", ()))
+        labels = tuple(structure["label"] for structure in config["anatomy"]["structures"])
+        if labels != tuple(range(1, len(labels) + 1)):
+            raise InputError(f"{where}: labels of the anatomy are {list(labels)}; expected 1, 2, ... in order")
+        _check_codes(settings, where)
+        _check_limits(kind, limits, where)
+        source_spacing = settings.get("source_spacing")
+        return cls(
+            axes=settings["axes"],
+            orientation=settings["orientation"],
+            source_spacing=tuple(source_spacing) if source_spacing else None,
+            spacing=tuple(settings["spacing"]),
+            shape=tuple(settings["shape"]),
+            intensity=kind,
+            intensity_range=limits,
+            labels=labels,
+        )
+
+
+def _check_codes(settings: dict[str, Any], where: str) -> None:
+    for key in ("axes", "orientation"):
+        codes = settings[key]
+        named = {next((axis for axis in _PATIENT_AXES if letter in axis), "") for letter in codes}
+        if not (key == "axes" and codes == "header") and not (len(codes) == 3 and named == set(_PATIENT_AXES)):
+            raise InputError(f"{where}: preprocess.{key}: '{codes}'; expected one of L/R, P/A, I/S each, as in RAS")
+
+
+def _check_limits(kind: str, limits: tuple[float, ...], where: str) -> None:
+    if len(limits) != 2 or not limits[0] < limits[1]:
+        raise InputError(f"{where}: preprocess.intensity.range: {list(limits)}; expected [low, high] for {kind}")
+    if kind == "percentile" and not (limits[0] >= 0 and limits[1] <= 100):
+        raise InputError(f"{where}: preprocess.intensity.range: {list(limits)}; expected percentiles, 0 to 100")

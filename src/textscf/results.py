@@ -1,0 +1,167 @@
+"""What a table or figure is made from: its specification, and the metrics of the runs that it names."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from textscf.errors import InputError
+from textscf.io import read_yaml
+from textscf.metrics.aggregation import METRIC_COLUMNS, Convention, apply_convention
+from textscf.settings import fill
+from textscf.statistics import compare_runs, mean_over_seeds
+
+GROUND_TRUTH = "ground_truth"
+
+_PAIR_COLUMNS = ["run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"]
+_TEXT = dict.fromkeys(["run", "fixed", "moving", "structure"], str)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a table or figure.
+
+    Attributes:
+        run: name of the run.
+        label: name shown.
+        runs: ids of the concrete runs, one per seed.
+        segmentor: where the region masks come from; None for a method without them.
+        reported: the method's name in the table of the paper.
+    """
+
+    run: str
+    label: str
+    runs: list[str]
+    segmentor: str | None = None
+    reported: str | None = None
+
+    @property
+    def sees_fixed_labels(self) -> bool:
+        """Whether the method takes the labels as input on which it is scored."""
+        return self.segmentor == GROUND_TRUTH
+
+
+@dataclass(frozen=True)
+class Item:
+    """A table or figure as the study resolved it; `rows` also accepts plain mappings."""
+
+    name: str
+    study: str
+    study_title: str
+    cohorts: list[str]
+    notices: list[str]
+    paper_cohort: bool
+    caption: str
+    rows: list[Row]
+    convention: Convention = "paper"
+    reported: str | None = None
+    reference: str | None = None
+    kind: str | None = None
+
+    def __post_init__(self) -> None:
+        rows = [row if isinstance(row, Row) else fill(Row, row, f"{self.name}: rows") for row in self.rows]
+        object.__setattr__(self, "rows", rows)
+        if self.reference is not None and self.reference not in [row.run for row in rows]:
+            raise ValueError(f"reference '{self.reference}' is not the run of a row")
+
+    @cached_property
+    def reference_row(self) -> Row | None:
+        """The row that the others are compared with."""
+        return next((row for row in self.rows if row.run == self.reference), None)
+
+    @property
+    def number(self) -> str:
+        """The name as a heading: `table3` is Table 3."""
+        word = self.name.rstrip("0123456789")
+        return f"{word.capitalize()} {self.name.removeprefix(word)}".strip()
+
+
+def load_item(path: Path) -> Item:
+    """Read the resolved `config.yaml` of a table or figure; InputError if it is not one."""
+    return fill(Item, read_yaml(path), path)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Files of the runs of a study below `folder`, usually `results/`; InputError for one that cannot be used."""
+
+    folder: Path
+    study: str
+    _frames: dict[Path, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    def run_folder(self, run: str) -> Path:
+        """Where the files of a concrete run are."""
+        return self.folder / self.study / "runs" / run
+
+    def settings(self, run: str) -> dict[str, Any]:
+        """Resolved settings of a concrete run."""
+        return read_yaml(self.run_folder(run) / "config.yaml")
+
+    def is_initial(self, row: Row) -> bool:
+        """Whether the row stands for no registration."""
+        return self.settings(row.runs[0])["method"] == "initial"
+
+    def metrics(self, row: Row) -> list[pd.DataFrame]:
+        """`metrics.csv` of each seed: one line per pair and structure."""
+        return self._read(row, "metrics.csv", METRIC_COLUMNS)
+
+    def pairs(self, row: Row) -> list[pd.DataFrame]:
+        """`pairs.csv` of each seed: one line per pair."""
+        return self._read(row, "pairs.csv", _PAIR_COLUMNS)
+
+    def seed_mean(self, row: Row, convention: Convention) -> pd.DataFrame:
+        """Dice and HD95 per pair and structure as the convention counts them, averaged over seeds."""
+        frames = [apply_convention(frame, convention) for frame in self.metrics(row)]
+        try:
+            return mean_over_seeds(frames)
+        except ValueError as error:
+            raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
+
+    def _read(self, row: Row, name: str, columns: Iterable[str]) -> list[pd.DataFrame]:
+        return [self._frame(self.run_folder(run) / name, columns) for run in row.runs]
+
+    def _frame(self, path: Path, columns: Iterable[str]) -> pd.DataFrame:
+        if path not in self._frames:
+            self._frames[path] = _read_csv(path, columns)
+        return self._frames[path]
+
+
+def _read_csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected the metrics of a run, made by src/evaluate.py")
+    try:
+        frame = pd.read_csv(path, dtype=_TEXT)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from error
+    missing = [column for column in columns if column not in frame]
+    if missing or frame.empty:
+        found = f"no column '{missing[0]}'" if missing else "no rows"
+        raise InputError(f"{path}: has {found}; expected rows with {', '.join(columns)}")
+    return frame
+
+
+def compare_with_reference(item: Item, results: Results) -> pd.DataFrame:
+    """Paired t-tests of Dice between the reference row and every other one, seeds averaged per pair first.
+
+    Returns:
+        Columns reference, method (labels), then those of `compare_runs`, where `a` is the reference and Dice is a
+        fraction; no rows for an item without a reference.
+    """
+    if item.reference_row is None:
+        return pd.DataFrame(columns=["reference", "method"])
+    reference = results.seed_mean(item.reference_row, item.convention)
+    frames = []
+    for row in item.rows:
+        if row.run == item.reference:
+            continue
+        try:
+            tested = compare_runs(reference, results.seed_mean(row, item.convention))
+        except ValueError as error:
+            raise InputError(f"{item.name}: '{item.reference}' and '{row.run}': {error}") from error
+        tested.insert(0, "reference", item.reference_row.label)
+        tested.insert(1, "method", row.label)
+        frames.append(tested)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["reference", "method"])

@@ -1,0 +1,216 @@
+"""Studies: what they resolve to, and what each kind of mistake says."""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from textscf.config import StudyFiles, load_study
+from textscf.config.catalogue import Catalogue
+from textscf.config.study import merge
+from textscf.errors import InputError
+from textscf.io import read_yaml
+
+STUDY: dict[str, Any] = {
+    "study": "small",
+    "title": "A small study",
+    "cohorts": {"primary": "hippocampus_mr"},
+    "experiments": ["table3"],
+    "defaults": {"head": {"segmentor": "tiny", "prompts": "minilm"}, "seeds": [1, 2]},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, root: Path) -> Path:
+    """A copy of `config/` that a test may change."""
+    return Path(shutil.copytree(root / "config", tmp_path / "config"))
+
+
+def study_with(**changes: Any) -> dict[str, Any]:
+    return merge(copy.deepcopy(STUDY), changes)
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(yaml.safe_dump(merge(read_yaml(path), changes)))
+
+
+STUDIES = [p for p in sorted((Path(__file__).parents[1] / "config").glob("*.yaml")) if "study" in read_yaml(p)]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
+def test_every_study_of_the_project_resolves(path: Path, root: Path) -> None:
+    study = load_study(read_yaml(path), root / "config", [path])
+    assert study.runs
+    for run in study.runs:
+        assert study.settings(f"{study.name}/runs/{run}")["cohort"] in study.cohorts.values()
+
+
+def test_a_run_is_repeated_for_each_seed_and_resolved_over_the_papers_defaults(folder: Path) -> None:
+    study = load_study(study_with(defaults={"training": {"epochs": 3}}), folder)
+    assert study.groups["textscf"] == ["textscf_seed1", "textscf_seed2"]
+    assert study.groups["initial"] == ["initial"]
+    run = study.settings("small/runs/textscf_seed2")
+    assert run["seed"] == 2
+    assert run["training"] == {**read_yaml(folder / "run_defaults.yaml")["training"], "epochs": 3}
+    assert run["network"]["backbone"] == {
+        "name": "lku_net", "start_channels": 32, "kernel_size": 5, "full_resolution": False
+    }  # fmt: skip
+    assert run["network"]["head"] == {"hidden_channels": 2048, "blend": "convex"}
+    assert (run["segmentor"], run["prompts"]) == ("tiny", "minilm")
+    assert study.runs["lku_net_seed1"]["network"]["head"] is None
+    assert study.runs["lku_net_seed1"]["segmentor"] is None
+
+
+def test_a_change_of_one_run_touches_no_other(folder: Path) -> None:
+    before = load_study(STUDY, folder).runs
+    after = load_study(study_with(runs={"textscf": {"loss": {"smoothness": 0.7}}}), folder).runs
+    changed = {run for run in before if before[run] != after[run]}
+    assert changed == {"textscf_seed1", "textscf_seed2"}
+    assert after["textscf_seed1"]["loss"] == {"similarity": "mse", "dice": 1.0, "smoothness": 0.7}
+
+
+def test_backbone_options_override_the_backbones_entry(folder: Path) -> None:
+    study = load_study(study_with(runs={"lku_net": {"backbone_options": {"start_channels": 8}}}), folder)
+    assert study.runs["lku_net_seed1"]["network"]["backbone"]["start_channels"] == 8
+    assert study.runs["textscf_seed1"]["network"]["backbone"]["start_channels"] == 32
+
+
+def test_another_study_has_no_trace_of_the_default_one(root: Path) -> None:
+    demo, other = (load_study(read_yaml(root / f"config/{n}.yaml"), root / "config") for n in ("demo", "hippocampus"))
+    assert not set(demo.cohorts.values()) & set(other.cohorts.values())
+
+
+def test_settings_of_a_cohort_have_anatomy_and_phantom_inlined_and_no_segmentors(folder: Path) -> None:
+    catalogue = Catalogue(folder)
+    simulated = catalogue.cohort("simulated_abdomen")
+    assert simulated["name"] == "simulated_abdomen"
+    assert len(simulated["anatomy"]["structures"]) == 13
+    assert isinstance(simulated["source"]["phantom"], dict)
+    assert "segmentors" not in simulated
+    assert isinstance(catalogue.cohort("abdomen_anatomy")["simulate_ct"]["phantom"], dict)
+
+
+def test_owners_of_settings_files(folder: Path) -> None:
+    study = load_study(STUDY, folder)
+    assert study.settings("cohorts/hippocampus_mr/segmentations/ground_truth") == {"source": "ground_truth"}
+    assert study.settings("cohorts/hippocampus_mr/prompts/minilm")["modality"] == "magnetic resonance imaging"
+    assert study.settings("small/tables/table3")["rows"][2]["runs"] == ["textscf_seed1", "textscf_seed2"]
+    assert study.settings("small/figures/figure3")["notices"] == []
+    with pytest.raises(InputError, match="results/small/runs/nobody/config.yaml: nothing of this name"):
+        study.settings("small/runs/nobody")
+
+
+def test_files_of_a_study(folder: Path) -> None:
+    files = StudyFiles(load_study(STUDY, folder))
+    cohort = "results/cohorts/hippocampus_mr"
+    assert files.source("hippocampus_mr") == [f"{cohort}/source.json"]
+    assert files.source("simulated_abdomen") == []
+    assert (files.raw("hippocampus_mr"), files.raw_folder("hippocampus_mr")) == (f"{cohort}/source.json", f"{cohort}/source")
+    assert files.raw("abdomen_anatomy").endswith("raw/simulation.json")
+    assert files.raw_folder("simulated_abdomen").endswith("simulated_abdomen/raw")
+    assert files.head("textscf_seed1") == {
+        "segmentation": f"{cohort}/segmentations/tiny/segmentation.json",
+        "embedding": f"{cohort}/prompts/minilm/embedding.npz",
+    }
+    assert files.head("lku_net_seed1") == files.head("initial") == {}
+    assert files.segmentor_network("hippocampus_mr", "tiny") == [f"{cohort}/segmentations/tiny/network.pt"]
+    assert files.segmentor_network("hippocampus_mr", "ground_truth") == []
+    assert files.checkpoints(["initial", "lku_net_seed1"]) == ["results/small/runs/lku_net_seed1/checkpoint.pt"]
+    assert len(files.metrics("table3")) == 2 * 5
+    assert files.figure("figure3") == []
+    assert len(files.figure("example")) == 4
+    assert files.segmentors() == [("hippocampus_mr", "tiny")]
+    assert files.prompt_sets() == [("hippocampus_mr", "minilm")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"titel": "x"}, "unknown key 'titel'; did you mean 'title'?"),
+        ({"defaults": {"training": {"epoch": 3}}}, "defaults.training: unknown key 'epoch'; did you mean 'epochs'?"),
+        ({"defaults": {"training": {"epochs": "three"}}}, "defaults.training.epochs: found 'three'; expected integer"),
+        ({"defaults": {"training": {"epochs": 0}}}, "defaults.training.epochs: 0 is less than the minimum of 1"),
+        ({"defaults": {"head": {"blend": "convx"}}}, "defaults.head.blend: found 'convx'; did you mean 'convex'?"),
+        ({"runs": {"textscff": {}}}, "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
+        ({"cohorts": {"primary": "hippocampus"}}, "cohort 'hippocampus' is not defined; did you mean 'hippocampus_mr'?"),
+        ({"experiments": ["table33"]}, "experiment 'table33' is not defined; did you mean 'table3'?"),
+        ({"defaults": {"cohort": "brain"}}, "cohorts: run 'initial' needs cohort 'brain', which is not defined"),
+        ({"defaults": {"backbone": "lku"}}, "unknown backbone 'lku'; did you mean 'lku_net'?"),
+        ({"defaults": {"head": {"segmentor": "tinny"}}}, "segmentors: 'tinny' is not defined; did you mean 'tiny'?"),
+        ({"defaults": {"head": {"prompts": "clip"}}}, "prompts 'clip' is not defined"),
+        ({"study": "../up"}, "study: '../up' does not match"),
+        ({"study": "cohorts"}, "study: 'cohorts' should not be valid"),
+    ],
+)
+def test_mistakes_in_a_study_are_named(folder: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        load_study(study_with(**changes), folder, [])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_key_is_named(folder: Path) -> None:
+    with pytest.raises(InputError, match="configuration: key 'title' is missing"):
+        load_study({key: value for key, value in STUDY.items() if key != "title"}, folder)
+
+
+def test_the_file_is_named_and_a_key_given_twice_is_refused(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(study_with(title=3)))
+    with pytest.raises(InputError, match=r"study\.yaml: title: found 3; expected string"):
+        load_study(read_yaml(path), folder, [path])
+    path.write_text("study: a\ntitle: b\nstudy: c\n")
+    with pytest.raises(InputError, match=r"study\.yaml: line 3: key 'study' is used twice"):
+        load_study(STUDY, folder, [path])
+
+
+def test_a_run_name_used_twice_is_refused(folder: Path) -> None:
+    experiment = folder / "experiments" / "table3.yaml"
+    (folder / "experiments" / "again.yaml").write_text(experiment.read_text())
+    with pytest.raises(InputError, match=r"again\.yaml: runs: name 'initial' is used twice"):
+        load_study(study_with(experiments=["table3", "again"]), folder)
+    experiment.write_text("runs:\n  textscf: {}\n  textscf: {}\n")
+    with pytest.raises(InputError, match=r"table3\.yaml: line 3: key 'textscf' is used twice"):
+        load_study(STUDY, folder)
+
+
+def test_a_run_name_that_another_runs_seed_takes_is_refused(folder: Path) -> None:
+    edit(folder / "experiments" / "table3.yaml", runs={"textscf_seed2": {"seeds": [1]}})
+    with pytest.raises(InputError, match="run name 'textscf_seed2' is used twice"):
+        load_study(STUDY, folder)
+
+
+def test_an_undefined_run_in_a_table_is_named(folder: Path) -> None:
+    edit(folder / "experiments" / "table3.yaml", tables={"table3": {"rows": [{"run": "textscff", "label": "x"}]}})
+    with pytest.raises(InputError, match=r"tables\.table3: run 'textscff' is not defined; did you mean 'textscf'"):
+        load_study(STUDY, folder)
+
+
+@pytest.mark.parametrize("name", ["a b", "../x", "a;b", "-x"])
+def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None:
+    edit(folder / "experiments" / "table3.yaml", runs={name: {}})
+    with pytest.raises(InputError, match="runs: .* is not a valid name"):
+        load_study(STUDY, folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "changes", "message"),
+    [
+        ("cohorts", "hippocampus_mr", {"spacng": 1}, "unknown key 'spacng'"),
+        ("cohorts", "hippocampus_mr", {"preprocess": {"axes": "XYZ"}}, "preprocess.axes: 'XYZ' does not match"),
+        ("cohorts", "hippocampus_mr", {"source": {"archive": {"checksum": "abc"}}}, "source"),
+        ("anatomies", "hippocampus", {"structures": [{"label": 0}]}, "structures.0"),
+        ("prompts", "minilm", {"encoder": "clip"}, "encoder: found 'clip'"),
+    ],
+)
+def test_mistakes_in_other_files_are_named(
+    folder: Path, kind: str, file: str, changes: dict[str, Any], message: str
+) -> None:
+    edit(folder / kind / f"{file}.yaml", **changes)
+    with pytest.raises(InputError) as error:
+        load_study(STUDY, folder)
+    assert f"{file}.yaml" in str(error.value)
+    assert message in str(error.value)

@@ -1,0 +1,83 @@
+"""Losses against their one-hot and NumPy definitions in float64."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textscf.losses import SIMILARITIES, SoftDice, smoothness
+from textscf.spatial import warp
+from tests.test_spatial import smooth_field
+
+
+def one_hot_dice(fixed: torch.Tensor, moving: torch.Tensor, displacement: torch.Tensor, n: int) -> torch.Tensor:
+    """The loss as the paper's authors released it: warp every one-hot channel."""
+    fixed_hot, moving_hot = (
+        torch.nn.functional.one_hot(x[:, 0].long(), n).movedim(-1, 1).to(displacement.dtype) for x in (fixed, moving)
+    )
+    soft = warp(moving_hot, displacement)
+    intersection = (soft * fixed_hot).sum((2, 3, 4))
+    return 1 - (2 * intersection / (soft.square().sum((2, 3, 4)) + fixed_hot.sum((2, 3, 4)) + 1e-5)).mean()
+
+
+def blocky_labels(shape: tuple[int, ...], n: int, seed: int) -> torch.Tensor:
+    """Labels with regions of several voxels, so that cells with one and with many labels occur."""
+    coarse = torch.randint(0, n, (1, 1, *(max(1, s // 3) for s in shape)), generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse.float(), size=shape).to(torch.uint8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(3, 9)] * 3), n=st.integers(2, 6), seed=st.integers(0, 1000), size=st.floats(0.1, 12)
+)
+def test_soft_dice_equals_the_one_hot_form_in_value_and_gradient(
+    shape: tuple[int, ...], n: int, seed: int, size: float
+) -> None:
+    fixed, moving = blocky_labels(shape, n, seed), blocky_labels(shape, n, seed + 1)
+    displacement = (torch.randn(1, 3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * size)
+    displacement.requires_grad_()
+    fast, plain = SoftDice(n)(fixed, moving, displacement), one_hot_dice(fixed, moving, displacement, n)
+    torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(loss, displacement)[0] for loss in (fast, plain)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+
+
+def test_soft_dice_in_float32_is_as_exact_as_float32() -> None:
+    shape, n = (24, 20, 28), 14
+    fixed, moving = blocky_labels(shape, n, 3), blocky_labels(shape, n, 4)
+    displacement = smooth_field(shape, 4.0)
+    single = SoftDice(n)(fixed, moving, displacement.float())
+    assert single.item() == pytest.approx(one_hot_dice(fixed, moving, displacement, n).item(), rel=1e-6)
+
+
+def test_soft_dice_gradcheck() -> None:
+    fixed, moving = blocky_labels((5, 6, 4), 3, 0), blocky_labels((5, 6, 4), 3, 1)
+    displacement = (smooth_field((5, 6, 4), 1.3) + 0.07).requires_grad_()
+    assert torch.autograd.gradcheck(lambda u: SoftDice(3)(fixed, moving, u), (displacement,))
+
+
+def test_soft_dice_of_identical_labels_is_zero_only_where_all_labels_occur() -> None:
+    labels = blocky_labels((12, 12, 12), 4, 0)
+    still = torch.zeros(1, 3, 12, 12, 12)
+    assert SoftDice(4)(labels, labels, still).item() == pytest.approx(0, abs=1e-6)
+    assert SoftDice(5)(labels, labels, still).item() == pytest.approx(1 / 5, abs=1e-6)
+
+
+def test_soft_dice_takes_more_labels_than_a_byte_holds() -> None:
+    labels = torch.arange(5 * 8 * 8).reshape(1, 1, 5, 8, 8)
+    displacement = torch.full((1, 3, 5, 8, 8), 0.25, dtype=torch.float64)
+    expected = one_hot_dice(labels, labels, displacement, 320)
+    torch.testing.assert_close(SoftDice(320)(labels, labels, displacement), expected)
+
+
+def test_smoothness_is_the_mean_squared_forward_difference() -> None:
+    field = torch.randn(1, 3, 4, 5, 6, dtype=torch.float64)
+    expected = np.mean([np.mean(np.diff(field.numpy(), axis=axis) ** 2) for axis in (2, 3, 4)])
+    assert smoothness(field).item() == pytest.approx(expected, rel=1e-12)
+    assert smoothness(torch.ones(1, 3, 4, 4, 4)) == 0
+
+
+def test_mse() -> None:
+    fixed, warped = torch.tensor([[[[[1.0, 2.0]]]]]), torch.tensor([[[[[1.5, 4.0]]]]])
+    assert SIMILARITIES["mse"](fixed, warped).item() == pytest.approx((0.25 + 4) / 2)

@@ -1,0 +1,145 @@
+"""Backbones and heads: published parameter counts, exact fast paths, eq. (4), shapes, gradients."""
+
+import pytest
+import torch
+
+from textscf.errors import InputError
+from textscf.models import build_network
+from textscf.models.backbones import BACKBONES
+from textscf.models.backbones.lku_net import LargeKernelBlock
+from textscf.models.heads import SCFHead
+from textscf.models.network import build_backbone, build_frozen_network
+from textscf.models.registry import Registry
+
+LKU_NET = {"name": "lku_net", "start_channels": 4}
+HEAD = {"hidden_channels": 8, "blend": "convex"}
+
+
+def network_settings(head: dict | None = None, steps: int = 0, **backbone: object) -> dict:
+    return {"backbone": {**LKU_NET, **backbone}, "head": head, "integration_steps": steps}
+
+
+def randomise(module: torch.nn.Module, std: float = 0.2) -> None:
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=std)
+
+
+def parameters(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_parameter_counts_of_the_published_lku_net() -> None:
+    """2,086,342 for N_s = 8 as released by its authors; 2,066,963 of them are reachable at half resolution."""
+    full = build_network(network_settings(start_channels=8, full_resolution=True))
+    half = build_network(network_settings(start_channels=8))
+    assert (parameters(full), parameters(half)) == (2_086_342, 2_066_963)
+
+
+def test_parameter_count_of_the_released_text_driven_network() -> None:
+    """32,168,535 for N_s = 8, C_Phi = 2048, 14 regions of 768, less its unused last upsampling (2,065)."""
+    head = {"hidden_channels": 2048, "blend": "additive"}
+    network = build_network(network_settings(head, start_channels=8), torch.zeros(14, 768))
+    assert parameters(network) == 32_168_535 - 2_065
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5, 7])
+def test_a_large_kernel_block_is_one_convolution(kernel_size: int) -> None:
+    block = LargeKernelBlock(3, kernel_size).double()
+    randomise(block)
+    x = torch.randn(2, 3, 7, 8, 9, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(block(x), block.branches(x), rtol=1e-12, atol=1e-12)
+    for weight in block.parameters():
+        merged, plain = (torch.autograd.grad(f(x).sin().sum(), weight)[0] for f in (block, block.branches))
+        torch.testing.assert_close(merged, plain, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("blend", ["convex", "additive"])
+def test_the_head_equals_the_per_voxel_definition(blend: str) -> None:
+    """Eq. (4), or the released sum, written out voxel by voxel in float64."""
+    torch.manual_seed(0)
+    head = SCFHead(5, torch.randn(4, 6), hidden_channels=7, blend=blend).double()
+    randomise(head)
+    features = torch.randn(2, 5, 3, 4, 5, dtype=torch.float64)
+    regions, confidence = torch.randint(0, 4, (2, 1, 3, 4, 5)), torch.rand(2, 1, 3, 4, 5, dtype=torch.float64)
+    uniform = head.uniform(features)
+    filters = torch.cat([mlp(head.embedding) for mlp in head.filters], dim=1).reshape(4, 3, 5)
+    expected = torch.empty(2, 3, 3, 4, 5, dtype=torch.float64)
+    for b, h, w, d in torch.cartesian_prod(*(torch.arange(n) for n in (2, 3, 4, 5))).tolist():
+        own = filters[regions[b, 0, h, w, d]] @ features[b, :, h, w, d]
+        p = confidence[b, 0, h, w, d]
+        rest = uniform[b, :, h, w, d]
+        expected[b, :, h, w, d] = p * own + (1 - p) * rest if blend == "convex" else own + rest
+    torch.testing.assert_close(head(features, regions, confidence), expected)
+
+
+def test_an_unknown_blend_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected convex or additive"):
+        SCFHead(4, torch.zeros(2, 3), 4, blend="mixed")
+
+
+@pytest.mark.parametrize("full_resolution", [False, True])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (17, 21, 30), (33, 16, 19)])
+def test_any_volume_size_works(shape: tuple[int, ...], full_resolution: bool) -> None:
+    network = build_network(network_settings(start_channels=2, full_resolution=full_resolution))
+    image = torch.rand(1, 1, *shape)
+    assert network(image, image).shape == (1, 3, *shape)
+
+
+def test_training_starts_from_a_near_zero_field() -> None:
+    image, regions = torch.rand(1, 1, 16, 20, 24), torch.randint(0, 5, (1, 1, 16, 20, 24))
+    for head in (None, HEAD, {**HEAD, "blend": "additive"}):
+        network = build_network(network_settings(head), torch.randn(5, 6))
+        assert network(image, image, regions, torch.rand_like(image)).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("head", [None, HEAD, {**HEAD, "blend": "additive"}])
+def test_gradients_reach_every_parameter(head: dict | None) -> None:
+    torch.manual_seed(0)
+    network = build_network(network_settings(head, steps=2, full_resolution=True), torch.randn(5, 6))
+    randomise(network.head)
+    image, other = torch.rand(1, 1, 32, 32, 32), torch.rand(1, 1, 32, 32, 32)
+    regions = torch.randint(0, 5, image.shape)
+    network(image, other, regions, torch.rand_like(image)).square().sum().backward()
+    without = [name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().sum() == 0]
+    assert without == []
+
+
+@pytest.mark.parametrize("head", [None, HEAD, {**HEAD, "blend": "additive"}])
+def test_frozen_filters_give_the_same_field_without_the_mlp(head: dict | None) -> None:
+    settings = network_settings(head, steps=1)
+    network = build_network(settings, torch.randn(5, 6)).eval()
+    randomise(network.head)
+    frozen = build_frozen_network(settings, n_regions=5).eval()
+    frozen.load_state_dict(network.frozen().state_dict())
+    image, regions = torch.rand(1, 1, 16, 18, 20), torch.randint(0, 5, (1, 1, 16, 18, 20))
+    inputs = (image, image.flip(2), regions, torch.rand_like(image))
+    torch.testing.assert_close(frozen(*inputs), network(*inputs))
+    assert frozen.uses_regions == (head is not None)
+    assert not any("filters" in name for name, _ in frozen.named_parameters())
+
+
+def test_a_head_needs_an_embedding() -> None:
+    with pytest.raises(ValueError, match="embeddings"):
+        build_network(network_settings(HEAD))
+
+
+def test_bad_backbone_settings_are_one_clear_error() -> None:
+    with pytest.raises(InputError, match="unknown backbone 'lku'; expected one of .*lku_net"):
+        build_backbone({"name": "lku"})
+    with pytest.raises(InputError, match=r"backbone lku_net: .*'widht'"):
+        build_backbone({**LKU_NET, "widht": 3})
+    with pytest.raises(InputError, match="kernel_size is 4; expected an odd number"):
+        build_backbone({**LKU_NET, "kernel_size": 4})
+
+
+def test_a_shape_that_the_backbone_cannot_take_is_refused() -> None:
+    with pytest.raises(InputError, match="LKUNet cannot take volumes of 64x8x64 voxels; expected edges of at least 16"):
+        build_backbone(LKU_NET).check_shape((64, 8, 64))
+
+
+def test_a_registry_refuses_a_name_taken_twice() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.register("a")(int)
+    with pytest.raises(ValueError, match="thing 'a' is registered twice"):
+        registry.register("a")(float)
+    assert BACKBONES.names() == sorted(BACKBONES.names())

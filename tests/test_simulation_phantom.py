@@ -1,0 +1,69 @@
+"""A declarative phantom: ours is right, and what is wrong in another is named."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textscf.data.simulation.phantom import check_phantom
+from textscf.errors import InputError
+from textscf.io import read_yaml
+
+
+@pytest.fixture
+def phantom(root: Path) -> dict[str, Any]:
+    return copy.deepcopy(read_yaml(root / "config/phantoms/abdomen.yaml"))
+
+
+def change(phantom: dict[str, Any], path: str, value: Any) -> None:
+    """Set the entry at a dotted path, or delete it if `value` is None."""
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in parents:
+        phantom = phantom[part]
+    if value is None:
+        del phantom[last]
+    else:
+        phantom[last] = value
+
+
+def test_our_phantom_has_the_13_organs_of_the_anatomy(phantom: dict[str, Any], root: Path) -> None:
+    check_phantom(phantom, "abdomen.yaml")
+    anatomy = read_yaml(root / "config/anatomies/abdomen.yaml")
+    labels = [structure["label"] for structure in anatomy["structures"]]
+    assert sorted(organ["label"] for organ in phantom["organs"]) == labels == list(range(1, 14))
+    sides = {structure["label"]: structure["side"] for structure in anatomy["structures"]}
+    assert {label: side for label, side in sides.items() if side} == {2: "right", 3: "left", 12: "right", 13: "left"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("tissues", None, "p.yaml: key 'tissues' is missing"),
+        ("organ", [], "p.yaml: unknown key 'organ'"),
+        ("organs", {}, "p.yaml.organs: found {}; expected a list"),
+        ("frame", [1, 2], r"p.yaml.frame: found \[1, 2\]; expected a list of 3 numbers"),
+        ("deformation.0.amplitude", "big", r"p.yaml.deformation\[0\].amplitude: found 'big'; expected a number"),
+        ("sliding.1.radii", None, r"p.yaml.sliding\[1\]: key 'radii' is missing"),
+        ("organs.0.label", 6, r"p.yaml.organs\[1\].label: found 6; expected 1 to 199, each once"),
+        ("organs.2.shape", {"cube": {}}, r"p.yaml.organs\[2\].shape: found shape 'cube'"),
+        ("organs.2.slides", ["pleura"], r"slides: found 'pleura'; expected one of peritoneum"),
+        ("organs.2.place", 4, r"place: found 4; expected a list of 3 numbers"),
+        ("organs.2.ct.hu", [], r"ct.hu: found \[\]; expected a list"),
+        ("organs.2.ct.spread", "wide", "spread: found 'wide'"),
+        ("body.wall.fat", None, "p.yaml.body.wall: key 'fat' is missing"),
+        ("body.filled.0.tissue", "soup", r"filled\[0\].tissue: found 'soup'; expected one of air"),
+        ("tissues.fat", None, "p.yaml.tissues: key 'fat' is missing"),
+        ("scanner.noise", [8], r"p.yaml.scanner.noise: found \[8\]; expected a list of 2 numbers"),
+    ],
+)
+def test_a_wrong_key_is_one_clear_error(phantom: dict[str, Any], path: str, value: Any, message: str) -> None:
+    change(phantom, path, value)
+    with pytest.raises(InputError, match=message) as error:
+        check_phantom(phantom, "p.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_a_phantom_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(InputError, match="p.yaml: found None; expected a mapping"):
+        check_phantom(None, "p.yaml")

@@ -1,0 +1,96 @@
+"""Shapes: known distances, boxes that contain them, and clear errors."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from textscf.data.simulation.checks import check_shape
+from textscf.data.simulation.shapes import bounds, level, rotation, smooth_minimum
+from textscf.errors import InputError
+
+BALL = {"ellipsoid": {"centre": [1, 2, 3], "radii": [5, 5, 5]}}
+ROD = {"tube": {"through": [[0, 0, 0], [0, 0, 20]], "radii": [3, 3]}}
+TURNED = {"ellipsoid": {"centre": [0, 0, 0], "radii": [10, 2, 2], "turn": [0, 0, 90]}}
+BELOW = {"side": {"point": [0, 0, 10], "normal": [0, 0, 2]}}
+
+
+def at(shape: dict[str, Any], *point: float) -> float:
+    return float(level(shape, [np.array([p], np.float32) for p in point])[0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "point", "expected"),
+    [
+        (BALL, (9, 2, 3), 3.0),
+        (BALL, (1, 2, 1), -3.0),
+        (ROD, (7, 0, 10), 4.0),
+        (ROD, (0, 0, 26), 3.0),
+        (ROD, (0, 1, 5), -2.0),
+        (TURNED, (0, 10, 0), 0.0),
+        (TURNED, (2, 0, 0), 0.0),
+        (BELOW, (5, 5, 14), 4.0),
+        ({"union": {"of": [BALL, ROD]}}, (7, 0, 10), 4.0),
+        ({"cut": {"from": ROD, "by": [BELOW]}}, (0, 0, 5), 5.0),
+        ({"cut": {"from": ROD, "by": [BELOW]}}, (0, 0, 15), -3.0),
+        ({"both": {"of": [ROD, BELOW]}}, (0, 0, 15), 5.0),
+    ],
+)
+def test_level_is_the_distance(shape: dict[str, Any], point: tuple[float, ...], expected: float) -> None:
+    assert at(shape, *point) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_blended_union_is_rounded_at_the_joint_only() -> None:
+    pair = [{"ellipsoid": {"centre": [x, 0, 0], "radii": [5, 5, 5]}} for x in (-4, 4)]
+    sharp, blended = {"union": {"of": pair}}, {"union": {"of": pair, "blend": 4}}
+    assert at(blended, 0, 4, 0) == pytest.approx(at(sharp, 0, 4, 0) - 1)
+    assert at(blended, 12, 0, 0) == at(sharp, 12, 0, 0)
+
+
+def test_smooth_minimum_without_blend_is_the_minimum() -> None:
+    a, b = np.array([1.0, 5.0]), np.array([2.0, 3.0])
+    assert smooth_minimum(a, b, 0).tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("shape", [BALL, ROD, TURNED, {"union": {"of": [BALL, ROD]}}, {"both": {"of": [BALL, ROD]}}])
+def test_bounds_contain_the_shape(shape: dict[str, Any]) -> None:
+    axis = np.arange(-30, 31, dtype=np.float32)
+    inside = np.argwhere(level(shape, np.meshgrid(axis, axis, axis, indexing="ij")) < 0) - 30
+    lower, upper = bounds(shape)
+    assert len(inside)
+    assert (inside >= lower).all()
+    assert (inside <= upper).all()
+
+
+def test_bounds_of_an_open_shape_are_infinite() -> None:
+    assert np.isinf(bounds(BELOW)).all()
+
+
+def test_rotation_turns_x_to_y_about_z() -> None:
+    np.testing.assert_allclose(rotation([0, 0, 90]) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(rotation([10, 20, 30])), 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"elipsoid": {}}, "organ.shape: found shape 'elipsoid'; expected one of ellipsoid"),
+        ("ball", "organ.shape: found shape ''ball''"),
+        ({"ellipsoid": {"centre": [0, 0, 0]}}, "organ.shape.ellipsoid: key 'radii' is missing"),
+        ({"ellipsoid": {"centre": [0, 0], "radii": [1, 1, 1]}}, r"centre: found \[0, 0\]; expected a list of 3 numbers"),
+        ({"ellipsoid": {"centre": [0, 0, 0], "radii": [1, 1, 1], "size": 2}}, "unknown key 'size'"),
+        ({"tube": {"through": [[0, 0, 0], [1, 1, 1]], "radii": [1]}}, "2 points and 1 radii"),
+        ({"tube": {"through": [[0, 0, 0], [1, 1]], "radii": [1, 2]}}, r"through\[1\]: found \[1, 1\]"),
+        ({"union": {"of": BALL}}, "expected a list of at least one entry"),
+        ({"union": {"of": [BALL], "blend": "soft"}}, "blend: found 'soft'; expected a number"),
+        ({"cut": {"from": BALL, "by": [{"ball": 1}]}}, r"cut.by\[0\]: found shape 'ball'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_shape_is_one_clear_error(shape: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_shape(shape, "organ.shape")
+
+
+@pytest.mark.parametrize("shape", [BALL, ROD, TURNED, BELOW, {"cut": {"from": BALL, "by": [ROD]}}])
+def test_right_shapes_pass(shape: dict[str, Any]) -> None:
+    check_shape(shape, "shape")

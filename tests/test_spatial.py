@@ -1,0 +1,96 @@
+"""Warping, resizing and integrating against float64 SciPy and analytic fields."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from textscf.spatial import compose, identity_grid, integrate, resize_displacement, warp
+
+SHAPE = (9, 12, 15)
+
+
+def smooth_field(shape: tuple[int, ...], size: float, seed: int = 0) -> torch.Tensor:
+    """A smooth random field ``(1, 3, H, W, D)``, float64, of at most `size` voxels."""
+    noise = np.random.default_rng(seed).normal(size=(3, *shape))
+    field = np.stack([gaussian_filter(component, 3) for component in noise])
+    return torch.from_numpy(field / np.abs(field).max() * size)[None]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_shift_of_three_voxels_pulls_back_along_its_own_axis(axis: int) -> None:
+    moving = torch.arange(np.prod(SHAPE), dtype=torch.float64).reshape(1, 1, *SHAPE)
+    displacement = torch.zeros(1, 3, *SHAPE, dtype=torch.float64)
+    displacement[:, axis] = 3
+    kept = [slice(None)] * 5
+    kept[2 + axis] = slice(0, SHAPE[axis] - 3)
+    expected = moving.roll(-3, 2 + axis)
+    torch.testing.assert_close(warp(moving, displacement)[tuple(kept)], expected[tuple(kept)])
+
+
+def test_warp_equals_scipy_inside_the_volume() -> None:
+    moving = np.random.default_rng(1).normal(size=SHAPE)
+    displacement = smooth_field(SHAPE, 2.5)
+    position = (displacement + identity_grid(SHAPE, dtype=torch.float64))[0].numpy()
+    expected = map_coordinates(moving, position, order=1, mode="constant")
+    inside = np.all([(p >= 0) & (p <= n - 1) for p, n in zip(position, SHAPE, strict=True)], axis=0)
+    warped = warp(torch.from_numpy(moving)[None, None], displacement)[0, 0].numpy()
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose(warped[inside], expected[inside], atol=1e-12)
+
+
+def test_what_lies_outside_is_zero_unless_the_border_is_asked_for() -> None:
+    moving = torch.ones(1, 1, *SHAPE)
+    displacement = torch.full((1, 3, *SHAPE), 50.0)
+    assert warp(moving, displacement).abs().max() == 0
+    assert warp(moving, displacement, padding_mode="border").min() == 1
+
+
+def test_warp_gradient() -> None:
+    moving = torch.rand(1, 2, 4, 5, 6, dtype=torch.float64, requires_grad=True)
+    displacement = (smooth_field((4, 5, 6), 0.8) + 0.11).requires_grad_()
+    assert torch.autograd.gradcheck(warp, (moving, displacement))
+
+
+def test_resizing_rescales_values_by_the_ratio_of_the_grids() -> None:
+    displacement = torch.ones(1, 3, 4, 6, 8) * torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1, 1)
+    resized = resize_displacement(displacement, (8, 9, 8))
+    assert resized.shape == (1, 3, 8, 9, 8)
+    for component, value in enumerate([2.0, 3.0, 3.0]):
+        torch.testing.assert_close(resized[0, component], torch.full((8, 9, 8), value))
+
+
+def test_compose_of_translations_adds_them() -> None:
+    first = torch.full((1, 3, *SHAPE), 1.5)
+    second = torch.full((1, 3, *SHAPE), -0.25)
+    torch.testing.assert_close(compose(first, second), torch.full((1, 3, *SHAPE), 1.25))
+
+
+def test_composition_warps_like_warping_twice() -> None:
+    first, second = smooth_field(SHAPE, 1.0, seed=1), smooth_field(SHAPE, 1.0, seed=2)
+    linear = identity_grid(SHAPE, dtype=torch.float64)
+    twice = warp(warp(linear, first, "border"), second, "border")
+    once = warp(linear, compose(first, second), "border")
+    inner = (slice(None), slice(None), *(slice(3, -3),) * 3)
+    torch.testing.assert_close(twice[inner], once[inner], atol=1e-9, rtol=0)
+
+
+def test_integrating_a_linear_velocity_gives_the_matrix_exponential() -> None:
+    rate = 0.3
+    centred = identity_grid((33, 5, 5), dtype=torch.float64) - torch.tensor([16.0, 2.0, 2.0]).view(1, 3, 1, 1, 1)
+    velocity = centred * torch.tensor([rate, 0.0, 0.0]).view(1, 3, 1, 1, 1)
+    displacement = integrate(velocity, 7)
+    expected = centred[:, :1] * (np.exp(rate) - 1)
+    near = slice(10, 23)
+    torch.testing.assert_close(displacement[:, :1, near], expected[:, :1, near], rtol=5e-3, atol=1e-3)
+
+
+def test_no_integration_steps_return_the_field() -> None:
+    velocity = smooth_field(SHAPE, 1.0)
+    torch.testing.assert_close(integrate(velocity, 0), velocity)
+
+
+def test_the_integral_of_the_negative_velocity_is_the_inverse() -> None:
+    velocity = smooth_field((20, 20, 20), 1.5)
+    round_trip = compose(integrate(velocity, 7), integrate(-velocity, 7))
+    assert round_trip[..., 4:-4, 4:-4, 4:-4].abs().max() < 0.05
