@@ -131,7 +131,7 @@ def test_configs_that_cannot_be_simulated_are_refused(
         simulate_cohort(real | {"simulate_ct": None}, tmp_path, tmp_path, workers=1)
     wrong_axes = copy.deepcopy(drawn)
     wrong_axes["preprocess"]["axes"] = "RAS"
-    with pytest.raises(InputError, match="preprocess.axes is RAS; expected header or LAS"):
+    with pytest.raises(InputError, match=r"preprocess\.axes is RAS; expected header or LAS"):
         simulate_cohort(wrong_axes, None, tmp_path, workers=1)
     wrong_phantom = copy.deepcopy(drawn)
     wrong_phantom["source"]["phantom"]["organs"][0]["sise"] = 1

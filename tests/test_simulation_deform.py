@@ -17,7 +17,7 @@ def displacement(n: tuple[int, int, int], seed: int = 4) -> np.ndarray:
 def test_displacements_are_large_and_never_fold() -> None:
     n = (60, 50, 65)
     u = displacement(n)
-    spacing = [extent / m for m, extent in zip(FRAME, n, strict=True)]
+    spacing = [extent / m for m, extent in zip(n, FRAME, strict=True)]
     jacobian = np.stack([np.stack(np.gradient(part, *spacing)) for part in u]) + np.eye(3)[:, :, None, None, None]
     determinant = np.linalg.det(np.moveaxis(jacobian, (0, 1), (-2, -1)))
     assert np.abs(u).max() > 12

@@ -65,5 +65,5 @@ def test_a_wrong_key_is_one_clear_error(phantom: dict[str, Any], path: str, valu
 
 
 def test_a_phantom_that_is_no_mapping_is_refused() -> None:
-    with pytest.raises(InputError, match="p.yaml: found None; expected a mapping"):
+    with pytest.raises(InputError, match=r"p\.yaml: found None; expected a mapping"):
         check_phantom(None, "p.yaml")

@@ -77,7 +77,7 @@ def test_rotation_turns_x_to_y_about_z() -> None:
         ({"elipsoid": {}}, "organ.shape: found shape 'elipsoid'; expected one of ellipsoid"),
         ("ball", "organ.shape: found shape ''ball''"),
         ({"ellipsoid": {"centre": [0, 0, 0]}}, "organ.shape.ellipsoid: key 'radii' is missing"),
-        ({"ellipsoid": {"centre": [0, 0], "radii": [1, 1, 1]}}, r"centre: found \[0, 0\]; expected a list of 3 numbers"),
+        ({"ellipsoid": {"centre": [0, 0], "radii": [1, 1, 1]}}, r"centre: found \[0, 0\]; expected a list of 3"),
         ({"ellipsoid": {"centre": [0, 0, 0], "radii": [1, 1, 1], "size": 2}}, "unknown key 'size'"),
         ({"tube": {"through": [[0, 0, 0], [1, 1, 1]], "radii": [1]}}, "2 points and 1 radii"),
         ({"tube": {"through": [[0, 0, 0], [1, 1]], "radii": [1, 2]}}, r"through\[1\]: found \[1, 1\]"),

@@ -117,7 +117,7 @@ def test_a_paper_sized_subject_takes_under_two_seconds(phantom: dict[str, Any]) 
 def test_hounsfield_units_are_whole_in_range_and_of_the_right_order() -> None:
     image, labels = subject(4)
     assert np.array_equal(image, np.rint(image))
-    assert -1024 <= image.min()
+    assert image.min() >= -1024
     assert image.max() < 1500
     assert image[0, 0].mean() == pytest.approx(-1000, abs=30)
     assert 60 < image[labels == LIVER].mean() < 140
@@ -151,13 +151,13 @@ def test_a_real_label_map_gets_a_body(shared: Path, phantom: dict[str, Any]) -> 
     image = simulate_ct(labels, phantom, 24, 7, (4.0, 4.0, 4.0))
     assert image.tobytes() == simulate_ct(labels, phantom, 24, 7, (4.0, 4.0, 4.0)).tobytes()
     assert 60 < image[ndimage.binary_erosion(labels == LIVER)].mean() < 140
-    body = ndimage.binary_fill_holes(ndimage.gaussian_filter(image, 1) > -300)
-    assert body[labels > 0].mean() > 0.99
+    assert np.median(image[(labels == 0) & ndimage.binary_dilation(labels > 0)]) > -200, "organs in air"
     i, j, k = centroid(labels, AORTA).astype(int)
     behind = image[i - 8 : i + 4, j - 16 : j, k]
     assert behind.max() > 250, "no vertebra behind the aorta"
-    above = image[:, :, np.argwhere(labels == LIVER)[:, 2].max() - 3]
-    assert ((above < -700) & body[:, :, np.argwhere(labels == LIVER)[:, 2].max() - 3]).sum() > 200, "no lung"
+    dome = np.argwhere(labels == LIVER)[:, 2].max() - 3
+    trunk = ndimage.binary_fill_holes(image[:, :, dome] > -300)
+    assert ((image[:, :, dome] < -700) & trunk).sum() > 200, "no lung beside the liver's dome"
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,20 @@
 """Sentences of captions: what a table or figure shows, of what, and how it was counted."""
 
+from collections.abc import Sequence
+
 from textscf.metrics.aggregation import Convention
-from textscf.results import Item
+from textscf.results import Item, Row
 
 DAGGER = "†"
 
 _CONVENTIONS: dict[Convention, str] = {
     "paper": (
-        "Convention `paper`: a structure missing from a scan counts as Dice 0 and is left out of HD95; a structure that "
+        "The paper's convention: a structure missing from a scan counts as Dice 0 and is left out of HD95; one that "
         "the warp loses counts with its HD95 before registration."
     ),
     "learn2reg": (
-        "Convention `learn2reg`: a structure missing from a scan is left out; a structure that the warp loses makes "
-        "HD95 infinite."
+        "Learn2Reg's convention: a structure missing from a scan is left out; one that the warp loses makes HD95 "
+        "infinite."
     ),
 }
 
@@ -30,37 +32,34 @@ def convention_sentence(convention: Convention) -> str:
     return _CONVENTIONS[convention]
 
 
-def pairs_sentence(n_pairs: int) -> str:
-    """How many test pairs were registered."""
-    return f"{n_pairs} test {'pair' if n_pairs == 1 else 'pairs'}."
+def pairs_phrase(counts: Sequence[int]) -> str:
+    """Numbers of test pairs, usually one for all methods, in words."""
+    noun = "pair" if list(counts) == [1] else "pairs"
+    return f"{' or '.join(map(str, counts))} test {noun}"
 
 
-def seed_count(item: Item) -> str:
-    """Number of seeds of the trained rows in words, such as `3 seeds` or `1 to 3 seeds`."""
-    counts = [len(row.runs) for row in item.rows]
-    fewest, most = min((n for n in counts if n > 1), default=1), max(counts)
+def seeds_phrase(counts: Sequence[int]) -> str:
+    """Number of seeds of the trained methods in words, such as `3 seeds` or `1 to 3 seeds`."""
+    if not counts:
+        return "no training"
+    fewest, most = min(counts), max(counts)
     noun = "seed" if most == 1 else "seeds"
     return f"{most} {noun}" if fewest == most else f"{fewest} to {most} {noun}"
 
 
-def leakage_sentence(labels: list[str]) -> str:
-    """The mark of methods that see the labels on which they are scored."""
-    verb = "uses" if len(labels) == 1 else "use"
-    return (
-        f"{DAGGER} {', '.join(labels)} {verb} the fixed scan's ground-truth labels as input, on which "
-        f"{'it is' if len(labels) == 1 else 'they are'} scored."
-    )
-
-
 def leakage_sentences(item: Item) -> list[str]:
-    """The leakage mark's sentence, if any row of the item needs it."""
+    """The explanation of the dagger, if any row of the item sees the labels on which it is scored."""
     labels = [row.label for row in item.rows if row.sees_fixed_labels]
-    return [leakage_sentence(labels)] if labels else []
+    if not labels:
+        return []
+    verb, scored = ("uses", "it is") if len(labels) == 1 else ("use", "they are")
+    names = ", ".join(labels)
+    return [f"{DAGGER} {names} {verb} the fixed scan's ground-truth labels as input, on which {scored} scored."]
 
 
-def marked_label(label: str, sees_fixed_labels: bool) -> str:
+def marked_label(row: Row) -> str:
     """The label of a method, with a dagger where it sees the labels on which it is scored."""
-    return f"{label} {DAGGER}" if sees_fixed_labels else label
+    return f"{row.label} {DAGGER}" if row.sees_fixed_labels else row.label
 
 
 def _sentence(text: str) -> str:

@@ -1,8 +1,8 @@
 """What a table or figure is made from: its specification, and the metrics of the runs that it names."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Item:
-    """A table or figure as the study resolved it; `rows` also accepts plain mappings."""
+    """A table or figure as the study resolved it."""
 
     name: str
     study: str
@@ -61,13 +61,7 @@ class Item:
     reference: str | None = None
     kind: str | None = None
 
-    def __post_init__(self) -> None:
-        rows = [row if isinstance(row, Row) else fill(Row, row, f"{self.name}: rows") for row in self.rows]
-        object.__setattr__(self, "rows", rows)
-        if self.reference is not None and self.reference not in [row.run for row in rows]:
-            raise ValueError(f"reference '{self.reference}' is not the run of a row")
-
-    @cached_property
+    @property
     def reference_row(self) -> Row | None:
         """The row that the others are compared with."""
         return next((row for row in self.rows if row.run == self.reference), None)
@@ -81,7 +75,12 @@ class Item:
 
 def load_item(path: Path) -> Item:
     """Read the resolved `config.yaml` of a table or figure; InputError if it is not one."""
-    return fill(Item, read_yaml(path), path)
+    content = fill(Item, read_yaml(path), path)
+    rows = [fill(Row, row, f"{path}: rows[{n}]") for n, row in enumerate(content.rows)]
+    item = dataclasses.replace(content, rows=rows)
+    if item.reference and not item.reference_row:
+        raise InputError(f"{path}: reference '{item.reference}' is not the run of a row")
+    return item
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import errno
 import http.client
 import logging
-import re
 import shutil
 import ssl
 import time
@@ -90,7 +89,7 @@ class ResumingDownloader:
         present = self.part.stat().st_size if self.part.is_file() else 0
         try:
             with _request(url, present) as response:
-                resumed = response.status == 206 and _range_start(response) == present
+                resumed = response.status == 206
                 total = _total(response, present if resumed else 0)
                 self._write(response, present if resumed else 0, total)
         except urllib.error.HTTPError as error:
@@ -106,7 +105,6 @@ class ResumingDownloader:
                 while block := response.read(_BLOCK):
                     stream.write(block)
                     bar.update(len(block))
-                stream.truncate()
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     raise self._no_room(total) from error
@@ -148,11 +146,6 @@ def _request(url: str, start: int) -> Any:
         headers["Range"] = f"bytes={start}-"
     opener = urllib.request.build_opener(_SafeRedirects)
     return opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
-
-
-def _range_start(response: Any) -> int | None:
-    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(match[1]) if match else None
 
 
 def _total(response: Any, start: int) -> int | None:

@@ -7,6 +7,8 @@ the region, generated from text embeddings.
 import torch
 from torch import Tensor, nn
 
+from textscf.models.convolution import Conv3d
+
 _INITIAL_SCALE = 1e-5
 
 
@@ -15,7 +17,7 @@ class ConvolutionHead(nn.Module):
 
     def __init__(self, feature_channels: int) -> None:
         super().__init__()
-        self.projection = nn.Conv3d(feature_channels, 3, 3, padding=1, bias=False)
+        self.projection = Conv3d(feature_channels, 3, 3, padding=1, bias=False)
         nn.init.normal_(self.projection.weight, std=_INITIAL_SCALE)
 
     def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
@@ -47,11 +49,11 @@ class SCFHead(nn.Module):
         widths = (embedding.shape[1], hidden_channels, 2 * hidden_channels)
         if blend == "convex":
             self.filters = nn.ModuleList([_mlp(*widths, 3 * feature_channels)])
-            self.uniform: nn.Module = nn.Conv3d(feature_channels, 3, 1, bias=False)
+            self.uniform: nn.Module = Conv3d(feature_channels, 3, 1, bias=False)
             nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
         elif blend == "additive":
             self.filters = nn.ModuleList(_mlp(*widths, feature_channels) for _ in range(3))
-            self.uniform = nn.Conv3d(feature_channels, 3, 3, padding=1)
+            self.uniform = Conv3d(feature_channels, 3, 3, padding=1)
             nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
             nn.init.zeros_(self.uniform.bias)
         else:

@@ -15,7 +15,8 @@ def simulate_labels(
 ) -> np.ndarray:
     """Label map (H, W, D) uint8 of a random subject; axes run left, anterior, superior.
 
-    The phantom is drawn in millimetres about the centre of the grid, with `drawing_spacing`. Organs are painted in the order of `organs`, later ones over earlier ones.
+    The phantom is drawn in millimetres about the centre of the grid, with `drawing_spacing`. Organs are
+    painted in the order of `organs`, later ones over earlier ones.
     """
     mm = drawing_spacing(phantom["frame"], shape, spacing)
     centres = [voxel_centres(n, s) for n, s in zip(shape, mm, strict=True)]

@@ -140,7 +140,7 @@ def _muscle(
     around = cavity - np.float32(settings["muscle"]) * (0.65 + 0.5 * np.sin(angle)).astype(np.float32)
     width, depth, behind = settings["back"]
     offsets = (axes[0][:, None, None] - spine[0], axes[1][None, :, None] - spine[1] + np.float32(behind))
-    return smooth_minimum(around, _superellipse(offsets, (width, depth), 3.0), 10.0)
+    return smooth_minimum(around, _superellipse(offsets, (width, depth), 2.5), 45.0)
 
 
 def _skin(muscle: np.ndarray, mm: Sequence[float], settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from textscf.errors import InputError
 from textscf.models.backbones.base import BACKBONES, Backbone
+from textscf.models.convolution import Conv3d
 
 
 class LargeKernelBlock(nn.Module):
@@ -51,7 +52,7 @@ class LargeKernelBlock(nn.Module):
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, 1), nn.PReLU())
+    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), nn.PReLU())
 
 
 class _Up(nn.Module):

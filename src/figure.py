@@ -1,0 +1,33 @@
+"""Make one figure of a study from its runs: PDF, PNG, and the caption as text."""
+
+import argparse
+from pathlib import Path
+
+from textscf.captions import subject_sentences
+from textscf.cli import run, setup_logging
+from textscf.io import atomic_path
+from textscf.plotting.kinds import draw
+from textscf.plotting.style import save_figure
+from textscf.results import Results, load_item
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="resolved specification of the figure (YAML)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="figure to write (.pdf); .png and the caption (.txt) go beside it"
+    )
+    parser.add_argument("--log", type=Path, help="log file")
+    args = parser.parse_args()
+    setup_logging(args.log)
+    item = load_item(args.config)
+    drawing = draw(item, Results(args.results, item.study))
+    save_figure(drawing.figure, args.out)
+    with atomic_path(args.out.with_suffix(".txt")) as caption:
+        text = " ".join([f"{item.number}.", *subject_sentences(item), *drawing.sentences])
+        caption.write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Figures of the paper: one style, and one module per kind of figure."""

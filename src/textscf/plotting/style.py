@@ -1,0 +1,77 @@
+"""The look of all figures: sizes of a journal page, colours that the colour-blind tell apart, reproducible files."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from textscf.io import atomic_path
+
+COLUMN_WIDTH, TEXT_WIDTH = 85.0, 175.0
+"""Widths in millimetres of one column of a journal page and of the whole page."""
+
+REFERENCE_COLOUR = "#0072B2"
+PALETTE = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442"]
+"""Grey and the colours of Okabe & Ito (2008), for methods other than the reference."""
+
+HATCHES = ["", "////", "...."]
+
+_MM = 1 / 25.4
+_RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.4,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+}
+
+
+@contextmanager
+def journal_style() -> Iterator[None]:
+    """Draw and save in the project's style, whatever the user's settings of matplotlib are."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` millimetres that makes room for its labels."""
+    return Figure(figsize=(width * _MM, height * _MM), layout="constrained")
+
+
+def method_colours(names: Sequence[str], reference: str | None) -> list[tuple[str, str]]:
+    """Colour and hatching of each method: the reference's own, the others in order of the palette."""
+    looks, others = [], 0
+    for name in names:
+        if name == reference:
+            looks.append((REFERENCE_COLOUR, ""))
+            continue
+        looks.append((PALETTE[others % len(PALETTE)], HATCHES[others // len(PALETTE) % len(HATCHES)]))
+        others += 1
+    return looks
+
+
+def save_figure(figure: Figure, pdf: Path) -> None:
+    """Write `pdf` and a `.png` beside it; the same figure, the same bytes."""
+    for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {"Software": None})):
+        with journal_style(), atomic_path(path) as temporary:
+            figure.savefig(temporary, metadata=metadata)

@@ -1,0 +1,1 @@
+"""Tables of the paper: our numbers beside the printed ones, and their files."""

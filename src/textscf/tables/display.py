@@ -1,0 +1,120 @@
+"""A table as it is read: rounded, the best values marked, explained by footnotes; free of any file format."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from textscf import captions
+from textscf.results import Item
+from textscf.tables.comparison import METRICS, OF_A_FIELD, Metric
+
+UNDEFINED = "-"
+_ARROWS = {"max": "↑", "min": "↓"}
+_SUBHEADINGS = ["this run", "paper", "difference"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text, set in bold where it is the best of its column."""
+
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """Cells under a heading; `subheading` is one of several columns under the same heading, or empty."""
+
+    heading: str
+    subheading: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Display:
+    """A readable table: its name for people and for references, caption, columns (the first has names), footnotes."""
+
+    title: str
+    label: str
+    caption: str
+    columns: list[Column]
+    notes: list[str]
+
+
+def display(item: Item, table: pd.DataFrame) -> Display:
+    """Make the lines of `compare` readable."""
+    with_paper = item.reported is not None
+    columns = [Column("Method", "", [Cell(captions.marked_label(row)) for row in item.rows])]
+    for metric in METRICS:
+        columns += _metric_columns(metric, table, with_paper)
+    seeds = [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]
+    columns.append(Column("Seeds", "", seeds))
+    return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table))
+
+
+def _metric_columns(metric: Metric, table: pd.DataFrame, with_paper: bool) -> list[Column]:
+    heading = f"{metric.heading} {_ARROWS[metric.best]}"
+    texts = [_number(value, metric.decimals) for value in table[metric.name]]
+    best = _best(table, metric, texts)
+    cells = []
+    for text, spread, bold in zip(texts, table[f"{metric.name}_sd"], best, strict=True):
+        shown = text if np.isnan(spread) else f"{text} ± {spread:.{metric.decimals}f}"
+        cells.append(Cell(shown, bold))
+    if not (with_paper and metric.printed):
+        return [Column(heading, "", cells)]
+    paper = [Cell(_number(value, metric.decimals, "")) for value in table[f"{metric.name}_paper"]]
+    difference = [Cell(_signed(value, metric.decimals)) for value in table[f"{metric.name}_difference"]]
+    return [Column(heading, *column) for column in zip(_SUBHEADINGS, (cells, paper, difference), strict=True)]
+
+
+def _best(table: pd.DataFrame, metric: Metric, texts: list[str]) -> list[bool]:
+    """Which rows show the best value; rows that see the labels they are scored on do not compete."""
+    competing = table.loc[~table["sees_fixed_labels"], metric.name].replace(np.inf, np.nan).dropna()
+    if len(competing) < 2:
+        return [False] * len(table)
+    best = _number(getattr(competing, metric.best)(), metric.decimals)
+    leaky = table["sees_fixed_labels"]
+    return [text == best and not excluded for text, excluded in zip(texts, leaky, strict=True)]
+
+
+def _number(value: float, decimals: int, undefined: str = UNDEFINED) -> str:
+    if np.isnan(value):
+        return undefined
+    if np.isinf(value):
+        return "∞"
+    if 0 < value < 0.5 * 10**-decimals:
+        return f"<{10**-decimals:.{decimals}f}"
+    return f"{value:.{decimals}f}"
+
+
+def _signed(value: float, decimals: int) -> str:
+    if not np.isfinite(value):
+        return ""
+    text = f"{value:+.{decimals}f}"
+    return f"{0:.{decimals}f}" if float(text) == 0 else text.replace("-", "−")
+
+
+def _caption(item: Item, table: pd.DataFrame) -> list[str]:
+    seeds = captions.seeds_phrase([n for n in table["seeds"] if n])
+    spread = f", then mean ± standard deviation over {seeds}" if table["seeds"].max() > 1 else f"; {seeds}"
+    return [
+        *captions.subject_sentences(item),
+        f"Means over {captions.pairs_phrase(sorted(set(table['pairs'])))}{spread}.",
+        captions.convention_sentence(item.convention),
+        "Best values in bold.",
+    ]
+
+
+def _notes(item: Item, table: pd.DataFrame) -> list[str]:
+    notes = captions.leakage_sentences(item)
+    if notes:
+        notes.append(f"Methods marked {captions.DAGGER} do not compete for the best values.")
+    if item.reported is not None and not item.paper_cohort:
+        notes.append(
+            "The columns with the paper's values are empty because this study's cohort is not the paper's: "
+            "its numbers cannot be compared with ours."
+        )
+    if table.loc[~table["trained"], list(OF_A_FIELD)].isna().to_numpy().any():
+        notes.append(f"{UNDEFINED}: not defined without a displacement field.")
+    return notes

@@ -1,0 +1,132 @@
+"""A readable table as Markdown, LaTeX and a self-contained HTML page."""
+
+import html
+import re
+from itertools import groupby
+
+from textscf.tables.display import Cell, Column, Display
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "†": r"$^{\dagger}$",
+    "≤": r"$\leq$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "∞": r"$\infty$",
+}
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
+table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; margin: 1rem 0; }
+th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+th { font-weight: 600; }
+thead tr:last-child th { border-bottom: 1px solid #222; }
+th:first-child, td:first-child { text-align: left; }
+th[colspan] { text-align: center; border-bottom: 1px solid #999; }
+tbody tr:hover { background: #eef4fa; }
+caption { text-align: left; padding-bottom: .8rem; }
+p.note { margin: .2rem 0; font-size: 13px; color: #444; }
+"""
+
+
+def to_markdown(table: Display) -> str:
+    """Markdown with the caption above and the footnotes below."""
+    headings = [_markdown(": ".join(filter(None, (c.heading, c.subheading)))) for c in table.columns]
+    rules = [":--", *["--:"] * (len(headings) - 1)]
+    body = [[_marked(cell, "**{}**", _markdown) for cell in row] for row in _rows(table)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (headings, rules, *body)]
+    notes = [f"{_markdown(note)}\n" for note in table.notes]
+    return "\n".join([f"**{table.title}.** {table.caption}\n", *lines, "", *notes])
+
+
+def to_latex(table: Display) -> str:
+    """A `table*` float with booktabs rules."""
+    alignment = "l" + "r" * (len(table.columns) - 1)
+    body = [" & ".join(_marked(cell, r"\textbf{{{}}}", _latex) for cell in row) + r" \\" for row in _rows(table)]
+    notes = [rf"\par\smallskip\noindent {_latex(note)}" for note in table.notes]
+    lines = [
+        "% needs \\usepackage{booktabs,graphicx}",
+        r"\begin{table*}",
+        r"\centering",
+        rf"\caption{{{_latex(table.caption)}}}",
+        rf"\label{{tab:{table.label}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        *_latex_header(table.columns),
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}}",
+        *([r"\par\raggedright\footnotesize", *notes] if notes else []),
+        r"\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_html(table: Display) -> str:
+    """A page of its own that needs no other file."""
+    title, caption = html.escape(table.title), html.escape(table.caption)
+    body = ["".join(f"<td>{_marked(cell, '<b>{}</b>', html.escape)}</td>" for cell in row) for row in _rows(table)]
+    notes = [f'<p class="note">{html.escape(note)}</p>' for note in table.notes]
+    lines = [
+        "<!DOCTYPE html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>',
+        f"<table><caption><b>{title}.</b> {caption}</caption>",
+        f"<thead>{_html_header(table.columns)}</thead>",
+        f"<tbody>{''.join(f'<tr>{cells}</tr>' for cells in body)}</tbody></table>",
+        *notes,
+        "</body></html>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(table: Display) -> list[tuple[Cell, ...]]:
+    return list(zip(*(column.cells for column in table.columns), strict=True))
+
+
+def _groups(columns: list[Column]) -> list[tuple[str, int]]:
+    """Headings and how many columns each spans."""
+    return [(heading, len(list(group))) for heading, group in groupby(columns, key=lambda column: column.heading)]
+
+
+def _marked(cell: Cell, bold: str, escape: "type[str] | object") -> str:
+    text = escape(cell.text)  # type: ignore[operator]
+    return bold.format(text) if cell.bold and text else text
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\|*_<])", r"\\\1", text)
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _latex_header(columns: list[Column]) -> list[str]:
+    cells, rules, start = [], [], 1
+    for heading, span in _groups(columns):
+        cells.append(rf"\multicolumn{{{span}}}{{c}}{{{_latex(heading)}}}" if span > 1 else _latex(heading))
+        if span > 1:
+            rules.append(rf"\cmidrule(lr){{{start}-{start + span - 1}}}")
+        start += span
+    lines = [" & ".join(cells) + r" \\"]
+    if rules:
+        lines += [" ".join(rules), " & ".join(_latex(column.subheading) for column in columns) + r" \\"]
+    return lines
+
+
+def _html_header(columns: list[Column]) -> str:
+    groups = _groups(columns)
+    cells = [f"<th{f' colspan={span}' if span > 1 else ''}>{html.escape(heading)}</th>" for heading, span in groups]
+    rows = f"<tr>{''.join(cells)}</tr>"
+    if any(span > 1 for _, span in groups):
+        rows += f"<tr>{''.join(f'<th>{html.escape(column.subheading)}</th>' for column in columns)}</tr>"
+    return rows

@@ -1,0 +1,49 @@
+"""A small prepared cohort for tests: two ellipsoids in noise, moved from subject to subject."""
+
+from pathlib import Path
+
+import numpy as np
+
+from textscf.data.cohort import Cohort
+from textscf.io import sha256_of, write_json, write_nifti, write_yaml
+
+SHAPE = (20, 24, 16)
+SPLITS = {"train": ["s1", "s2", "s3"], "validation": ["s4", "s5"], "test": ["s6", "s7", "s8"]}
+STRUCTURES = [
+    {"label": 1, "name": "left blob", "prompt": "left blob", "side": "left", "colour": "#0072B2"},
+    {"label": 2, "name": "right blob", "prompt": "right blob", "side": "right", "colour": "#D55E00"},
+]
+
+
+def make_subject(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image float32 in [0, 1] and labels uint8 of SHAPE."""
+    generator = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij"), axis=-1)
+    labels = np.zeros(SHAPE, dtype=np.uint8)
+    for label, centre in ((1, (6, 12, 8)), (2, (14, 12, 8))):
+        offset = (grid - np.array(centre) - generator.uniform(-2, 2, 3)) / np.array([3.5, 5.0, 4.0])
+        labels[(offset**2).sum(-1) < 1] = label
+    image = np.choose(labels, [0.2, 0.6, 0.8]) + generator.normal(0, 0.05, SHAPE)
+    return np.clip(image, 0, 1).astype(np.float32), labels
+
+
+def make_cohort(folder: Path) -> Cohort:
+    """Write a prepared cohort of 8 subjects to `folder`."""
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    subjects = [subject for split in SPLITS.values() for subject in split]
+    for number, subject in enumerate(subjects):
+        image, labels = make_subject(number)
+        write_nifti(folder / f"images/{subject}.nii.gz", image, affine)
+        write_nifti(folder / f"labels/{subject}.nii.gz", labels, affine)
+    names = [f"{kind}/{subject}.nii.gz" for kind in ("images", "labels") for subject in subjects]
+    described = {"name": "blobs", "title": "Two blobs", "notice": "made for tests", "licence": "none",
+                 "citation": "none", "modality": "test image",
+                 "anatomy": {"title": "Blobs", "body_part": "test", "structures": STRUCTURES}}  # fmt: skip
+    pairs = {split: [[f, m] for f in SPLITS[split] for m in SPLITS[split] if f != m] for split in ("validation", "test")}
+    grid = {"shape": SHAPE, "spacing": [2.0, 2.0, 2.0], "affine": affine.tolist()}
+    files = {name: sha256_of(folder / name) for name in names}
+    write_json(folder / "cohort.json", {**described, **grid, "splits": SPLITS, "pairs": pairs, "files": files})
+    preprocess = {"axes": "header", "orientation": "RAS", "source_spacing": None, "spacing": [2.0, 2.0, 2.0],
+                  "shape": list(SHAPE), "intensity": {"kind": "none"}}  # fmt: skip
+    write_yaml(folder / "config.yaml", {**described, "preprocess": preprocess, "splits": SPLITS})
+    return Cohort.load(folder)

@@ -1,0 +1,226 @@
+"""The trainer: it learns, resumes bit-identically after a kill, stops on SIGTERM and on a broken loss."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.cohorts import make_cohort
+from textscf.checkpoint import STOPPED_EXIT_CODE, load_state
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.io import write_nifti, write_yaml
+from textscf.training import trainer as trainer_module
+from textscf.training.export import load_checkpoint
+from textscf.training.pairs import PairSchedule
+from textscf.training.run import train_run
+from textscf.training.schedule import polynomial
+
+CPU = torch.device("cpu")
+RUN: dict[str, Any] = {
+    "run": "small",
+    "seed": 3,
+    "study": "tests",
+    "method": "learned",
+    "cohort": "blobs",
+    "network": {"backbone": {"name": "lku_net", "start_channels": 4}, "head": None, "integration_steps": 0},
+    "segmentor": None,
+    "prompts": None,
+    "loss": {"similarity": "mse", "dice": 1.0, "smoothness": 0.1},
+    "training": {"epochs": 3, "steps_per_epoch": 4, "learning_rate": 1e-3, "decay_power": 0.9, "precision": "float32"},
+}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    return make_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+def run_with(**training: Any) -> dict[str, Any]:
+    return {**RUN, "training": {**RUN["training"], **training}}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train_run(RUN, cohort, None, None, folder, CPU)
+    return folder
+
+
+def assert_same_result(folder: Path, expected: Path) -> None:
+    for name in ("checkpoint.pt", "best.pt"):
+        states = [load_state(f / name)["network"] for f in (folder, expected)]
+        assert states[0].keys() == states[1].keys()
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert (folder / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
+
+
+def test_outputs_of_a_training(uninterrupted: Path) -> None:
+    history = pd.read_csv(uninterrupted / "history.csv")
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["step"].tolist() == [4, 8, 12]
+    np.testing.assert_allclose(
+        history["loss"], history["similarity"] + history["dice_loss"] + 0.1 * history["smoothness"], rtol=1e-5
+    )
+    timing = json.loads((uninterrupted / "timing.json").read_text())
+    assert timing["steps"] == 12
+    assert timing["best_validation_dice"] == pytest.approx(history["validation_dice"].max(), abs=1e-12)
+    environment = json.loads((uninterrupted / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert list((uninterrupted / "tensorboard").glob("events*"))
+    assert load_checkpoint(uninterrupted / "checkpoint.pt", CPU).run == RUN
+
+
+def test_it_learns_to_register(cohort: Cohort, tmp_path: Path) -> None:
+    train_run(run_with(epochs=8, steps_per_epoch=30, learning_rate=4e-3), cohort, None, None, tmp_path, CPU)
+    dice = pd.read_csv(tmp_path / "history.csv")["validation_dice"]
+    assert dice.max() > dice.iloc[0] + 0.05
+
+
+def test_the_best_epoch_is_exported(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.2, 0.9, 0.4])
+    monkeypatch.setattr("textscf.training.run.mean_dice", lambda network, **_: next(scores))
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    best, last = (load_state(tmp_path / name) for name in ("best.pt", "last.pt"))
+    assert (best["step"], last["step"]) == (8, 12)
+    exported = load_state(tmp_path / "checkpoint.pt")["network"]
+    assert all(torch.equal(exported[key], best["network"][key]) for key in exported)
+
+
+class _KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 4, 5, 7])
+def test_a_training_killed_at_any_save_ends_as_if_never_interrupted(
+    cohort: Cohort, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Mid-epoch saves at every step; the process dies after the `moment`-th, between best.pt and last.pt included."""
+    monkeypatch.setattr(trainer_module, "_SAVE_EVERY_SECONDS", -1.0)
+    save, calls = trainer_module.save_state, iter(range(1, 1000))
+
+    def save_then_die(path: Path, state: dict[str, Any]) -> None:
+        save(path, state)
+        if next(calls) == moment:
+            raise _KilledError
+
+    monkeypatch.setattr(trainer_module, "save_state", save_then_die)
+    with pytest.raises(_KilledError):
+        train_run(RUN, cohort, None, None, tmp_path, CPU)
+    monkeypatch.undo()
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    assert_same_result(tmp_path, uninterrupted)
+
+
+def test_a_finished_training_is_not_repeated_and_other_settings_start_anew(
+    cohort: Cohort, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    train_run(run_with(epochs=1), cohort, None, None, tmp_path, CPU)
+    train_run(run_with(epochs=1), cohort, None, None, tmp_path, CPU)
+    assert "resumed at step 4 of 4" in caplog.text
+    train_run(run_with(epochs=1, learning_rate=2e-3), cohort, None, None, tmp_path, CPU)
+    assert "belongs to other settings or data" in caplog.text
+
+
+def test_a_loss_that_is_not_finite_names_the_pair(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = PairSchedule(cohort.subjects("train"), RUN["seed"], 4)
+    fixed, moving = pairs[2]
+    load = Cohort.load_image
+
+    def load_broken(self: Cohort, subject: str) -> np.ndarray:
+        return load(self, subject) * (np.nan if subject == fixed else 1)
+
+    monkeypatch.setattr(Cohort, "load_image", load_broken)
+    first = next(step for step in range(4) if fixed in pairs[step])
+    expected = "fixed {}, moving {}".format(*pairs[first])
+    with pytest.raises(InputError, match=f"not finite from step {first} on \\({expected}\\)"):
+        train_run(RUN, cohort, None, None, tmp_path, CPU)
+    assert not (tmp_path / "last.pt").exists()
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_sigterm_saves_and_exits_with_its_own_code(cohort: Cohort, tmp_path: Path, root: Path) -> None:
+    run, straight = tmp_path / "run", tmp_path / "straight"
+    settings = run_with(epochs=2, steps_per_epoch=40)
+    write_yaml(run / "config.yaml", settings)
+    command = [sys.executable, root / "src/train.py", "--config", run / "config.yaml", "--cohort", cohort.folder]
+    command += ["--out", run, "--device", "cpu", "--log", run / "train.log"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while "parameters on cpu" not in (run / "train.log").read_text() if (run / "train.log").exists() else True:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) == STOPPED_EXIT_CODE
+    assert 0 < load_state(run / "last.pt")["step"] < 80
+    assert not (run / "checkpoint.pt").exists()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    torch.set_num_threads(1)
+    train_run(settings, cohort, None, None, straight, CPU)
+    assert_same_result(run, straight)
+
+
+def test_a_volume_too_small_for_the_backbone_stops_before_training(tmp_path: Path) -> None:
+    cohort = make_cohort(tmp_path / "cohort")
+    object.__setattr__(cohort, "shape", (20, 8, 16))
+    with pytest.raises(InputError, match="cannot take volumes of 20x8x16"):
+        train_run(RUN, cohort, None, None, tmp_path, CPU)
+
+
+def test_an_unreadable_training_scan_stops_before_training(tmp_path: Path) -> None:
+    cohort = make_cohort(tmp_path / "cohort")
+    write_nifti(cohort.image_path("s2"), np.zeros((3, 3, 3), np.float32), np.eye(4))
+    with pytest.raises(InputError, match=r"s2\.nii\.gz: shape \(3, 3, 3\); expected"):
+        train_run(RUN, cohort, None, None, tmp_path, CPU)
+
+
+def test_pair_schedule() -> None:
+    subjects = [f"s{i}" for i in range(5)]
+    every = PairSchedule(subjects, seed=1)
+    assert every.steps_per_epoch == 20
+    epoch = [every[step] for step in range(20)]
+    assert len(set(epoch)) == 20
+    assert all(fixed != moving for fixed, moving in epoch)
+    assert [every[step] for step in range(20, 40)] != epoch
+    assert [PairSchedule(subjects, seed=1)[step] for step in range(20)] == epoch
+    assert [PairSchedule(subjects, seed=2)[step] for step in range(20)] != epoch
+    long = PairSchedule(subjects, seed=1, steps_per_epoch=50)
+    assert set(long[step] for step in range(40, 50)) < set(epoch)
+    assert sorted(long[step] for step in range(20)) == sorted(epoch)
+    with pytest.raises(ValueError, match="a pair needs 2"):
+        PairSchedule(["a"], 1)
+
+
+def test_polynomial_decay() -> None:
+    assert polynomial(1e-4, 0, 100, 0.9) == 1e-4
+    assert polynomial(1e-4, 50, 100, 0.9) == pytest.approx(1e-4 * 0.5**0.9)
+    assert polynomial(1e-4, 100, 100, 0.9) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "other"}, "is no checkpoint of a run"),
+        ({"network": {}}, "weights do not fit the network"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_is_refused(
+    uninterrupted: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({**load_state(uninterrupted / "checkpoint.pt"), **change}, path)
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(path, CPU)
