@@ -19,6 +19,8 @@ rule figure:
         f"{FIGURE}/logs/figure.log",
     conda:
         ENVIRONMENT
+    params:
+        caption=lambda wildcards: study.figures[wildcards.figure]["caption"],
     shell:
         "{SCRIPTS}/figure.py --config {input.config} --results results --out {output.pdf} 2> {log}"
 

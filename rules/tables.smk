@@ -21,6 +21,8 @@ rule table:
         f"{TABLE}/logs/table.log",
     conda:
         ENVIRONMENT
+    params:
+        caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
         "{SCRIPTS}/table.py --config {input.config} --results results --reported {input.reported}"
         " --out {output.csv} 2> {log}"

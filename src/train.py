@@ -33,9 +33,9 @@ def main() -> int:
     setup_logging(args.log)
     torch.set_num_threads(args.threads)
     settings = read_yaml(args.config)
-    segmentation = load_segmentation(args.cohort, args.segmentation.parent.name) if args.segmentation else None
-    embedding = load_embedding(args.embedding) if args.embedding else None
     cohort = Cohort.load(args.cohort)
+    segmentation = load_segmentation(args.segmentation, cohort) if args.segmentation else None
+    embedding = load_embedding(args.embedding) if args.embedding else None
     try:
         train_run(settings, cohort, segmentation, embedding, args.out, acquire_device(args.device))
     except TrainingStopped as stopped:

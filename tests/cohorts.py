@@ -39,7 +39,9 @@ def make_cohort(folder: Path) -> Cohort:
     described = {"name": "blobs", "title": "Two blobs", "notice": "made for tests", "licence": "none",
                  "citation": "none", "modality": "test image",
                  "anatomy": {"title": "Blobs", "body_part": "test", "structures": STRUCTURES}}  # fmt: skip
-    pairs = {split: [[f, m] for f in SPLITS[split] for m in SPLITS[split] if f != m] for split in ("validation", "test")}
+    pairs = {
+        split: [[f, m] for f in SPLITS[split] for m in SPLITS[split] if f != m] for split in ("validation", "test")
+    }
     grid = {"shape": SHAPE, "spacing": [2.0, 2.0, 2.0], "affine": affine.tolist()}
     files = {name: sha256_of(folder / name) for name in names}
     write_json(folder / "cohort.json", {**described, **grid, "splits": SPLITS, "pairs": pairs, "files": files})

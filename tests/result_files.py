@@ -74,8 +74,8 @@ def _metrics(run: str, order: int, seed: int, structures: list[str], subjects: i
             difficulty = shared.normal(0, 0.06, len(structures))
             if fixed == moving:
                 continue
-            base = 0.35 + 0.14 * order + np.linspace(0.25, -0.2, len(structures)) * (1 + 0.1 * order)
-            dice = np.clip(base + difficulty + generator.normal(0, 0.03, len(structures)), 0.01, 0.99)
+            base = 0.4 + 0.25 * np.tanh(order / 2) + np.linspace(0.2, -0.2, len(structures))
+            dice = np.clip(base + difficulty + generator.normal(0, 0.03, len(structures)), 0.01, 0.97)
             hd95 = 40 * (1 - dice) + generator.uniform(0, 3, len(structures))
             frame = {"label": range(1, len(structures) + 1), "structure": structures, "dice": dice, "hd95": hd95}
             pair = {"run": run, "fixed": f"s{fixed}", "moving": f"s{moving}"}

@@ -99,7 +99,7 @@ def test_owners_of_settings_files(folder: Path) -> None:
     assert study.settings("cohorts/hippocampus_mr/prompts/minilm")["modality"] == "magnetic resonance imaging"
     assert study.settings("small/tables/table3")["rows"][2]["runs"] == ["textscf_seed1", "textscf_seed2"]
     assert study.settings("small/figures/figure3")["notices"] == []
-    with pytest.raises(InputError, match="results/small/runs/nobody/config.yaml: nothing of this name"):
+    with pytest.raises(InputError, match=r"results/small/runs/nobody/config\.yaml: nothing of this name"):
         study.settings("small/runs/nobody")
 
 
@@ -108,7 +108,10 @@ def test_files_of_a_study(folder: Path) -> None:
     cohort = "results/cohorts/hippocampus_mr"
     assert files.source("hippocampus_mr") == [f"{cohort}/source.json"]
     assert files.source("simulated_abdomen") == []
-    assert (files.raw("hippocampus_mr"), files.raw_folder("hippocampus_mr")) == (f"{cohort}/source.json", f"{cohort}/source")
+    assert (files.raw("hippocampus_mr"), files.raw_folder("hippocampus_mr")) == (
+        f"{cohort}/source.json",
+        f"{cohort}/source",
+    )
     assert files.raw("abdomen_anatomy").endswith("raw/simulation.json")
     assert files.raw_folder("simulated_abdomen").endswith("simulated_abdomen/raw")
     assert files.head("textscf_seed1") == {
@@ -135,7 +138,10 @@ def test_files_of_a_study(folder: Path) -> None:
         ({"defaults": {"training": {"epochs": 0}}}, "defaults.training.epochs: 0 is less than the minimum of 1"),
         ({"defaults": {"head": {"blend": "convx"}}}, "defaults.head.blend: found 'convx'; did you mean 'convex'?"),
         ({"runs": {"textscff": {}}}, "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
-        ({"cohorts": {"primary": "hippocampus"}}, "cohort 'hippocampus' is not defined; did you mean 'hippocampus_mr'?"),
+        (
+            {"cohorts": {"primary": "hippocampus"}},
+            "cohort 'hippocampus' is not defined; did you mean 'hippocampus_mr'?",
+        ),
         ({"experiments": ["table33"]}, "experiment 'table33' is not defined; did you mean 'table3'?"),
         ({"defaults": {"cohort": "brain"}}, "cohorts: run 'initial' needs cohort 'brain', which is not defined"),
         ({"defaults": {"backbone": "lku"}}, "unknown backbone 'lku'; did you mean 'lku_net'?"),
@@ -192,7 +198,7 @@ def test_an_undefined_run_in_a_table_is_named(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["a b", "../x", "a;b", "-x"])
 def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None:
     edit(folder / "experiments" / "table3.yaml", runs={name: {}})
-    with pytest.raises(InputError, match="runs: .* is not a valid name"):
+    with pytest.raises(InputError, match=r"runs: .* is not a valid name"):
         load_study(STUDY, folder)
 
 

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.test_spatial import smooth_field
 from textscf.losses import SIMILARITIES, SoftDice, smoothness
 from textscf.spatial import warp
-from tests.test_spatial import smooth_field
 
 
 def one_hot_dice(fixed: torch.Tensor, moving: torch.Tensor, displacement: torch.Tensor, n: int) -> torch.Tensor:
@@ -23,7 +23,9 @@ def one_hot_dice(fixed: torch.Tensor, moving: torch.Tensor, displacement: torch.
 
 def blocky_labels(shape: tuple[int, ...], n: int, seed: int) -> torch.Tensor:
     """Labels with regions of several voxels, so that cells with one and with many labels occur."""
-    coarse = torch.randint(0, n, (1, 1, *(max(1, s // 3) for s in shape)), generator=torch.Generator().manual_seed(seed))
+    coarse = torch.randint(
+        0, n, (1, 1, *(max(1, s // 3) for s in shape)), generator=torch.Generator().manual_seed(seed)
+    )
     return torch.nn.functional.interpolate(coarse.float(), size=shape).to(torch.uint8)
 
 
@@ -35,7 +37,7 @@ def test_soft_dice_equals_the_one_hot_form_in_value_and_gradient(
     shape: tuple[int, ...], n: int, seed: int, size: float
 ) -> None:
     fixed, moving = blocky_labels(shape, n, seed), blocky_labels(shape, n, seed + 1)
-    displacement = (torch.randn(1, 3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * size)
+    displacement = torch.randn(1, 3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * size
     displacement.requires_grad_()
     fast, plain = SoftDice(n)(fixed, moving, displacement), one_hot_dice(fixed, moving, displacement, n)
     torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-12)

@@ -15,9 +15,7 @@ from textscf.prompts import Embedding, load_embedding, save_embedding
 
 def an_embedding() -> Embedding:
     vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    return Embedding(
-        np.arange(3), ["background", "liver", "gällbladder"], ["", "a liver", "a gällbladder"], vectors
-    )
+    return Embedding(np.arange(3), ["background", "liver", "gällbladder"], ["", "a liver", "a gällbladder"], vectors)
 
 
 def test_comes_back_equal(tmp_path: Path) -> None:

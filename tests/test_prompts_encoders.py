@@ -11,9 +11,7 @@ from textscf.prompts.encoders import ENCODERS, EncoderOptions, FileEncoder, Mini
 
 
 def test_unknown_encoder_lists_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match="unknown encoder 'clip'; expected one of minilm, open_clip, one_hot, file"
-    ):
+    with pytest.raises(ValueError, match="unknown encoder 'clip'; expected one of minilm, open_clip, one_hot, file"):
         build_encoder("clip", EncoderOptions())
 
 
@@ -30,9 +28,7 @@ def test_building_reads_nothing() -> None:
 
 
 def test_one_hot_is_the_identity() -> None:
-    vectors = build_encoder("one_hot", EncoderOptions()).encode(
-        ["background", "liver", "spleen"], ["", "", ""]
-    )
+    vectors = build_encoder("one_hot", EncoderOptions()).encode(["background", "liver", "spleen"], ["", "", ""])
     np.testing.assert_array_equal(vectors, np.eye(3))
 
 
@@ -42,9 +38,7 @@ def _file(tmp_path: Path, **arrays: np.ndarray) -> FileEncoder:
 
 
 def test_file_vectors_are_matched_by_name_not_by_place(tmp_path: Path) -> None:
-    encoder = _file(
-        tmp_path, names=np.array(["Spleen", "Left-Kidney", "liver"]), vectors=np.eye(3)[:, :2] * 4
-    )
+    encoder = _file(tmp_path, names=np.array(["Spleen", "Left-Kidney", "liver"]), vectors=np.eye(3)[:, :2] * 4)
     np.testing.assert_array_equal(encoder.encode(["liver", "left kidney"], ["", ""]), [[0, 0], [0, 4]])
 
 

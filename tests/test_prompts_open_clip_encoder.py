@@ -58,9 +58,7 @@ def test_provenance_names_weights_without_their_folder(checkpoint: Path) -> None
 
 
 def test_unknown_model_suggests_the_nearest() -> None:
-    with pytest.raises(
-        InputError, match=r"no model 'ViT-L-14-336-quikgelu'; nearest: ViT-L-14-336-quickgelu"
-    ):
+    with pytest.raises(InputError, match=r"no model 'ViT-L-14-336-quikgelu'; nearest: ViT-L-14-336-quickgelu"):
         OpenClipEncoder("ViT-L-14-336-quikgelu", "openai").encode(["liver"], PROMPTS[:1])
 
 
@@ -69,9 +67,7 @@ def test_neither_tag_nor_file_lists_the_tags() -> None:
         OpenClipEncoder("ViT-L-14-336-quickgelu", "opena1").encode(["liver"], PROMPTS[:1])
 
 
-def test_missing_weights_offline_say_what_to_put_where(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_weights_offline_say_what_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match="'openai' of ViT-L-14-336-quickgelu are not in the cache") as caught:
@@ -84,9 +80,7 @@ def test_missing_weights_offline_say_what_to_put_where(
 def test_quick_gelu_mismatch_is_an_error(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("open_clip.pretrained", "open_clip.factory"):
         monkeypatch.setattr(f"{module}.download_pretrained", lambda *_, **__: str(checkpoint))
-    with pytest.raises(
-        InputError, match=r"ViT-L-14-336: QuickGELU mismatch .* variant with the weights' activation"
-    ):
+    with pytest.raises(InputError, match=r"ViT-L-14-336: QuickGELU mismatch .* variant with the weights' activation"):
         OpenClipEncoder("ViT-L-14-336", "openai").encode(["liver"], PROMPTS[:1])
 
 
@@ -94,7 +88,5 @@ def test_weights_of_another_model_are_refused(checkpoint: Path, tmp_path: Path) 
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
     state.pop("text_projection")
     torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(
-        InputError, match=r"other\.pt: does not fit open_clip model textscf-tiny-quickgelu.*text_proj"
-    ):
+    with pytest.raises(InputError, match=r"other\.pt: does not fit open_clip model textscf-tiny-quickgelu.*text_proj"):
         OpenClipEncoder("textscf-tiny-quickgelu", str(tmp_path / "other.pt")).encode(["liver"], PROMPTS[:1])

@@ -112,9 +112,7 @@ def test_bad_settings_name_file_and_key(changes: dict[str, Any], message: str) -
 
 def test_every_prompt_set_of_the_project_is_valid(root: Path) -> None:
     files = sorted((root / "config" / "prompts").glob("*.yaml"))
-    assert {"minilm.yaml", "one_hot.yaml", "clip_vit.yaml", "clip_resnet.yaml"} <= {
-        file.name for file in files
-    }
+    assert {"minilm.yaml", "one_hot.yaml", "clip_vit.yaml", "clip_resnet.yaml"} <= {file.name for file in files}
     for file in files:
         content = yaml.safe_load(file.read_text())
         fill(PromptSet, {**content, "anatomy": ANATOMY, "modality": "computerized tomography"}, file)
@@ -135,9 +133,7 @@ def run_script(root: Path, folder: Path, **changes: Any) -> subprocess.Completed
         "--config",
         str(folder / "config.yaml"),
     ]
-    return subprocess.run(
-        [*command, "--out", str(folder / "p" / "embedding.npz")], capture_output=True, text=True
-    )
+    return subprocess.run([*command, "--out", str(folder / "p" / "embedding.npz")], capture_output=True, text=True)
 
 
 def test_script_writes_artefact_provenance_and_heat_map(root: Path, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_loss_that_is_not_finite_names_the_pair(
     cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = PairSchedule(cohort.subjects("train"), RUN["seed"], 4)
-    fixed, moving = pairs[2]
+    fixed, _moving = pairs[2]
     load = Cohort.load_image
 
     def load_broken(self: Cohort, subject: str) -> np.ndarray:
@@ -198,7 +198,7 @@ def test_pair_schedule() -> None:
     assert [PairSchedule(subjects, seed=1)[step] for step in range(20)] == epoch
     assert [PairSchedule(subjects, seed=2)[step] for step in range(20)] != epoch
     long = PairSchedule(subjects, seed=1, steps_per_epoch=50)
-    assert set(long[step] for step in range(40, 50)) < set(epoch)
+    assert {long[step] for step in range(40, 50)} < set(epoch)
     assert sorted(long[step] for step in range(20)) == sorted(epoch)
     with pytest.raises(ValueError, match="a pair needs 2"):
         PairSchedule(["a"], 1)

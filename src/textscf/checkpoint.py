@@ -13,7 +13,7 @@ from textscf.errors import InputError
 from textscf.io import atomic_path
 
 STOPPED_EXIT_CODE = 75
-"""Exit code of a training that SIGTERM stopped and that can go on from its state (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code of a training that SIGTERM stopped and that can go on from its state (sysexits: EX_TEMPFAIL)."""
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

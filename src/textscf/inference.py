@@ -28,7 +28,8 @@ class Registrar:
         trained = load_checkpoint(checkpoint, device)
         self._network: RegistrationNetwork = trained.network
         segmentor = trained.run["segmentor"]
-        segmentation = load_segmentation(cohort.folder, segmentor) if segmentor else None
+        path = cohort.folder / "segmentations" / str(segmentor) / "segmentation.json"
+        segmentation = load_segmentation(path, cohort) if segmentor else None
         self._scans = VolumeStore(cohort, segmentation, device)
 
     def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,13 +64,39 @@ def transform(scan: Scan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     Intensities are normalised on the whole stored scan, then the image is resampled by splines of order 2
     (their overshoot clipped) and the labels by nearest neighbour. Padding is 0 in both.
     """
-    spacing = np.array(scan.spacing)[geometry.axis_order(scan.axes, recipe.orientation)]
-    target = np.array(recipe.spacing)
-    image = geometry.reorient(_normalised(scan.image, recipe), scan.axes, recipe.orientation)
-    labels = geometry.reorient(scan.labels, scan.axes, recipe.orientation)
-    image = np.clip(geometry.resample(image, spacing, target, order=2), 0.0, 1.0)
-    labels = geometry.resample(labels, spacing, target, order=0)
-    return geometry.centre_fit(image, recipe.shape), geometry.centre_fit(labels, recipe.shape)
+    image = _on_grid(_normalised(scan.image, recipe), scan.axes, scan.spacing, recipe, order=2)
+    return np.clip(image, 0.0, 1.0), _on_grid(scan.labels, scan.axes, scan.spacing, recipe, order=0)
+
+
+def prepare_image(path: Path, recipe: Recipe) -> np.ndarray:
+    """An image file as `transform` makes it, float32 of `recipe.shape`; InputError if it cannot be used."""
+    volume = _read_checked(path, read_image, recipe)
+    try:
+        _check_intensities(volume.data, recipe)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    image = _normalised(volume.data, recipe)
+    axes, spacing = _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
+    return np.clip(_on_grid(image, axes, spacing, recipe, order=2), 0.0, 1.0)
+
+
+def prepare_labels(path: Path, recipe: Recipe) -> np.ndarray:
+    """A label map as `transform` makes it, uint8 of `recipe.shape`; InputError if it cannot be used."""
+    volume = _read_checked(path, read_labels, recipe)
+    try:
+        _check_labels(volume, recipe)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    axes, spacing = _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
+    return _on_grid(volume.data.astype(np.uint8), axes, spacing, recipe, order=0)
+
+
+def _on_grid(
+    volume: np.ndarray, axes: str, spacing: tuple[float, ...], recipe: Recipe, order: Literal[0, 2]
+) -> np.ndarray:
+    stored = np.array(spacing)[geometry.axis_order(axes, recipe.orientation)]
+    turned = geometry.reorient(volume, axes, recipe.orientation)
+    return geometry.centre_fit(geometry.resample(turned, stored, np.array(recipe.spacing), order), recipe.shape)
 
 
 def _read_checked(path: Path, read: Callable[[Path], Volume], recipe: Recipe) -> Volume:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from textscf.io import atomic_path
@@ -14,9 +15,14 @@ from textscf.io import atomic_path
 COLUMN_WIDTH, TEXT_WIDTH = 85.0, 175.0
 """Widths in millimetres of one column of a journal page and of the whole page."""
 
+CHARACTER_WIDTH = 1.45
+"""Width in millimetres of a character of small text, for what must be known before drawing."""
+
 REFERENCE_COLOUR = "#0072B2"
 PALETTE = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442"]
 """Grey and the colours of Okabe & Ito (2008), for methods other than the reference."""
+
+INK, PALE = "#222222", "#DDDDDD"
 
 HATCHES = ["", "////", "...."]
 
@@ -68,6 +74,12 @@ def method_colours(names: Sequence[str], reference: str | None) -> list[tuple[st
         looks.append((PALETTE[others % len(PALETTE)], HATCHES[others // len(PALETTE) % len(HATCHES)]))
         others += 1
     return looks
+
+
+def legend_columns(handles: Sequence[Artist], width: float) -> int:
+    """How many columns of a legend fit into `width` millimetres."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    return max(1, min(int(width / (longest * CHARACTER_WIDTH + 9)), len(handles)))
 
 
 def save_figure(figure: Figure, pdf: Path) -> None:

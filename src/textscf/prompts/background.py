@@ -8,7 +8,7 @@ import numpy as np
 def svd_background(regions: np.ndarray) -> np.ndarray:
     """The last right singular vector of the region embeddings: ``V[:, -1]``, the last row of ``Vh``.
 
-    The null space has C1 - (N - 1) dimensions, so the vector depends on the LAPACK at hand; the sign is fixed:
+    The null space has C1 - N + 1 dimensions, so the vector depends on the LAPACK in use; the sign is fixed:
     the component of largest magnitude is positive.
 
     Args:
@@ -31,9 +31,7 @@ def released_background(regions: np.ndarray) -> np.ndarray:
 def _right_singular_vectors(regions: np.ndarray) -> np.ndarray:
     count, length = regions.shape
     if length <= count:
-        raise ValueError(
-            f"{count} region vectors of length {length}; svd needs vectors longer than their number"
-        )
+        raise ValueError(f"{count} region vectors of length {length}; svd needs vectors longer than their number")
     return np.linalg.svd(regions.astype(np.float64), full_matrices=True)[2]
 
 

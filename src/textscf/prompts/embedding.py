@@ -1,5 +1,6 @@
 """The artefact of a prompt set: one vector per region, with names and provenance."""
 
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -31,9 +32,14 @@ class Embedding:
     prompts: list[str]
     vectors: np.ndarray
 
+    def fingerprint(self) -> str:
+        """SHA-256 of the vectors and the regions they belong to."""
+        content = [*map(str, self.labels.tolist()), *self.names]
+        return hashlib.sha256("\n".join(content).encode() + self.vectors.tobytes()).hexdigest()
+
 
 def save_embedding(path: Path, embedding: Embedding, provenance: dict[str, Any]) -> None:
-    """Write `path` (.npz; same embedding, same bytes), then `provenance` with its SHA-256 beside it (.json)."""
+    """Write `path` (.npz; same embedding, same bytes), then `provenance` with its SHA-256 as .json beside it."""
     arrays: dict[str, np.ndarray] = {
         "vectors": embedding.vectors.astype(np.float32),
         "labels": embedding.labels.astype(np.int64),
@@ -60,9 +66,7 @@ def load_embedding(path: Path) -> Embedding:
         lengths = ", ".join(f"{key} {len(arrays[key])}" for key in _KEYS)
         raise InputError(f"{path}: arrays of different lengths ({lengths})")
     if not np.array_equal(labels, np.arange(len(labels))):
-        raise InputError(
-            f"{path}: labels are {labels.tolist()}; expected 0 to {len(labels) - 1}, background first"
-        )
+        raise InputError(f"{path}: labels are {labels.tolist()}; expected 0 to {len(labels) - 1}, background first")
     names, prompts = (arrays[key].tolist() for key in ("names", "prompts"))
     return Embedding(labels, names, prompts, vectors.astype(np.float32))
 
@@ -75,9 +79,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path}: cannot be read as a NumPy archive ({' '.join(str(error).split())})"
-        ) from error
+        raise InputError(f"{path}: cannot be read as a NumPy archive ({' '.join(str(error).split())})") from error
 
 
 def check_vectors(path: Path, vectors: np.ndarray) -> None:

@@ -54,9 +54,7 @@ class FileEncoder:
         arrays = read_npz(self.path)
         vectors = arrays.get("vectors", arrays.get("embeddings"))
         if vectors is None or "names" not in arrays:
-            raise InputError(
-                f"{self.path}: has the keys {', '.join(sorted(arrays))}; expected names and vectors"
-            )
+            raise InputError(f"{self.path}: has the keys {', '.join(sorted(arrays))}; expected names and vectors")
         check_vectors(self.path, vectors)
         known = [region_name(str(name)) for name in arrays["names"]]
         if len(known) != len(vectors):
@@ -65,9 +63,7 @@ class FileEncoder:
 
     def _row(self, known: list[str], name: str) -> int:
         if known.count(name) != 1:
-            found = (
-                f"has the region '{name}' {known.count(name)} times" if name in known else f"lacks '{name}'"
-            )
+            found = f"has the region '{name}' {known.count(name)} times" if name in known else f"lacks '{name}'"
             close = difflib.get_close_matches(name, known, n=3)
             hint = f" (nearest: {', '.join(close)})" if close and name not in known else ""
             raise InputError(f"{self.path}: {found}; expected every region of the anatomy once{hint}")

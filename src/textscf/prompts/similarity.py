@@ -40,7 +40,7 @@ def plot_similarity(embedding: Embedding, title: str, pdf: Path, png: Path) -> N
             middle = (image.norm.vmin + image.norm.vmax) / 2  # type: ignore[operator]
             for (row, column), value in np.ndenumerate(similarity):
                 colour = "black" if value > middle else "white"
-                axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color=colour)
+                axes.text(column, row, f"{value:z.2f}", ha="center", va="center", fontsize=6.5, color=colour)
         for path, metadata in ((pdf, {"CreationDate": None}), (png, {"Software": None})):
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=200, metadata=metadata)

@@ -12,7 +12,7 @@ def region_name(text: str) -> str:
 
 
 def check_template(template: str) -> None:
-    """ValueError unless `template` has the field {structure}, and {modality} and {body_part} at most beside it."""
+    """ValueError unless `template` has the field {structure}, and no others than {modality} and {body_part}."""
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Callable
 from itertools import groupby
 
 from textscf.tables.display import Cell, Column, Display
@@ -97,8 +98,8 @@ def _groups(columns: list[Column]) -> list[tuple[str, int]]:
     return [(heading, len(list(group))) for heading, group in groupby(columns, key=lambda column: column.heading)]
 
 
-def _marked(cell: Cell, bold: str, escape: "type[str] | object") -> str:
-    text = escape(cell.text)  # type: ignore[operator]
+def _marked(cell: Cell, bold: str, escape: Callable[[str], str]) -> str:
+    text = escape(cell.text)
     return bold.format(text) if cell.bold and text else text
 
 

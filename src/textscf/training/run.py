@@ -13,6 +13,7 @@ import torch
 
 from textscf.checkpoint import load_state
 from textscf.data.cohort import Cohort
+from textscf.errors import InputError
 from textscf.io import write_json
 from textscf.models import build_network
 from textscf.prompts import Embedding
@@ -44,6 +45,10 @@ def train_run(
     Raises:
         InputError: bad data or settings. TrainingStopped: after SIGTERM.
     """
+    if embedding is not None and list(embedding.labels) != list(range(cohort.n_regions)):
+        raise InputError(
+            f"run {run['run']}: the embedding has {len(embedding.labels)} regions; expected {cohort.n_regions}"
+        )
     torch.manual_seed(run["seed"])
     vectors = None if embedding is None else torch.from_numpy(embedding.vectors)
     network = build_network(run["network"], vectors).to(device)

@@ -1,0 +1,102 @@
+"""A test pair: fixed and moving scan, and what each method makes of it, with labels and the warped grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from textscf import captions
+from textscf.data.cohort import Cohort
+from textscf.data.geometry import axis_codes, axis_order
+from textscf.errors import InputError
+from textscf.inference import Registrar
+from textscf.metrics.warping import warp_labels
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.example_panels import Picture, draw_pictures
+from textscf.plotting.slices import DISPLAY_AXES, content_box, organ_centre, position_to_display, to_display
+from textscf.plotting.style import journal_style
+from textscf.results import Item, Results, Row
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A fixed and a moving subject."""
+
+    fixed: str
+    moving: str
+
+
+def draw(item: Item, results: Results) -> Drawing:
+    """The pair with the median Dice of the last row's first seed, registered by every row's first seed."""
+    cohort = _cohort(item, results)
+    pair, n_pairs = median_pair(results, item.rows[-1])
+    fixed = Picture("Fixed", cohort.load_image(pair.fixed), cohort.load_labels(pair.fixed))
+    moving = Picture("Moving", cohort.load_image(pair.moving), cohort.load_labels(pair.moving))
+    warped = [_warped(moving, results, row, cohort, pair) for row in item.rows]
+    codes = axis_codes(cohort.affine)
+    pictures = [_displayed(picture, codes) for picture in (fixed, moving, *warped)]
+    box = content_box([picture.image for picture in pictures[:2]])
+    pictures = [picture.cropped(box) for picture in pictures]
+    spacing = [cohort.spacing[axis] for axis in axis_order(codes, DISPLAY_AXES)]
+    with journal_style():
+        figure, step = draw_pictures(pictures, organ_centre(pictures[0].labels), spacing, cohort.anatomy["structures"])
+    return Drawing(figure, _sentences(item, results, pair, n_pairs, step))
+
+
+def median_pair(results: Results, row: Row) -> tuple[Pair, int]:
+    """The pair with the (lower) median Dice of the row's first seed, and the number of pairs."""
+    pairs = results.pairs(row)[0].sort_values(["dice", "fixed", "moving"], kind="stable")
+    middle = pairs.iloc[(len(pairs) - 1) // 2]
+    return Pair(str(middle["fixed"]), str(middle["moving"])), len(pairs)
+
+
+def _cohort(item: Item, results: Results) -> Cohort:
+    names = sorted({results.settings(row.runs[0])["cohort"] for row in item.rows})
+    if len(names) > 1:
+        raise InputError(f"{item.name}: its runs are of cohorts {', '.join(names)}; an example shows one cohort")
+    return Cohort.load(results.folder / "cohorts" / names[0])
+
+
+def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: Pair) -> Picture:
+    """What a row's first seed makes of the moving scan."""
+    displacement = _displacement(results, row, cohort, pair)
+    grid = np.stack(np.meshgrid(*map(np.arange, moving.image.shape), indexing="ij"), axis=-1)
+    position = grid + displacement
+    image = ndimage.map_coordinates(moving.image, np.moveaxis(position, -1, 0), order=1)
+    pairs = results.pairs(row)[0]
+    found = pairs[(pairs["fixed"] == pair.fixed) & (pairs["moving"] == pair.moving)]
+    if len(found) != 1:
+        raise InputError(
+            f"{results.run_folder(row.runs[0])}/pairs.csv: {len(found)} rows of the pair {pair.fixed}, {pair.moving}; "
+            "expected one"
+        )
+    title = f"{captions.marked_label(row)}\nDice {100 * found['dice'].iloc[0]:.1f} %"
+    return Picture(title, image, warp_labels(moving.labels, displacement), position)
+
+
+def _displacement(results: Results, row: Row, cohort: Cohort, pair: Pair) -> np.ndarray:
+    """Field ``(H, W, D, 3)`` in voxels."""
+    if results.is_initial(row):
+        return np.zeros((*cohort.shape, 3))
+    checkpoint = results.run_folder(row.runs[0]) / "checkpoint.pt"
+    return Registrar(checkpoint, cohort, torch.device("cpu")).displacement(pair.fixed, pair.moving)[0]
+
+
+def _displayed(picture: Picture, codes: str) -> Picture:
+    position = None if picture.position is None else position_to_display(picture.position, codes)
+    return Picture(picture.title, to_display(picture.image, codes), to_display(picture.labels, codes), position)
+
+
+def _sentences(item: Item, results: Results, pair: Pair, n_pairs: int, step: float) -> list[str]:
+    counts = [len(row.runs) for row in item.rows if not results.is_initial(row)]
+    several = f" The first of {captions.seeds_phrase(counts)} is shown." if max(counts, default=1) > 1 else ""
+    return [
+        f"Fixed: {pair.fixed}, moving: {pair.moving}, the pair with the median Dice of {item.rows[-1].label} among "
+        f"{captions.pairs_phrase([n_pairs])}.{several}",
+        "Outlines: structures of the scan shown; dotted: those of the fixed scan.",
+        "Dice: mean over the structures present in both scans.",
+        f"Grid: lines every {step:g} mm of the moving scan, as the registration draws them onto the fixed one.",
+        "Slices through the mean centre of the structures; the patient's right is on the left.",
+        *captions.leakage_sentences(item),
+    ]

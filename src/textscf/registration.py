@@ -1,0 +1,96 @@
+"""Registering one pair of image files with a trained run."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textscf.data.recipe import Recipe
+from textscf.data.scans import prepare_image, prepare_labels
+from textscf.errors import InputError
+from textscf.inference import timed_prediction
+from textscf.io import read_yaml, write_json, write_nifti
+from textscf.segmentation.network import load_segmentor, probabilities
+from textscf.spatial import warp
+from textscf.training.export import TrainedRun, load_checkpoint
+from textscf.training.volumes import Scan
+
+
+def register_files(
+    checkpoint: Path,
+    fixed: Path,
+    moving: Path,
+    out: Path,
+    device: torch.device,
+    fixed_labels: Path | None = None,
+    segmentor: Path | None = None,
+) -> None:
+    """Write `displacement.nii.gz` (H, W, D, 3), `warped.nii.gz`, `fixed.nii.gz`, `moving.nii.gz`, `registration.json`.
+
+    Both scans are first brought to the grid of the cohort that the run was trained on, as its preparation does; all
+    files lie on that grid. Displacements are in its voxels: ``warped(x) = moving(x + u(x))``.
+
+    Args:
+        checkpoint: `checkpoint.pt` of the run.
+        fixed, moving: NIfTI images.
+        out: folder.
+        device: where to compute.
+        fixed_labels: label map of the fixed image with the cohort's labels, for a run with a text-driven head.
+        segmentor: `network.pt` that segments the fixed image where no label map is given; the run's own by default.
+
+    Raises:
+        InputError: a file cannot be used, or a run with a text-driven head finds no regions.
+    """
+    trained = load_checkpoint(checkpoint, device)
+    recipe = Recipe.from_config(trained.cohort)
+    scans = {name: prepare_image(path, recipe) for name, path in (("fixed", fixed), ("moving", moving))}
+    regions = confidence = None
+    if trained.network.uses_regions:
+        regions, confidence = _regions(trained, recipe, scans["fixed"], fixed_labels, segmentor, checkpoint, device)
+    inputs = {name: torch.from_numpy(image)[None, None].to(device) for name, image in scans.items()}
+    empty = torch.zeros_like(inputs["fixed"], dtype=torch.uint8)
+    fixed_scan = Scan(inputs["fixed"], empty, regions, confidence)
+    displacement, seconds = timed_prediction(trained.network, fixed_scan, Scan(inputs["moving"], empty, None, None))
+    field = torch.from_numpy(displacement).movedim(-1, 0)[None].to(device)
+    affine = np.array(trained.cohort["affine"])
+    volumes = {**scans, "warped": warp(inputs["moving"], field)[0, 0].cpu().numpy(), "displacement": displacement}
+    for name, volume in volumes.items():
+        write_nifti(out / f"{name}.nii.gz", volume, affine)
+    provenance = {"run": trained.run["run"], "cohort": trained.cohort["name"], "notice": trained.cohort["notice"]}
+    write_json(
+        out / "registration.json", {**provenance, "fixed": str(fixed), "moving": str(moving), "seconds": seconds}
+    )
+
+
+def _regions(
+    trained: TrainedRun,
+    recipe: Recipe,
+    fixed: np.ndarray,
+    labels: Path | None,
+    segmentor: Path | None,
+    checkpoint: Path,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """Region and confidence of each voxel of the fixed image, ``(1, 1, H, W, D)``."""
+    if labels is not None:
+        regions = torch.from_numpy(prepare_labels(labels, recipe))[None, None].to(device)
+        return regions, torch.ones_like(regions, dtype=torch.float32)
+    path = segmentor or _own_segmentor(checkpoint, trained)
+    settings_file = path.with_name("config.yaml")
+    if not path.is_file() or not settings_file.is_file():
+        raise InputError(
+            f"{path}: no segmentor with its config.yaml here; run {trained.run['run']} needs regions of the fixed image: "
+            "give --fixed-labels or --segmentor"
+        )
+    settings = read_yaml(settings_file)
+    n_regions = len(trained.cohort["anatomy"]["structures"]) + 1
+    probability = probabilities(load_segmentor(path, settings, n_regions, device), fixed, settings, device)
+    confidence, regions = probability.max(0)
+    return regions.to(torch.uint8)[None, None], confidence[None, None]
+
+
+def _own_segmentor(checkpoint: Path, trained: TrainedRun) -> Path:
+    """Where the workflow keeps the segmentor that the run was trained with: `results/cohorts/...`."""
+    results = checkpoint.resolve().parents[3]
+    return results / "cohorts" / trained.cohort["name"] / "segmentations" / trained.run["segmentor"] / "network.pt"

@@ -1,0 +1,34 @@
+"""How good a segmentor is, per split (the paper reports the mean over all scans, Table 5)."""
+
+import pandas as pd
+
+from textscf.data.cohort import Cohort
+from textscf.metrics.overlap import confusion_counts, dice_scores
+from textscf.segmentation.result import Segmentation
+
+
+def accuracy(cohort: Cohort, segmentation: Segmentation, segmentor: str) -> pd.DataFrame:
+    """Dice of every structure of every scan: columns segmentor, subject, split, label, structure, dice.
+
+    A structure that the scan does not have is left out.
+    """
+    rows = []
+    for split, subjects in cohort.splits.items():
+        for subject in subjects:
+            counts = confusion_counts(cohort.load_labels(subject), segmentation.labels(subject), cohort.n_regions)
+            key = {"segmentor": segmentor, "subject": subject, "split": split}
+            structures = zip(cohort.label_values, cohort.structure_names, dice_scores(counts)[1:], strict=True)
+            rows += [
+                {**key, "label": label, "structure": name, "dice": dice}
+                for label, name, dice in structures
+                if counts[label].sum()
+            ]
+    return pd.DataFrame(rows)
+
+
+def by_split(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean over scans of their mean Dice, for each split and for all scans: columns segmentor, split, scans, dice."""
+    per_scan = frame.groupby(["segmentor", "split", "subject"], sort=False)["dice"].mean().reset_index()
+    everything = per_scan.assign(split="all")
+    grouped = pd.concat([per_scan, everything]).groupby(["segmentor", "split"], sort=False)["dice"]
+    return grouped.agg(scans="size", dice="mean").reset_index()

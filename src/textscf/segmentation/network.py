@@ -1,0 +1,75 @@
+"""SwinUNETR (Hatamizadeh et al. 2022, Tang et al. 2022) by MONAI, and its application to a whole scan."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.inferers import sliding_window_inference
+from monai.networks.nets import SwinUNETR
+from torch import Tensor, nn
+
+from textscf.checkpoint import load_state
+from textscf.errors import InputError
+
+_EDGE = 32
+
+
+def build_segmentor(settings: Mapping[str, Any], n_regions: int) -> nn.Module:
+    """Untrained SwinUNETR with one output channel for each region, the background included."""
+    return SwinUNETR(
+        in_channels=1,
+        out_channels=n_regions,
+        feature_size=settings["feature_size"],
+        depths=tuple(settings["depths"]),
+        window_size=settings["attention_window"],
+    )
+
+
+def check_window(window: Sequence[int], source: str) -> None:
+    """InputError unless each edge is a multiple of 32 and the deepest level, 1/32, keeps more than one voxel."""
+    if any(edge < _EDGE or edge % _EDGE for edge in window) or math.prod(window) == _EDGE**3:
+        raise InputError(
+            f"{source}: window is {list(window)}; expected multiples of {_EDGE}, at least one of {2 * _EDGE} or more"
+        )
+
+
+def load_segmentor(path: Path, settings: Mapping[str, Any], n_regions: int, device: torch.device) -> nn.Module:
+    """A segmentor with the weights of a file, in evaluation mode.
+
+    The file holds a state dictionary under `network` (ours) or `state_dict` (MONAI's published weights). InputError
+    reports what is missing, unexpected, or of another shape.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; expected weights of a SwinUNETR with feature size {settings['feature_size']}"
+        )
+    content = load_state(path, device)
+    weights = content.get("network", content.get("state_dict"))
+    if not isinstance(weights, Mapping):
+        raise InputError(f"{path}: holds neither 'network' nor 'state_dict'; expected weights of a SwinUNETR")
+    network = build_segmentor(settings, n_regions).to(device)
+    wanted = network.state_dict()
+    missing, unexpected = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
+    shapes = sorted(k for k in wanted.keys() & weights.keys() if wanted[k].shape != weights[k].shape)
+    if missing or unexpected or shapes:
+        found = "; ".join(
+            f"{len(names)} {what}, such as {names[0]}"
+            for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+            if names
+        )
+        raise InputError(f"{path}: weights do not fit a SwinUNETR of the segmentor's settings: {found}")
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def probabilities(network: nn.Module, image: np.ndarray, settings: Mapping[str, Any], device: torch.device) -> Tensor:
+    """d(x): softmax ``(N, H, W, D)`` on `device` of an image ``(H, W, D)``, by overlapping windows."""
+    tensor = torch.from_numpy(image)[None, None].to(device)
+    with torch.inference_mode():
+        logits = sliding_window_inference(
+            tensor, settings["window"], 2, network, overlap=settings["overlap"], mode="gaussian"
+        )
+    return logits[0].softmax(0)

@@ -1,0 +1,62 @@
+"""Segmentations on disk: label maps and confidences of all scans of a cohort."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.io import Volume, read_image, read_json, read_labels, sha256_of
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Regions of the scans of one cohort, from `segmentation.json` of a segmentor.
+
+    Attributes:
+        path: the `segmentation.json`.
+        label_folder: label maps by subject.
+        confidence_folder: confidences by subject, stored as 0 to 255; None means certainty (ground truth).
+        shape: of the cohort's volumes.
+    """
+
+    path: Path
+    label_folder: Path
+    confidence_folder: Path | None
+    shape: tuple[int, int, int]
+
+    def labels(self, subject: str) -> np.ndarray:
+        """J(x): the most probable region, uint8 ``(H, W, D)``."""
+        path = self.label_folder / f"{subject}.nii.gz"
+        return self._checked(read_labels(path), path).astype(np.uint8)
+
+    def confidence(self, subject: str) -> np.ndarray:
+        """p(x): the probability of that region in [0, 1], float32 ``(H, W, D)``."""
+        if self.confidence_folder is None:
+            return np.ones(self.shape, dtype=np.float32)
+        path = self.confidence_folder / f"{subject}.nii.gz"
+        return self._checked(read_image(path), path) / np.float32(255)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of `segmentation.json`, which holds the SHA-256 of every file."""
+        return sha256_of(self.path)
+
+    def _checked(self, volume: Volume, path: Path) -> np.ndarray:
+        if volume.data.shape != self.shape:
+            raise InputError(f"{path}: shape {volume.data.shape}; expected {self.shape} as the cohort's scans")
+        return volume.data
+
+
+def load_segmentation(path: Path, cohort: Cohort) -> Segmentation:
+    """Open `segmentation.json`; InputError if it is missing or not of this cohort."""
+    content = read_json(path)
+    if content.get("cohort") != cohort.name:
+        raise InputError(f"{path}: is a segmentation of cohort {content.get('cohort')}; expected {cohort.name}")
+    confidence = content["confidence"]
+    return Segmentation(
+        path,
+        cohort.folder / content["labels"],
+        None if confidence is None else cohort.folder / confidence,
+        cohort.shape,
+    )

@@ -1,0 +1,76 @@
+"""Captions: the sentences, and the templates of Snakemake's report."""
+
+from types import SimpleNamespace
+
+import jinja2
+import pytest
+from docutils.core import publish_parts
+
+from tests.result_files import table_spec
+from textscf import captions
+from textscf.io import write_yaml
+from textscf.results import load_item
+
+
+def _item(folder, **changes):
+    write_yaml(folder / "item.yaml", table_spec(**changes))
+    return load_item(folder / "item.yaml")
+
+
+def test_study_cohorts_and_notices_follow_the_items_own_sentence(tmp_path):
+    item = _item(tmp_path, caption="Accuracy", cohorts=["CT one", "CT two"], notices=["simulated CT", "few subjects"])
+    assert captions.subject_sentences(item) == [
+        "Accuracy.",
+        "Study: Toy abdomen. Cohorts: CT one; CT two (simulated CT; few subjects).",
+    ]
+
+
+def test_a_cohort_without_notice_has_no_parentheses(tmp_path):
+    assert captions.subject_sentences(_item(tmp_path, notices=[]))[1].endswith("Cohort: Simulated abdomen.")
+
+
+def test_conventions_say_how_missing_structures_count():
+    assert "Dice 0" in captions.convention_sentence("paper")
+    assert "left out" in captions.convention_sentence("learn2reg")
+
+
+@pytest.mark.parametrize(
+    ("counts", "phrase"), [([], "no training"), ([1, 1], "1 seed"), ([3, 3], "3 seeds"), ([1, 3], "1 to 3 seeds")]
+)
+def test_seeds_in_words(counts, phrase):
+    assert captions.seeds_phrase(counts) == phrase
+
+
+@pytest.mark.parametrize(
+    ("counts", "phrase"), [([1], "1 test pair"), ([42], "42 test pairs"), ([19, 42], "19 or 42 test pairs")]
+)
+def test_pairs_in_words(counts, phrase):
+    assert captions.pairs_phrase(counts) == phrase
+
+
+def test_only_rows_that_see_the_labels_are_marked(tmp_path):
+    spec = table_spec()
+    assert captions.leakage_sentences(_item(tmp_path)) == []
+    spec["rows"][2]["segmentor"] = "ground_truth"
+    item = _item(tmp_path, rows=spec["rows"])
+    assert [captions.marked_label(row) for row in item.rows] == ["Initial", "LKU-Net", "textSCF †"]
+    (sentence,) = captions.leakage_sentences(item)
+    assert sentence == ("† textSCF uses the fixed scan's ground-truth labels as input, on which it is scored.")
+    spec["rows"][1]["segmentor"] = "ground_truth"
+    assert "LKU-Net, textSCF use" in captions.leakage_sentences(_item(tmp_path, rows=spec["rows"]))[0]
+
+
+@pytest.mark.parametrize("params", [{}, {"caption": "Dice of each structure."}])
+@pytest.mark.parametrize("name", ["table", "figure", "segmentor", "prompts"])
+def test_templates_of_the_report_are_valid(root, name, params):
+    wildcards = SimpleNamespace(table="table3", figure="figure3", segmentor="tiny", prompts="minilm", cohort="toy")
+    snakemake = SimpleNamespace(params=params, wildcards=wildcards, config={"title": "Toy abdomen"})
+    template = (root / f"captions/{name}.rst").read_text(encoding="utf-8")
+    text = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(template).render(snakemake=snakemake)
+    page = publish_parts(text, writer="html", settings_overrides={"halt_level": 2, "report_level": 2})["body"]
+    assert "{{" not in page
+    if name in ("table", "figure"):
+        assert "Toy abdomen" in page
+        assert params.get("caption", "") in page
+    else:
+        assert "toy" in page

@@ -1,0 +1,182 @@
+"""The picture of a test pair: the right pair, the right slices, the numbers of the CSV files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cohorts import SHAPE, SPLITS, make_cohort
+from tests.result_files import figure_spec, write_runs
+from textscf.errors import InputError
+from textscf.io import read_json, read_yaml, write_json, write_nifti, write_yaml
+from textscf.metrics.warping import warp_labels
+from textscf.plotting import example
+from textscf.plotting.kinds import draw
+from textscf.results import Results, load_item
+
+SHIFTS = {"lku_net_seed1": (0.0, 0.0, 0.0), "textscf_seed1": (3.0, -1.0, 2.0)}
+
+
+class FakeRegistrar:
+    """Shifts every scan of `cohort` by the voxels that `SHIFTS` has for the run of the checkpoint."""
+
+    def __init__(self, checkpoint, cohort, device):
+        assert checkpoint.name == "checkpoint.pt"
+        assert device.type == "cpu"
+        self.shift, self.shape = SHIFTS[checkpoint.parent.name], cohort.shape
+
+    def displacement(self, fixed, moving):
+        return np.broadcast_to(np.array(self.shift, dtype=np.float32), (*self.shape, 3)), 0.1
+
+
+def _spec(**changes):
+    return figure_spec(name="example", kind="example", rows=figure_spec()["rows"][1:], caption="An example.") | changes
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(example, "Registrar", FakeRegistrar)
+    make_cohort(tmp_path / "cohorts/toy_cohort")
+    spec = figure_spec()
+    write_runs(tmp_path, spec, ["left blob", "right blob"], subjects=3)
+    for path in (tmp_path / "toy/runs").glob("*/pairs.csv"):
+        frame = pd.read_csv(path)
+        names = {f"s{n}": subject for n, subject in enumerate(SPLITS["test"])}
+        frame.assign(fixed=frame["fixed"].map(names), moving=frame["moving"].map(names)).to_csv(path, index=False)
+    return Results(tmp_path, "toy")
+
+
+def _item(results, **changes):
+    write_yaml(results.folder / "item.yaml", _spec(**changes))
+    return load_item(results.folder / "item.yaml")
+
+
+def _pairs(results, run):
+    return pd.read_csv(results.folder / "toy/runs" / run / "pairs.csv")
+
+
+def _median(results):
+    ranked = _pairs(results, "textscf_seed1").sort_values("dice").reset_index(drop=True)
+    return ranked.loc[2]
+
+
+def test_the_pair_has_the_lower_median_dice_of_the_last_rows_first_seed(results):
+    pair, n_pairs = example.median_pair(results, _item(results).rows[-1])
+    assert (pair.fixed, pair.moving) == (_median(results)["fixed"], _median(results)["moving"])
+    assert n_pairs == 6
+
+
+def test_panels_show_fixed_moving_and_each_method_with_its_grid(results):
+    figure = draw(_item(results), results).figure
+    titles = [axes.get_title() for axes in figure.axes]
+    dice = {}
+    for run in SHIFTS:
+        pairs = _pairs(results, run).set_index(["fixed", "moving"])
+        dice[run] = f"Dice {100 * pairs.loc[(_median(results)['fixed'], _median(results)['moving']), 'dice']:.1f} %"
+    assert titles[:4] == ["Fixed", "Moving", f"LKU-Net\n{dice['lku_net_seed1']}", "Warped grid"]
+    assert titles[4:] == [f"textSCF\n{dice['textscf_seed1']}", "Warped grid"] + 6 * [""]
+    assert [figure.axes[n].get_ylabel() for n in (0, 6)] == ["axial", "coronal"]
+
+
+def _cuts(results, volume):
+    """Axial and coronal picture of a RAS volume through the mean centre of the fixed scan's structures."""
+    labels = example.Cohort.load(results.folder / "cohorts/toy_cohort").load_labels(_median(results)["fixed"])
+    centres = [np.argwhere(labels[::-1, ::-1, ::-1] == label).mean(0) for label in (1, 2)]
+    _, row, slice_ = np.rint(np.mean(centres, axis=0)).astype(int)
+    shown = volume[::-1, ::-1, ::-1]
+    return shown[:, :, slice_].T, shown[:, row, :].T
+
+
+def test_images_are_slices_of_the_scans_and_of_the_shifted_moving_scan(results):
+    figure = draw(_item(results), results).figure
+    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
+    fixed, moving = (cohort.load_image(_median(results)[kind]) for kind in ("fixed", "moving"))
+    shifted = np.zeros_like(moving)
+    shifted[:-3, 1:, :-2] = moving[3:, :-1, 2:]
+    for column, volume in ((0, fixed), (1, moving), (2, moving), (4, shifted)):
+        for row, expected in enumerate(_cuts(results, volume)):
+            (image,) = figure.axes[6 * row + column].images
+            np.testing.assert_allclose(image.get_array(), expected, atol=1e-6)
+
+
+def _rectangles(collections):
+    return [path.get_extents() for collection in collections for path in collection.get_paths() if len(path.vertices)]
+
+
+def test_outlines_enclose_the_warped_structures(results):
+    figure = draw(_item(results), results).figure
+    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
+    moving = cohort.load_labels(_median(results)["moving"])
+    field = np.broadcast_to(np.array(SHIFTS["textscf_seed1"]), (*SHAPE, 3))
+    picture = _cuts(results, warp_labels(moving, field))[0]
+    rows, columns = np.nonzero(picture == 1)
+    outlines = {
+        tuple(c.get_edgecolor()[0][:3]): c for c in figure.axes[4].collections if c.get_linestyle()[0][1] is None
+    }
+    blue = next(c for colour, c in outlines.items() if np.allclose(colour, (0, 114 / 255, 178 / 255), atol=0.01))
+    (box,) = _rectangles([blue])
+    assert (box.x0, box.x1) == pytest.approx((2 * columns.min(), 2 * columns.max() + 2), abs=0.01)
+    assert (box.y0, box.y1) == pytest.approx((2 * rows.min(), 2 * rows.max() + 2), abs=0.01)
+
+
+def test_the_grid_of_a_shift_is_straight_and_even(results):
+    drawing = draw(_item(results), results)
+    step = float(next(s for s in drawing.sentences if s.startswith("Grid")).split("every ")[1].split(" mm")[0])
+    for axes in (drawing.figure.axes[3], drawing.figure.axes[5]):
+        boxes = [path.get_extents() for path in axes.collections[0].get_paths() if len(path.vertices)]
+        assert len(boxes) > 5
+        assert all(box.width == pytest.approx(0, abs=1e-6) for box in boxes)
+        places = sorted(box.x0 for box in boxes)
+        np.testing.assert_allclose(np.diff(places), step, atol=1e-5)
+
+
+def test_anisotropic_voxels_keep_their_shape(results):
+    folder = results.folder / "cohorts/toy_cohort"
+    content = read_json(folder / "cohort.json")
+    affine = np.diag([2.0, 1.0, 4.0, 1.0])
+    write_json(folder / "cohort.json", content | {"spacing": [2.0, 1.0, 4.0], "affine": affine.tolist()})
+    figure = draw(_item(results), results).figure
+    assert figure.axes[0].images[0].get_extent() == [0, 40, 24, 0]
+    assert figure.axes[6].images[0].get_extent() == [0, 40, 64, 0]
+    assert figure.axes[0].get_aspect() == 1
+
+
+def test_no_registration_shows_the_moving_scan_as_it_is(results):
+    rows = figure_spec()["rows"]
+    figure = draw(_item(results, rows=[rows[0], rows[2]]), results).figure
+    np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), figure.axes[1].images[0].get_array())
+
+
+def test_the_caption_names_pair_seed_and_what_is_drawn(results):
+    rows = _spec()["rows"]
+    rows[1]["segmentor"] = "ground_truth"
+    text = " ".join(draw(_item(results, rows=rows), results).sentences)
+    assert f"Fixed: {_median(results)['fixed']}, moving: {_median(results)['moving']}, the pair with the median" in text
+    assert "of textSCF among 6 test pairs. The first of 2 seeds is shown." in text
+    assert "† textSCF uses" in text
+
+
+def test_structures_in_view_are_named(results):
+    (legend,) = draw(_item(results), results).figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["left blob", "right blob"]
+
+
+def test_runs_of_two_cohorts_are_refused(results):
+    path = results.run_folder("textscf_seed1") / "config.yaml"
+    write_yaml(path, read_yaml(path) | {"cohort": "brain"})
+    with pytest.raises(InputError, match="example: its runs are of cohorts brain, toy_cohort"):
+        draw(_item(results), results)
+
+
+def test_a_pair_that_another_run_lacks_is_refused(results):
+    path = results.run_folder("lku_net_seed1") / "pairs.csv"
+    frame = pd.read_csv(path)
+    frame[frame["moving"] != _median(results)["moving"]].to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"lku_net_seed1/pairs\.csv: 0 rows of the pair"):
+        draw(_item(results), results)
+
+
+def test_an_empty_slice_needs_no_legend(results):
+    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
+    for subject in SPLITS["test"]:
+        write_nifti(cohort.label_path(subject), np.zeros(SHAPE, dtype=np.uint8), cohort.affine)
+    assert draw(_item(results), results).figure.legends == []

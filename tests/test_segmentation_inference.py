@@ -1,0 +1,129 @@
+"""Segmentations of a cohort: from a network, from given weights, from the ground truth; and reading them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.cohorts import SHAPE, make_cohort
+from textscf.checkpoint import save_state
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.io import write_json, write_nifti
+from textscf.segmentation import load_segmentation
+from textscf.segmentation.inference import segment_cohort
+from textscf.segmentation.network import build_segmentor, probabilities
+
+CPU = torch.device("cpu")
+SETTINGS: dict[str, Any] = {
+    "source": "train",
+    "feature_size": 12,
+    "depths": [1, 1, 1, 1],
+    "attention_window": 2,
+    "window": [64, 32, 32],
+    "overlap": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    return make_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_segmentor(SETTINGS, 3).eval()
+
+
+@pytest.fixture(scope="module")
+def weights(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "network.pt"
+    save_state(path, {"network": network.state_dict()})
+    return path
+
+
+@pytest.fixture(scope="module")
+def segmented(cohort: Cohort, weights: Path) -> Path:
+    segment_cohort(cohort, SETTINGS, weights, cohort.folder / "segmentations/tiny", CPU)
+    return cohort.folder / "segmentations/tiny/segmentation.json"
+
+
+def test_regions_and_confidence_are_argmax_and_maximum(
+    cohort: Cohort, segmented: Path, network: torch.nn.Module
+) -> None:
+    segmentation = load_segmentation(segmented, cohort)
+    for subject in ("s1", "s8"):
+        distribution = probabilities(network, cohort.load_image(subject), SETTINGS, CPU).numpy()
+        np.testing.assert_array_equal(segmentation.labels(subject), distribution.argmax(0))
+        np.testing.assert_allclose(segmentation.confidence(subject), distribution.max(0), atol=0.5 / 255 + 1e-6)
+    assert segmentation.labels("s1").dtype == np.uint8
+    assert segmentation.confidence("s1").dtype == np.float32
+
+
+def test_every_scan_is_segmented(cohort: Cohort, segmented: Path) -> None:
+    files = json.loads(segmented.read_text())["files"]
+    assert len(files) == 2 * len(cohort.subjects())
+    assert all((segmented.parent / name).is_file() for name in files)
+
+
+def test_fingerprint_follows_the_files(cohort: Cohort, segmented: Path, tmp_path: Path) -> None:
+    content = json.loads(segmented.read_text())
+    before = load_segmentation(segmented, cohort).fingerprint()
+    content["files"]["labels/s1.nii.gz"] = "0" * 64
+    write_json(tmp_path / "segmentation.json", content)
+    assert load_segmentation(tmp_path / "segmentation.json", cohort).fingerprint() != before
+
+
+def test_pretrained_weights_are_taken_from_the_settings(cohort: Cohort, segmented: Path, weights: Path) -> None:
+    settings = {**SETTINGS, "source": "pretrained", "weights": str(weights)}
+    segment_cohort(cohort, settings, None, cohort.folder / "segmentations/given", CPU)
+    given = load_segmentation(cohort.folder / "segmentations/given/segmentation.json", cohort)
+    np.testing.assert_array_equal(given.labels("s2"), load_segmentation(segmented, cohort).labels("s2"))
+
+
+def test_missing_pretrained_weights_are_one_error_and_write_nothing(cohort: Cohort, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "source": "pretrained", "weights": str(tmp_path / "absent.pt")}
+    folder = cohort.folder / "segmentations/absent"
+    with pytest.raises(InputError, match=r"absent\.pt: no such file; expected weights of a SwinUNETR"):
+        segment_cohort(cohort, settings, None, folder, CPU)
+    assert not folder.exists()
+
+
+def test_the_ground_truth_is_never_taken_unasked(cohort: Cohort) -> None:
+    with pytest.raises(InputError, match="segmentor tiny: source is train, but no network is given"):
+        segment_cohort(cohort, SETTINGS, None, cohort.folder / "segmentations/tiny", CPU)
+
+
+def test_ground_truth_is_the_cohorts_labels_with_certainty(cohort: Cohort) -> None:
+    folder = cohort.folder / "segmentations/ground_truth"
+    segment_cohort(cohort, {"source": "ground_truth"}, None, folder, CPU)
+    segmentation = load_segmentation(folder / "segmentation.json", cohort)
+    np.testing.assert_array_equal(segmentation.labels("s3"), cohort.load_labels("s3"))
+    np.testing.assert_array_equal(segmentation.confidence("s3"), np.ones(SHAPE, np.float32))
+    assert not (folder / "labels").exists()
+
+
+def test_a_folder_outside_of_the_cohort_is_refused(cohort: Cohort, weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not below the cohort's folder"):
+        segment_cohort(cohort, SETTINGS, weights, tmp_path / "elsewhere", CPU)
+
+
+def test_a_window_too_small_is_refused(cohort: Cohort, weights: Path) -> None:
+    with pytest.raises(InputError, match=r"segmentor small: window is \[32, 32, 32\]"):
+        segment_cohort(cohort, {**SETTINGS, "window": [32] * 3}, weights, cohort.folder / "segmentations/small", CPU)
+
+
+def test_segmentation_of_another_cohort_or_shape_is_refused(cohort: Cohort, segmented: Path, tmp_path: Path) -> None:
+    content = json.loads(segmented.read_text())
+    write_json(tmp_path / "segmentation.json", {**content, "cohort": "other"})
+    with pytest.raises(InputError, match="is a segmentation of cohort other; expected blobs"):
+        load_segmentation(tmp_path / "segmentation.json", cohort)
+    other = make_cohort(tmp_path / "cohort")
+    write_nifti(other.folder / "wrong/s1.nii.gz", np.zeros((4, 4, 4), np.uint8), other.affine)
+    write_json(tmp_path / "segmentation.json", {**content, "labels": "wrong"})
+    with pytest.raises(InputError, match=r"wrong/s1\.nii\.gz: shape \(4, 4, 4\); expected \(20, 24, 16\)"):
+        load_segmentation(tmp_path / "segmentation.json", other).labels("s1")

@@ -1,0 +1,294 @@
+"""Tables: every number recomputed from the CSV files with plain pandas, and what readers are told about them."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.result_files import table_spec, write_runs
+from textscf.errors import InputError
+from textscf.io import read_yaml, write_yaml
+from textscf.results import Results, load_item
+from textscf.tables.comparison import compare
+from textscf.tables.display import display
+from textscf.tables.files import significance, write_table
+from textscf.tables.formats import to_html, to_latex, to_markdown
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    write_runs(folder, table_spec())
+    return Results(folder, "toy")
+
+
+@pytest.fixture
+def reported(root):
+    return root / "config/reported.yaml"
+
+
+def _item(folder, **changes):
+    write_yaml(folder / "item.yaml", table_spec(**changes))
+    return load_item(folder / "item.yaml")
+
+
+def _leaky_rows(*runs):
+    rows = table_spec()["rows"]
+    return [row | {"segmentor": "ground_truth"} if row["run"] in runs else row for row in rows]
+
+
+def _csv(results, run, name):
+    return pd.read_csv(results.folder / "toy/runs" / run / name)
+
+
+def _paper_dice(metrics):
+    filled = metrics.assign(dice=metrics["dice"].fillna(0))
+    return 100 * filled.groupby(["fixed", "moving"])["dice"].mean().mean()
+
+
+def test_dice_is_the_mean_and_deviation_over_seeds_of_means_of_pair_means(results, reported, tmp_path):
+    table = compare(_item(tmp_path), results, reported).set_index("run")
+    dice = [_paper_dice(_csv(results, f"textscf_seed{seed}", "metrics.csv")) for seed in (1, 2)]
+    assert table.loc["textscf", "dice"] == pytest.approx(np.mean(dice))
+    assert table.loc["textscf", "dice_sd"] == pytest.approx(abs(dice[0] - dice[1]) / np.sqrt(2))
+    assert np.isnan(table.loc["initial", "dice_sd"])
+    assert list(table["seeds"]) == [0, 2, 2]
+    assert set(table["pairs"]) == {42}
+
+
+def test_hd95_of_a_lost_structure_depends_on_the_convention(results, reported, tmp_path):
+    paper = compare(_item(tmp_path), results, reported).set_index("run")
+    challenge = compare(_item(tmp_path, convention="learn2reg"), results, reported).set_index("run")
+    means = []
+    for seed in (1, 2):
+        metrics = _csv(results, f"lku_net_seed{seed}", "metrics.csv")
+        metrics["hd95"] = metrics["hd95"].replace(np.inf, 35.0)
+        means.append(metrics.groupby(["fixed", "moving"])["hd95"].mean().mean())
+    assert paper.loc["lku_net", "hd95"] == pytest.approx(np.mean(means))
+    assert challenge.loc["lku_net", "hd95"] == np.inf
+    assert np.isnan(challenge.loc["lku_net", "hd95_sd"])
+    left_out = _csv(results, "initial", "metrics.csv").groupby(["fixed", "moving"])["dice"].mean().mean()
+    assert challenge.loc["initial", "dice"] == pytest.approx(100 * left_out)
+    assert challenge.loc["initial", "dice"] > paper.loc["initial", "dice"]
+
+
+@pytest.mark.parametrize(
+    ("column", "source", "scale"),
+    [
+        ("sdlogj", "sdlogj", 1),
+        ("nonpositive_jacobian_percent", "nonpositive_jacobian_fraction", 100),
+        ("seconds", "seconds", 1),
+    ],
+)
+def test_metrics_of_the_field_are_means_over_pairs(results, reported, tmp_path, column, source, scale):
+    table = compare(_item(tmp_path), results, reported).set_index("run")
+    expected = [_csv(results, f"lku_net_seed{seed}", "pairs.csv")[source].mean() * scale for seed in (1, 2)]
+    assert table.loc["lku_net", column] == pytest.approx(np.mean(expected))
+    assert table.loc["lku_net", f"{column}_sd"] == pytest.approx(np.std(expected, ddof=1))
+    assert np.isnan(table.loc["initial", column])
+
+
+def test_the_papers_values_stand_beside_ours_for_the_papers_cohort(results, reported, tmp_path):
+    table = compare(_item(tmp_path, paper_cohort=True), results, reported).set_index("run")
+    printed = {row["method"]: row for row in read_yaml(reported)["table3"]["rows"]}
+    for run, label in (("initial", "Initial"), ("lku_net", "LKU-Net"), ("textscf", "textSCF")):
+        for metric in ("dice", "hd95"):
+            paper = printed[label][metric]
+            assert table.loc[run, f"{metric}_paper"] == paper
+            assert table.loc[run, f"{metric}_difference"] == pytest.approx(table.loc[run, metric] - paper)
+    assert np.isnan(table.loc["initial", "sdlogj_paper"])
+    assert table.loc["textscf", "sdlogj_paper"] == 0.87
+
+
+def test_the_papers_values_stay_away_from_another_cohort(results, reported, tmp_path):
+    item = _item(tmp_path)
+    table = compare(item, results, reported)
+    columns = [f"{metric}_{kind}" for metric in ("dice", "hd95", "sdlogj") for kind in ("paper", "difference")]
+    assert table[columns].isna().to_numpy().all()
+    assert any("cohort is not the paper's" in note for note in display(item, table).notes)
+    item = _item(tmp_path, paper_cohort=True)
+    assert not any("not the paper's" in note for note in display(item, compare(item, results, reported)).notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"reported": "table9"}, "no table 'table9'"), ({"rows": "unknown method"}, "table3: 0 rows 'DeepReg'")],
+)
+def test_a_reference_to_what_the_paper_lacks_is_refused(results, reported, tmp_path, changes, message):
+    if "rows" in changes:
+        changes = {"rows": [row | {"reported": "DeepReg"} for row in table_spec()["rows"]]}
+    with pytest.raises(InputError, match=rf"reported\.yaml: {message}"):
+        compare(_item(tmp_path, paper_cohort=True, **changes), results, reported)
+
+
+def test_seeds_with_different_numbers_of_pairs_are_refused(reported, tmp_path):
+    write_runs(tmp_path, table_spec(), subjects=3)
+    path = tmp_path / "toy/runs/textscf_seed2/metrics.csv"
+    pd.read_csv(path).query("fixed != 's0'").to_csv(path, index=False)
+    with pytest.raises(InputError, match="not the same number of pairs as for the other seeds of 'textscf'"):
+        compare(_item(tmp_path), Results(tmp_path, "toy"), reported)
+
+
+def _column(shown, heading, subheading=""):
+    return next(c for c in shown.columns if c.heading.startswith(heading) and c.subheading == subheading)
+
+
+def test_the_best_value_of_each_metric_is_bold(results, reported, tmp_path):
+    item = _item(tmp_path)
+    shown = display(item, compare(item, results, reported))
+    assert [cell.bold for cell in _column(shown, "Dice", "this run").cells] == [False, False, True]
+    assert [cell.bold for cell in _column(shown, "HD95", "this run").cells] == [False, False, True]
+    assert not any(cell.bold for cell in _column(shown, "Dice", "paper").cells)
+
+
+def test_a_method_that_sees_the_labels_is_marked_and_never_the_best(results, reported, tmp_path):
+    item = _item(tmp_path, rows=_leaky_rows("textscf"))
+    table = compare(item, results, reported)
+    shown = display(item, table)
+    assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net", "textSCF †"]
+    assert [cell.bold for cell in _column(shown, "Dice", "this run").cells] == [False, True, False]
+    assert shown.notes[0].startswith(
+        "† textSCF uses the fixed scan's ground-truth labels as input, on which it is scored"
+    )
+    assert list(table["sees_fixed_labels"]) == [False, False, True]
+
+
+def test_with_one_method_to_choose_from_nothing_is_the_best(results, reported, tmp_path):
+    item = _item(tmp_path, rows=_leaky_rows("textscf", "lku_net"))
+    shown = display(item, compare(item, results, reported))
+    assert not any(cell.bold for column in shown.columns for cell in column.cells)
+
+
+def test_numbers_are_rounded_and_what_is_undefined_is_a_dash(results, reported, tmp_path):
+    item = _item(tmp_path, paper_cohort=True)
+    table = compare(item, results, reported)
+    table.loc[0, ["dice", "dice_difference"]] = [30.861, 0.001]
+    table.loc[1, ["hd95", "hd95_sd", "hd95_difference"]] = [np.inf, np.nan, np.inf]
+    table.loc[2, ["nonpositive_jacobian_percent", "nonpositive_jacobian_percent_sd", "hd95_difference"]] = [
+        2e-4,
+        1e-4,
+        -7.006,
+    ]
+    shown = display(item, table)
+    assert _column(shown, "Dice", "this run").cells[0].text == "30.86"
+    assert re.fullmatch(r"\d\d\.\d\d ± \d\.\d\d", _column(shown, "Dice", "this run").cells[2].text)
+    assert _column(shown, "Dice", "difference").cells[0].text == "0.00"
+    assert [c.text for c in _column(shown, "HD95", "difference").cells][1:] == ["", "−7.01"]
+    assert _column(shown, "HD95", "this run").cells[1].text == "∞"
+    assert [c.text for c in _column(shown, "|J|").cells][::2] == ["-", "<0.001 ± 0.000"]
+    assert [c.text for c in _column(shown, "SDlogJ", "paper").cells] == ["", "0.35", "0.87"]
+    assert [c.text for c in _column(shown, "Seeds").cells] == ["-", "2", "2"]
+
+
+def test_a_table_that_the_paper_lacks_has_no_columns_for_it(results, reported, tmp_path):
+    item = _item(tmp_path, reported=None)
+    shown = display(item, compare(item, results, reported))
+    assert {column.subheading for column in shown.columns} == {""}
+    assert "\\cmidrule" not in to_latex(shown)
+    assert "<th colspan" not in to_html(shown)
+
+
+def test_the_caption_says_study_cohort_pairs_seeds_and_convention(results, reported, tmp_path):
+    item = _item(tmp_path)
+    caption = display(item, compare(item, results, reported)).caption
+    for part in ("Toy abdomen", "simulated anatomy, simulated CT", "42 test pairs", "over 2 seeds", "counts as Dice 0"):
+        assert part in caption
+    single = [row | {"runs": row["runs"][:1]} for row in table_spec()["rows"]]
+    item = _item(tmp_path, rows=single)
+    caption = display(item, compare(item, results, reported)).caption
+    assert "42 test pairs; 1 seed." in caption
+    assert "±" not in caption
+
+
+def test_markdown_has_one_line_per_method_and_escapes_bars(results, reported, tmp_path):
+    item = _item(tmp_path, rows=_leaky_rows("textscf"))
+    text = to_markdown(display(item, compare(item, results, reported)))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
+    assert len(lines) == 5
+    assert len(widths) == 1
+    assert r"\|J\| ≤ 0 (%) ↓" in lines[0]
+    assert lines[3].startswith("| LKU-Net | **")
+
+
+def test_latex_has_as_many_cells_as_columns_and_no_bare_special_character(results, reported, tmp_path):
+    item = _item(
+        tmp_path, caption="100 % of A_1 & B #2 ~ ^ {x} \\ <5 > |y|", paper_cohort=True, rows=_leaky_rows("textscf")
+    )
+    text = to_latex(display(item, compare(item, results, reported)))
+    body = text.split("\\midrule")[1].split("\\bottomrule")[0].strip().splitlines()
+    alignment = re.search(r"\\begin\{tabular\}\{(\w+)\}", text)[1]
+    assert {len(line.split(" & ")) for line in body} == {len(alignment)}
+    caption = re.search(r"\\caption\{(.*)\}\n", text)[1]
+    assert caption.startswith(
+        r"100 \% of A\_1 \& B \#2 \textasciitilde{} \textasciicircum{} \{x\} \textbackslash{} $<$5 $>$ $|$y$|$."
+    )
+    assert re.search(r"textSCF \$\^\{\\dagger\}\$ &", body[2])
+    assert "\\textbf{" in body[1]
+    assert text.isascii()
+
+
+def test_html_needs_nothing_from_elsewhere(results, reported, tmp_path):
+    item = _item(tmp_path, study_title="A <b> & c")
+    text = to_html(display(item, compare(item, results, reported)))
+    assert "A &lt;b&gt; &amp; c" in text
+    assert not re.search(r"(src|href)=|@import|url\(", text)
+    assert text.count("<tr>") == 5
+
+
+def test_the_tests_are_those_of_scipy_on_seed_means(results, tmp_path):
+    tests = significance(_item(tmp_path), results)
+    assert list(tests["method"].unique()) == ["Initial", "LKU-Net"]
+    assert set(tests["reference"]) == {"textSCF"}
+    assert len(tests) == 2 * 14
+
+    def seed_mean(run):
+        frames = [_csv(results, f"{run}_seed{seed}", "metrics.csv").fillna({"dice": 0}) for seed in (1, 2)]
+        return (frames[0].assign(dice=(frames[0]["dice"] + frames[1]["dice"]) / 2)).query("structure == 'liver'")[
+            "dice"
+        ]
+
+    ours, theirs = seed_mean("textscf"), seed_mean("lku_net")
+    line = tests.query("method == 'LKU-Net' and structure == 'liver'").iloc[0]
+    expected = stats.ttest_rel(ours, theirs)
+    assert line["t"] == pytest.approx(expected.statistic)
+    assert line["p"] == pytest.approx(expected.pvalue)
+    assert line["mean_reference"] == pytest.approx(100 * ours.mean())
+    assert line["difference"] == pytest.approx(100 * (ours - theirs).mean())
+    assert line["difference_ci95_low"] < line["difference"] < line["difference_ci95_high"]
+    assert line["p_holm"] >= line["p"]
+
+
+def test_without_a_reference_the_file_of_tests_has_only_its_header(results, reported, tmp_path):
+    write_table(_item(tmp_path, reference=None), results, reported, tmp_path / "table3.csv")
+    tests = pd.read_csv(tmp_path / "table3_tests.csv")
+    assert tests.empty
+    assert {"method", "p_holm", "effect_size"} <= set(tests.columns)
+
+
+def test_the_script_writes_what_another_process_would(root, results, reported, tmp_path):
+    write_table(_item(tmp_path), results, reported, tmp_path / "here/table3.csv")
+    out = tmp_path / "there/table3.csv"
+    command = [sys.executable, root / "src/table.py", "--config", tmp_path / "item.yaml", "--out", out]
+    command += ["--results", results.folder, "--reported", reported, "--log", tmp_path / "table.log"]
+    subprocess.run(command, check=True, capture_output=True)
+    names = sorted(path.name for path in (tmp_path / "here").iterdir())
+    assert names == ["table3.csv", "table3.html", "table3.md", "table3.tex", "table3_tests.csv"]
+    for name in names:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    table = pd.read_csv(out)
+    assert list(table["method"]) == ["Initial", "LKU-Net", "textSCF"]
+    assert set(table["notice"]) == {"simulated anatomy, simulated CT"}
+    assert set(table["convention"]) == {"paper"}
+
+
+def test_nothing_is_written_when_a_run_is_incomplete(reported, tmp_path):
+    write_runs(tmp_path, table_spec(), subjects=3)
+    (tmp_path / "toy/runs/textscf_seed2/pairs.csv").unlink()
+    with pytest.raises(InputError, match=r"pairs\.csv"):
+        write_table(_item(tmp_path), Results(tmp_path, "toy"), reported, tmp_path / "tables/table3.csv")
+    assert not (tmp_path / "tables").exists()
