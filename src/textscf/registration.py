@@ -80,8 +80,8 @@ def _regions(
     settings_file = path.with_name("config.yaml")
     if not path.is_file() or not settings_file.is_file():
         raise InputError(
-            f"{path}: no segmentor with its config.yaml here; run {trained.run['run']} needs regions of the fixed image: "
-            "give --fixed-labels or --segmentor"
+            f"{path}: no segmentor with its config.yaml here; run {trained.run['run']} needs regions of the fixed "
+            "image: give --fixed-labels or --segmentor"
         )
     settings = read_yaml(settings_file)
     n_regions = len(trained.cohort["anatomy"]["structures"]) + 1

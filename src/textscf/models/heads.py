@@ -1,7 +1,12 @@
 """Displacement heads: what turns backbone features into a field.
 
 `ConvolutionHead` is the translation-invariant head of the comparators. `SCFHead` is the paper's: filters that depend on
-the region, generated from text embeddings.
+the region, generated from text embeddings. Both start near zero.
+
+Departures of `SCFHead`, for training that works alike for every encoder and hidden width: the embedding matrix is
+divided by its root mean square, one number for all of it (its vectors keep their relative norms); the MLP starts from
+He's initialisation; and its output is scaled by 27 / (2 C_Phi), so that a step of Adam changes a region's filter by as
+much as it changes the sum of the taps of a 3x3x3 convolution.
 """
 
 import torch
@@ -10,6 +15,7 @@ from torch import Tensor, nn
 from textscf.models.convolution import Conv3d
 
 _INITIAL_SCALE = 1e-5
+_TAPS = 27
 
 
 class ConvolutionHead(nn.Module):
@@ -45,14 +51,14 @@ class SCFHead(nn.Module):
         super().__init__()
         self.blend = blend
         self.feature_channels = feature_channels
-        self.register_buffer("embedding", embedding.float())
-        widths = (embedding.shape[1], hidden_channels, 2 * hidden_channels)
+        self.register_buffer("embedding", embedding.float() / embedding.float().square().mean().sqrt())
+        width = embedding.shape[1]
         if blend == "convex":
-            self.filters = nn.ModuleList([_mlp(*widths, 3 * feature_channels)])
+            self.filters = nn.ModuleList([_FilterMLP(width, hidden_channels, 3 * feature_channels)])
             self.uniform: nn.Module = Conv3d(feature_channels, 3, 1, bias=False)
             nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
         elif blend == "additive":
-            self.filters = nn.ModuleList(_mlp(*widths, feature_channels) for _ in range(3))
+            self.filters = nn.ModuleList(_FilterMLP(width, hidden_channels, feature_channels) for _ in range(3))
             self.uniform = Conv3d(feature_channels, 3, 3, padding=1)
             nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
             nn.init.zeros_(self.uniform.bias)
@@ -103,8 +109,18 @@ def apply_filters(
     return confidence * covariant + (1 - confidence) * uniform(features)
 
 
-def _mlp(inputs: int, first: int, second: int, outputs: int) -> nn.Sequential:
-    last = nn.Linear(second, outputs)
-    nn.init.normal_(last.weight, std=_INITIAL_SCALE)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), last)
+class _FilterMLP(nn.Sequential):
+    """The implicit function Phi, C1 -> C_Phi -> 2 C_Phi -> outputs with ReLU between (paper, Fig. 2)."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        layers = [nn.Linear(inputs, hidden), nn.Linear(hidden, 2 * hidden), nn.Linear(2 * hidden, outputs)]
+        super().__init__(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+        for layer in layers:
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(layers[2].weight, std=_INITIAL_SCALE)
+        self._scale = _TAPS / (2 * hidden)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """``(N, C1)`` to ``(N, outputs)``."""
+        return super().forward(vectors) * self._scale

@@ -15,7 +15,8 @@ from textscf.spatial import integrate, resize_displacement
 class RegistrationNetwork(nn.Module):
     """``phi = F(I_m, I_f, J_f)`` (paper, section 3.2): features, head, integration, field on the images' grid.
 
-    The head predicts voxels of the features' grid; the field is integrated there and then resized with rescaling.
+    The head predicts coordinates in which the features' grid runs from -1 to 1, as the published LKU-Net does; they
+    become voxels of that grid here. The field is integrated there and then resized with rescaling.
     """
 
     def __init__(self, backbone: Backbone, head: nn.Module, integration_steps: int = 0) -> None:
@@ -42,8 +43,10 @@ class RegistrationNetwork(nn.Module):
         features = self.backbone(moving, fixed)
         step = slice(None, None, self.backbone.stride)
         coarse = [None if x is None else x[..., step, step, step] for x in (regions, confidence)]
-        displacement = integrate(self.head(features, *coarse), self.integration_steps)
-        return resize_displacement(displacement.float(), fixed.shape[2:])
+        half_extent = [(n - 1) / 2 for n in features.shape[2:]]
+        velocity = self.head(features, *coarse).float() * fixed.new_tensor(half_extent).view(1, 3, 1, 1, 1)
+        displacement = integrate(velocity, self.integration_steps)
+        return resize_displacement(displacement, fixed.shape[2:])
 
     def frozen(self) -> "RegistrationNetwork":
         """The same function with the region filters computed once and stored."""

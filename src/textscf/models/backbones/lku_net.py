@@ -4,7 +4,9 @@ Jia et al., "U-Net vs Transformer: Is U-Net Outdated in Medical Image Registrati
 
 Departures: the half-resolution variant builds only the blocks that reach its output (the published one carries an
 unused last stage); upsampled features are cut to the skip's size, so that any volume size works; a large-kernel block
-is computed as one convolution, which is exact; the displacement head is separate (see `textscf.models.heads`).
+is computed as one convolution, which is exact; convolutions start from He's initialisation for their PReLU, as with
+PyTorch's default the deep levels start near zero and learn late; the displacement head is separate and linear, without
+the published softsign (see `textscf.models.heads`).
 """
 
 import itertools
@@ -102,6 +104,7 @@ class LKUNet(Backbone):
         if full_resolution:
             ups.append(_Up(2 * n, n, 2 * n, 2 * n))
         self.up = nn.ModuleList(ups)
+        self.apply(_initialise)
 
     def forward(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """Features ``(B, 2 N_s, ...)``, see `Backbone`."""
@@ -112,3 +115,9 @@ class LKUNet(Backbone):
         for up in self.up:
             x = up(x, levels.pop())
         return x
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+        nn.init.kaiming_normal_(module.weight, a=0.25, mode="fan_out" if module.transposed else "fan_in")
+        nn.init.zeros_(module.bias)

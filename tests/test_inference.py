@@ -1,0 +1,172 @@
+"""From a trained run to metrics of a cohort and to a registered pair of files."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.cohorts import SHAPE, make_cohort
+from tests.test_segmentation import SETTINGS
+from tests.test_training import RUN
+from textscf.checkpoint import load_state, save_state
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.evaluation import evaluate_run
+from textscf.inference import Registrar
+from textscf.io import read_image, write_json, write_nifti, write_yaml
+from textscf.metrics import evaluate_pair
+from textscf.prompts import Embedding
+from textscf.registration import register_files
+from textscf.segmentation import load_segmentation
+from textscf.segmentation.inference import segment_cohort
+from textscf.segmentation.network import build_segmentor
+from textscf.training.run import train_run
+
+CPU = torch.device("cpu")
+SCF_RUN: dict[str, Any] = {
+    **RUN,
+    "run": "scf",
+    "network": {**RUN["network"], "head": {"hidden_channels": 8, "blend": "convex"}},
+    "segmentor": "ground_truth",
+    "prompts": "random",
+    "training": {**RUN["training"], "epochs": 1, "learning_rate": 1e-2},
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a cohort, its ground-truth segmentation and a trained text-driven run."""
+    folder = tmp_path_factory.mktemp("results")
+    cohort = make_cohort(folder / "cohorts" / "blobs")
+    segmentation = cohort.folder / "segmentations" / "ground_truth"
+    segment_cohort(cohort, {"source": "ground_truth"}, None, segmentation, CPU)
+    vectors = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    embedding = Embedding(np.arange(3), ["background", "left", "right"], [""] * 3, vectors)
+    opened = load_segmentation(segmentation / "segmentation.json", cohort)
+    train_run(SCF_RUN, cohort, opened, embedding, folder / "tests" / "runs" / "scf", CPU)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cohort(results: Path) -> Cohort:
+    return Cohort.load(results / "cohorts" / "blobs")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(results: Path) -> Path:
+    return results / "tests" / "runs" / "scf" / "checkpoint.pt"
+
+
+def test_the_exported_network_has_no_mlp(checkpoint: Path) -> None:
+    names = load_state(checkpoint)["network"]
+    assert names["head.stored"].shape == (3, 3, 8)
+    assert not any("filters" in name for name in names)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_metrics_of_a_run(cohort: Cohort, checkpoint: Path, tmp_path: Path, workers: int) -> None:
+    registrar = Registrar(checkpoint, cohort, CPU)
+    evaluate_run("scf", cohort, registrar, tmp_path, workers)
+    metrics, pairs = pd.read_csv(tmp_path / "metrics.csv"), pd.read_csv(tmp_path / "pairs.csv")
+    assert list(metrics) == ["run", "fixed", "moving", "label", "structure", "dice", "hd95", "hd95_initial"]
+    assert list(pairs) == [
+        "run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"
+    ]  # fmt: skip
+    assert list(zip(pairs["fixed"], pairs["moving"], strict=True)) == cohort.pairs["test"]
+    fixed, moving = cohort.pairs["test"][3]
+    labels = cohort.load_labels(fixed), cohort.load_labels(moving)
+    expected = evaluate_pair(*labels, registrar.displacement(fixed, moving)[0], [1, 2], cohort.spacing)
+    rows = metrics[(metrics["fixed"] == fixed) & (metrics["moving"] == moving)]
+    np.testing.assert_allclose(rows["dice"], expected.dice, rtol=1e-12)
+    np.testing.assert_allclose(rows["hd95"], expected.hd95, rtol=1e-12)
+    assert pairs.loc[3, "dice"] == pytest.approx(expected.dice.mean())
+    assert pairs.loc[3, "sdlogj"] == pytest.approx(expected.sdlogj)
+    assert (pairs["seconds"] > 0).all()
+
+
+def test_metrics_without_registration(cohort: Cohort, tmp_path: Path) -> None:
+    evaluate_run("initial", cohort, None, tmp_path)
+    metrics = pd.read_csv(tmp_path / "metrics.csv")
+    fixed, moving = (cohort.load_labels(subject) == 1 for subject in cohort.pairs["test"][0])
+    assert metrics.loc[0, "dice"] == pytest.approx(2 * (fixed & moving).sum() / (fixed.sum() + moving.sum()))
+    assert (pd.read_csv(tmp_path / "pairs.csv")["seconds"] == 0).all()
+
+
+def test_a_network_whose_field_is_not_finite_is_refused(cohort: Cohort, checkpoint: Path, tmp_path: Path) -> None:
+    state = load_state(checkpoint)
+    state["network"]["head.stored"] *= np.nan
+    save_state(tmp_path / "checkpoint.pt", state)
+    with pytest.raises(InputError, match="not finite"):
+        Registrar(tmp_path / "checkpoint.pt", cohort, CPU).displacement("s6", "s7")
+
+
+def test_registering_files_equals_registering_prepared_scans(cohort: Cohort, checkpoint: Path, tmp_path: Path) -> None:
+    fixed, moving = (cohort.image_path(subject) for subject in ("s6", "s7"))
+    register_files(checkpoint, fixed, moving, tmp_path, CPU, fixed_labels=cohort.label_path("s6"))
+    displacement = read_displacement(tmp_path)
+    np.testing.assert_allclose(displacement, Registrar(checkpoint, cohort, CPU).displacement("s6", "s7")[0], atol=1e-6)
+    warped = read_image(tmp_path / "warped.nii.gz")
+    assert warped.data.shape == SHAPE
+    np.testing.assert_allclose(warped.affine, cohort.affine)
+
+
+def read_displacement(folder: Path) -> np.ndarray:
+    import nibabel as nib
+
+    return np.asarray(nib.load(folder / "displacement.nii.gz").dataobj)
+
+
+def test_a_scan_on_another_grid_is_brought_to_the_cohorts(cohort: Cohort, checkpoint: Path, tmp_path: Path) -> None:
+    image = read_image(cohort.image_path("s6"))
+    bigger = np.pad(image.data, 3)[:, :, ::-1]
+    affine = image.affine @ np.diag([1.0, 1, -1, 1])
+    write_nifti(tmp_path / "bigger.nii.gz", np.ascontiguousarray(bigger), affine)
+    register_files(
+        checkpoint, tmp_path / "bigger.nii.gz", cohort.image_path("s7"), tmp_path, CPU, cohort.label_path("s6")
+    )
+    np.testing.assert_allclose(read_image(tmp_path / "fixed.nii.gz").data, image.data)
+
+
+def test_the_fixed_image_is_segmented_where_no_labels_are_given(
+    cohort: Cohort, checkpoint: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    save_state(tmp_path / "network.pt", {"network": build_segmentor(SETTINGS, 3).state_dict()})
+    images = cohort.image_path("s6"), cohort.image_path("s7")
+    with pytest.raises(InputError, match="needs regions of the fixed image: give --fixed-labels or --segmentor"):
+        register_files(checkpoint, *images, tmp_path, CPU)
+    write_yaml(tmp_path / "config.yaml", SETTINGS)
+    register_files(checkpoint, *images, tmp_path / "out", CPU, segmentor=tmp_path / "network.pt")
+    assert np.isfinite(read_displacement(tmp_path / "out")).all()
+
+
+def test_scripts_register_and_evaluate(
+    results: Path, cohort: Cohort, checkpoint: Path, tmp_path: Path, root: Path
+) -> None:
+    write_yaml(tmp_path / "config.yaml", SCF_RUN)
+    common = ["--device", "cpu", "--out", tmp_path / "out"]
+    images = ["--fixed", cohort.image_path("s6"), "--moving", cohort.image_path("s7")]
+    labels = ["--fixed-labels", cohort.label_path("s6")]
+    command = [sys.executable, root / "src/register.py", "--checkpoint", checkpoint, *images, *labels, *common]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    assert (tmp_path / "out" / "displacement.nii.gz").is_file()
+    command = [sys.executable, root / "src/evaluate.py", "--config", tmp_path / "config.yaml", *common]
+    command += ["--cohort", cohort.folder, "--checkpoint", checkpoint]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    assert len(pd.read_csv(tmp_path / "out" / "pairs.csv")) == 6
+
+
+def test_a_bad_scan_is_one_line_and_an_exit_code(checkpoint: Path, tmp_path: Path, root: Path) -> None:
+    write_json(tmp_path / "scan.nii.gz", {})
+    command = [sys.executable, root / "src/register.py", "--checkpoint", checkpoint, "--out", tmp_path / "out"]
+    command += ["--fixed", tmp_path / "scan.nii.gz", "--moving", tmp_path / "scan.nii.gz", "--device", "cpu"]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(f"error: {tmp_path}/scan.nii.gz: cannot be read as NIfTI")
+    assert finished.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
