@@ -179,7 +179,7 @@ def test_published_weights_load_under_their_own_key(tmp_path: Path) -> None:
     [
         (None, "no such file; expected weights of a SwinUNETR with feature size 12"),
         ({"weights": {}}, "holds neither 'network' nor 'state_dict'"),
-        ({"network": {"extra": torch.zeros(1)}}, "missing, such as .*; 1 unexpected, such as extra"),
+        ({"network": {"extra": torch.zeros(1)}}, r"missing, such as .*; 1 unexpected, such as extra"),
         ({"network": build_segmentor(SETTINGS, 4).state_dict()}, "2 of another shape, such as out"),
     ],
 )
@@ -193,7 +193,7 @@ def test_weights_that_do_not_fit_are_reported(tmp_path: Path, content: Any, mess
 
 @pytest.mark.parametrize("window", [[32, 32, 32], [48, 64, 64], [0, 64, 64]])
 def test_windows_that_the_network_cannot_take(window: list[int]) -> None:
-    with pytest.raises(InputError, match="segmentor x: window is .*; expected multiples of 32"):
+    with pytest.raises(InputError, match=r"segmentor x: window is .*; expected multiples of 32"):
         check_window(window, "segmentor x")
 
 

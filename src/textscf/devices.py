@@ -4,11 +4,14 @@ import fcntl
 import logging
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import torch
 
 logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 5.0
 
 _held: list[int] = []
 
@@ -16,17 +19,21 @@ _held: list[int] = []
 def acquire_device(name: str | None = None) -> torch.device:
     """A free CUDA device, held until this process ends, or the CPU where there is none.
 
-    Jobs on one machine share its devices by a lock file each; if all are taken, the last one is shared.
-    `name` (such as ``cpu`` or ``cuda:1``) chooses the device without a lock.
+    Jobs on one machine share its devices by a lock file each; while all are taken, this waits. `name` (such as ``cpu``
+    or ``cuda:1``) chooses a device without a lock.
     """
     if name is not None:
         return torch.device(name)
     if not torch.cuda.is_available():
         return torch.device("cpu")
     count = torch.cuda.device_count()
-    index = next((i for i in range(count) if _lock(torch.cuda.get_device_properties(i).uuid)), count - 1)
-    logger.info("using CUDA device %d of %d: %s", index, count, torch.cuda.get_device_name(index))
-    return torch.device("cuda", index)
+    while True:
+        for index in range(count):
+            if _lock(torch.cuda.get_device_properties(index).uuid):
+                logger.info("using CUDA device %d of %d: %s", index, count, torch.cuda.get_device_name(index))
+                return torch.device("cuda", index)
+        logger.info("all %d CUDA devices are taken; waiting", count)
+        time.sleep(_POLL_SECONDS)
 
 
 def _lock(identity: object) -> bool:

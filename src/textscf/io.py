@@ -71,7 +71,7 @@ def _read_nifti(path: Path) -> "tuple[np.ndarray, np.ndarray]":
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a NIfTI image")
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         _check_header(path, image)
         data = np.asanyarray(image.dataobj)
     except InputError:

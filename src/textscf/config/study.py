@@ -161,9 +161,10 @@ class _Resolver:
                 f"{self.source}: run '{name}': unknown backbone '{backbone}'" + suggest(backbone, run["backbones"])
             )
         options = {**run["backbones"][backbone], **run["backbone_options"]}
-        head = dict(run["head"]) if run["head"] else None
-        segmentor, prompts = (head.pop("segmentor"), head.pop("prompts")) if head else (None, None)
-        if head:
+        head, segmentor, prompts = None, None, None
+        if run["head"]:
+            head = dict(run["head"])
+            segmentor, prompts = head.pop("segmentor"), head.pop("prompts")
             self.catalogue.segmentor(run["cohort"], segmentor)
             self.catalogue.prompts(run["cohort"], prompts)
         network = {

@@ -22,13 +22,15 @@ def read_validated(path: Path, schema: Path) -> dict[str, Any]:
 
 def validate(content: Any, schema: Path, source: str) -> None:
     """InputError ``source: key: what was found; what was expected`` if `content` does not fit the schema."""
-    registry: referencing.Registry[Any] = referencing.Registry(
-        retrieve=lambda uri: referencing.jsonschema.DRAFT202012.create_resource(read_yaml(schema.parent / uri))
-    )
+    registry = referencing.Registry(retrieve=lambda uri: _resource(schema.parent / uri))  # type: ignore[call-arg]
     validator = jsonschema.Draft202012Validator(read_yaml(schema), registry=registry)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         raise InputError(f"{source}: {_describe(error)}")
+
+
+def _resource(path: Path) -> referencing.Resource[Any]:
+    return referencing.jsonschema.DRAFT202012.create_resource(read_yaml(path))
 
 
 def suggest(found: str, known: Iterable[str]) -> str:
@@ -40,22 +42,23 @@ def suggest(found: str, known: Iterable[str]) -> str:
 
 def _describe(error: jsonschema.ValidationError) -> str:
     key = ".".join(map(str, error.absolute_path))
+    schema: Any = error.schema
     prefix = f"{key}: " if key else ""
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {})
-        patterns = error.schema.get("patternProperties", {})
+        known = schema.get("properties", {})
+        patterns = schema.get("patternProperties", {})
         unknown = str(next(k for k in error.instance if k not in known))
         if patterns and not known:
             return f"{prefix}'{unknown}' is not a valid name; expected letters, digits, '_', '-' and '.'"
         return f"{prefix}unknown key '{unknown}'{suggest(unknown, known)}"
     if error.validator == "required" and isinstance(error.instance, dict):
-        missing = [k for k in error.schema["required"] if k not in error.instance]
+        missing = [k for k in schema["required"] if k not in error.instance]
         return f"{prefix}key '{missing[0]}' is missing"
     if error.validator == "enum":
-        return f"{prefix}found {error.instance!r}{suggest(str(error.instance), error.schema['enum'])}"
+        return f"{prefix}found {error.instance!r}{suggest(str(error.instance), schema['enum'])}"
     if error.validator == "type":
-        expected = error.schema["type"]
+        expected = schema["type"]
         names = expected if isinstance(expected, str) else " or ".join(expected)
         return f"{prefix}found {error.instance!r}; expected {names}"
-    expected = error.schema.get("description")
+    expected = schema.get("description")
     return prefix + " ".join(error.message.split()) + (f"; expected: {expected}" if expected else "")

@@ -40,7 +40,7 @@ class SoftDice:
         target = fixed.reshape(-1)
         shape = moving.shape[2:]
         position = (displacement + identity_grid(shape, displacement.device, displacement.dtype))[0].reshape(3, -1)
-        base = position.detach().floor()
+        base = position.detach().floor().nan_to_num()
         padded, mixed_cells = self._cells(moving[0, 0])
         cell = _cell_index(base, shape)
 

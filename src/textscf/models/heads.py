@@ -19,7 +19,7 @@ _TAPS = 27
 
 
 class ConvolutionHead(nn.Module):
-    """A 3x3x3 convolution without bias to 3 channels (the last convolution of LKU-Net, linear, in voxels)."""
+    """A 3x3x3 convolution without bias to 3 channels (the last of LKU-Net, without its softsign)."""
 
     def __init__(self, feature_channels: int) -> None:
         super().__init__()
@@ -56,14 +56,13 @@ class SCFHead(nn.Module):
         if blend == "convex":
             self.filters = nn.ModuleList([_FilterMLP(width, hidden_channels, 3 * feature_channels)])
             self.uniform: nn.Module = Conv3d(feature_channels, 3, 1, bias=False)
-            nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
         elif blend == "additive":
             self.filters = nn.ModuleList(_FilterMLP(width, hidden_channels, feature_channels) for _ in range(3))
             self.uniform = Conv3d(feature_channels, 3, 3, padding=1)
-            nn.init.normal_(self.uniform.weight, std=_INITIAL_SCALE)
-            nn.init.zeros_(self.uniform.bias)
         else:
             raise ValueError(f"blend is '{blend}'; expected convex or additive")
+        for parameter in self.uniform.parameters():
+            nn.init.normal_(parameter, std=_INITIAL_SCALE)
 
     def region_filters(self) -> Tensor:
         """``(N, 3, C2)``: one filter per region and component."""
