@@ -6,7 +6,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/src")
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 from textscf.config import StudyFiles, load_study
 from textscf.errors import InputError
@@ -20,7 +19,15 @@ except InputError as error:
 
 files = StudyFiles(study)
 
-SCRIPTS = f"python {workflow.basedir}/src"
+# Read by the shell when a job runs, so that another place of the project or of the data does not make jobs run anew.
+os.environ |= {
+    "PATH": os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    ),
+    "TEXTSCF_SRC": f"{workflow.basedir}/src",
+    "TEXTSCF_DATA_ROOT": config.get("data_root") or "",
+}
+
 ENVIRONMENT = f"{workflow.basedir}/envs/textscf.yaml"
 COHORT = "results/cohorts/{cohort}"
 RUN = f"results/{study.name}/runs/{{run}}"
@@ -38,17 +45,3 @@ wildcard_constraints:
 def cohort_file(pattern):
     """Input function for a file of the cohort that a run is about."""
     return lambda wildcards: pattern.format(**study.runs[wildcards.run])
-
-
-rule settings:
-    output:
-        "results/{owner}/config.yaml",
-    log:
-        "results/{owner}/logs/settings.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        content=lambda wildcards: json.dumps(study.settings(wildcards.owner)),
-    shell:
-        "{SCRIPTS}/settings.py --content {params.content:q} --out {output} 2> {log}"

@@ -1,3 +1,18 @@
+rule settings:
+    output:
+        "results/{owner}/config.yaml",
+    log:
+        "results/{owner}/logs/settings.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        content=lambda wildcards: json.dumps(study.settings(wildcards.owner)),
+    shell:
+        "python $TEXTSCF_SRC/settings.py"
+        " --content {params.content:q} --out {output} 2> {log}"
+
+
 rule download:
     input:
         config=f"{COHORT}/config.yaml",
@@ -10,7 +25,8 @@ rule download:
     resources:
         runtime=720,
     shell:
-        "{SCRIPTS}/download.py --config {input.config} --out {output} --data-root '{config[data_root]}' 2> {log}"
+        "python $TEXTSCF_SRC/download.py"
+        ' --config {input.config} --out {output} ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
 
 
 rule simulate:
@@ -33,7 +49,8 @@ rule simulate:
             f"--source {COHORT}/source" if input.source else ""
         ),
     shell:
-        "{SCRIPTS}/simulate.py --config {input.config} {params.source} --out $(dirname {output})"
+        "python $TEXTSCF_SRC/simulate.py"
+        " --config {input.config} {params.source} --out $(dirname {output})"
         " --workers {threads} 2> {log}"
 
 
@@ -56,5 +73,6 @@ rule preprocess:
     params:
         raw=lambda wildcards: files.raw_folder(wildcards.cohort),
     shell:
-        "{SCRIPTS}/preprocess.py --config {input.config} --raw {params.raw} --out {output}"
+        "python $TEXTSCF_SRC/preprocess.py"
+        " --config {input.config} --raw {params.raw} --out {output}"
         " --workers {threads} 2> {log}"

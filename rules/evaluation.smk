@@ -22,5 +22,6 @@ rule evaluate:
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
     shell:
-        "{SCRIPTS}/evaluate.py --config {input.config} --cohort $(dirname {input.cohort}) {params.checkpoint}"
+        "python $TEXTSCF_SRC/evaluate.py"
+        " --config {input.config} --cohort $(dirname {input.cohort}) {params.checkpoint}"
         " --out $(dirname {output.metrics}) --workers {threads} 2> {log}"

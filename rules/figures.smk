@@ -22,7 +22,8 @@ rule figure:
     params:
         caption=lambda wildcards: study.figures[wildcards.figure]["caption"],
     shell:
-        "{SCRIPTS}/figure.py --config {input.config} --results results --out {output.pdf} 2> {log}"
+        "python $TEXTSCF_SRC/figure.py"
+        " --config {input.config} --results results --out {output.pdf} 2> {log}"
 
 
 for _figure in study.figures:

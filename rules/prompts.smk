@@ -20,7 +20,8 @@ rule embed_prompts:
     resources:
         mem_mb=8000,
     shell:
-        "{SCRIPTS}/embed_prompts.py --config {input.config} --out {output.embedding} 2> {log}"
+        "python $TEXTSCF_SRC/embed_prompts.py"
+        " --config {input.config} --out {output.embedding} 2> {log}"
 
 
 rule prompts:

@@ -20,7 +20,8 @@ rule train_segmentor:
         mem_mb=16000,
         runtime=1440,
     shell:
-        "{SCRIPTS}/train_segmentor.py --config {input.config} --cohort $(dirname {input.cohort})"
+        "python $TEXTSCF_SRC/train_segmentor.py"
+        " --config {input.config} --cohort $(dirname {input.cohort})"
         " --out {output.network} --threads {threads} 2> {log}"
 
 
@@ -49,7 +50,8 @@ rule segment:
             f"--network {input.network}" if input.network else ""
         ),
     shell:
-        "{SCRIPTS}/segment.py --config {input.config} --cohort $(dirname {input.cohort}) {params.network}"
+        "python $TEXTSCF_SRC/segment.py"
+        " --config {input.config} --cohort $(dirname {input.cohort}) {params.network}"
         " --out {output} --threads {threads} 2> {log}"
 
 
@@ -69,7 +71,8 @@ rule segmentor_accuracy:
     conda:
         ENVIRONMENT
     shell:
-        "{SCRIPTS}/segmentor_accuracy.py --cohort $(dirname {input.cohort}) --segmentation {input.segmentation}"
+        "python $TEXTSCF_SRC/segmentor_accuracy.py"
+        " --cohort $(dirname {input.cohort}) --segmentation {input.segmentation}"
         " --out {output.structures} 2> {log}"
 
 

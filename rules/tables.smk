@@ -24,7 +24,8 @@ rule table:
     params:
         caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
-        "{SCRIPTS}/table.py --config {input.config} --results results --reported {input.reported}"
+        "python $TEXTSCF_SRC/table.py"
+        " --config {input.config} --results results --reported {input.reported}"
         " --out {output.csv} 2> {log}"
 
 

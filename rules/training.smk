@@ -24,5 +24,6 @@ rule train:
             f"--{k} {v}" for k, v in files.head(wildcards.run).items()
         ],
     shell:
-        "{SCRIPTS}/train.py --config {input.config} --cohort $(dirname {input.cohort}) {params.head}"
+        "python $TEXTSCF_SRC/train.py"
+        " --config {input.config} --cohort $(dirname {input.cohort}) {params.head}"
         " --out $(dirname {output.checkpoint}) --threads {threads} 2> {log}"

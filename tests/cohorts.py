@@ -1,6 +1,7 @@
 """A small prepared cohort for tests: two ellipsoids in noise, moved from subject to subject."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,21 @@ STRUCTURES = [
     {"label": 1, "name": "left blob", "prompt": "left blob", "side": "left", "colour": "#0072B2"},
     {"label": 2, "name": "right blob", "prompt": "right blob", "side": "right", "colour": "#D55E00"},
 ]
+
+SEGMENTOR: dict[str, Any] = {
+    "source": "train",
+    "feature_size": 12,
+    "depths": [1, 1, 1, 1],
+    "attention_window": 4,
+    "window": [32, 32, 64],
+    "overlap": 0.25,
+    "batch_size": 1,
+    "steps": 3,
+    "validate_every": 2,
+    "learning_rate": 1e-3,
+    "precision": "float32",
+    "seed": 0,
+}
 
 
 def make_subject(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.cohorts import SHAPE, make_cohort
-from tests.test_segmentation import SETTINGS
+from tests.cohorts import SEGMENTOR, SHAPE, make_cohort
 from tests.test_training import RUN
 from textscf.checkpoint import load_state, save_state
 from textscf.data.cohort import Cohort
@@ -136,11 +135,11 @@ def test_the_fixed_image_is_segmented_where_no_labels_are_given(
     cohort: Cohort, checkpoint: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    save_state(tmp_path / "network.pt", {"network": build_segmentor(SETTINGS, 3).state_dict()})
+    save_state(tmp_path / "network.pt", {"network": build_segmentor(SEGMENTOR, 3).state_dict()})
     images = cohort.image_path("s6"), cohort.image_path("s7")
     with pytest.raises(InputError, match="needs regions of the fixed image: give --fixed-labels or --segmentor"):
         register_files(checkpoint, *images, tmp_path, CPU)
-    write_yaml(tmp_path / "config.yaml", SETTINGS)
+    write_yaml(tmp_path / "config.yaml", SEGMENTOR)
     register_files(checkpoint, *images, tmp_path / "out", CPU, segmentor=tmp_path / "network.pt")
     assert np.isfinite(read_displacement(tmp_path / "out")).all()
 

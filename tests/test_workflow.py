@@ -1,0 +1,139 @@
+"""The workflow itself: a small study from simulation to report, second runs, changed settings, bad settings."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from textscf.config.study import merge
+from textscf.io import read_yaml
+
+COHORT: dict[str, Any] = {
+    "splits": {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]},
+    "segmentors": {"tiny": {"steps": 2, "validate_every": 1, "batch_size": 1}},
+}
+STUDY: dict[str, Any] = {
+    "study": "small",
+    "title": "A small study",
+    "cohorts": {"primary": "simulated_abdomen"},
+    "experiments": ["table3", "table5"],
+    "defaults": {
+        "backbones": {"lku_net": {"start_channels": 2}},
+        "head": {"segmentor": "tiny", "prompts": "one_hot", "hidden_channels": 4},
+        "training": {"epochs": 1, "steps_per_epoch": 2},
+    },
+}
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(yaml.safe_dump(merge(read_yaml(path), changes)))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A copy of the project whose cohort and study are small."""
+    copy = tmp_path_factory.mktemp("workflow") / "project"
+    for name in ("config", "rules", "src", "envs", "captions", "profiles"):
+        shutil.copytree(root / name, copy / name)
+    shutil.copy(root / "Snakefile", copy)
+    edit(copy / "config/cohorts/simulated_abdomen.yaml", **COHORT)
+    (copy / "config/small.yaml").write_text(yaml.safe_dump(STUDY))
+    return copy
+
+
+def snakemake(project: Path, *arguments: str, study: str = "small") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", f"config/{study}.yaml", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def finished(project: Path) -> Path:
+    run = snakemake(project)
+    assert run.returncode == 0, run.stderr[-5000:]
+    return project / "results"
+
+
+def jobs(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Number of jobs by rule that a dry run announces."""
+    assert dry_run.returncode == 0, dry_run.stderr
+    table = (dry_run.stdout + dry_run.stderr).split("Job stats:")
+    if len(table) == 1:
+        return {}
+    lines = (line.split() for line in table[1].split("\n\n")[0].splitlines()[3:])
+    return {words[0]: int(words[1]) for words in lines if len(words) == 2}
+
+
+def test_every_stage_leaves_its_files(finished: Path) -> None:
+    cohort, study = finished / "cohorts/simulated_abdomen", finished / "small"
+    made = [
+        *(cohort / f"segmentations/{s}/accuracy_by_split.csv" for s in ("tiny", "ground_truth")),
+        cohort / "prompts/one_hot/similarity.pdf",
+        *(study / f"runs/{r}/{f}" for r in ("lku_net", "textscf") for f in ("checkpoint.pt", "metrics.csv", "timing.json")),
+        *(study / f"tables/table3{suffix}" for suffix in (".csv", ".md", ".tex", ".html", "_tests.csv")),
+        *(study / f"figures/{figure}.{suffix}" for figure in ("figure3", "example") for suffix in ("pdf", "png", "txt")),
+    ]  # fmt: skip
+    assert [str(path) for path in made if not path.is_file()] == []
+    assert len(list((cohort / "images").iterdir())) == len(list((cohort / "labels").iterdir())) == 8
+
+
+def test_the_table_says_what_is_simulated_and_which_rows_see_the_fixed_labels(finished: Path) -> None:
+    text = (finished / "small/tables/table5.md").read_text()
+    assert "simulated" in text
+    assert "†" in next(line for line in text.splitlines() if "ground-truth masks" in line)
+
+
+def test_the_table_is_the_mean_of_the_pairs(finished: Path) -> None:
+    table = pd.read_csv(finished / "small/tables/table3.csv").set_index("run")
+    metrics = pd.read_csv(finished / "small/runs/lku_net/metrics.csv")
+    assert metrics.groupby(["fixed", "moving"]).ngroups == 6
+    dice = metrics.assign(dice=metrics["dice"].fillna(0)).groupby(["fixed", "moving"])["dice"].mean().mean()
+    assert table.loc["lku_net", "dice"] == pytest.approx(100 * dice)
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_second_call_runs_nothing(project: Path) -> None:
+    assert jobs(snakemake(project, "--dry-run")) == {}
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: Path) -> None:
+    changed = snakemake(project, "--dry-run", "--config", "runs={textscf: {loss: {smoothness: 0.3}}}")
+    counts = jobs(changed)
+    counts.pop("total")
+    expected = {"settings": 1, "train": 1, "evaluate": 1, "table": 2, "figure": 2, "all": 1}
+    assert counts == expected
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_report_is_self_contained(project: Path) -> None:
+    report = snakemake(project, "--report", "report.html")
+    assert report.returncode == 0, report.stderr
+    text = (project / "report.html").read_text()
+    assert "figure3" in text
+    assert "Simulated" in text or "simulated" in text
+
+
+@pytest.mark.parametrize("study", ["demo", "hippocampus", "abdomen_anatomy"])
+def test_every_study_of_the_project_resolves_without_data(project: Path, study: str) -> None:
+    assert jobs(snakemake(project, "--dry-run", study=study))["train"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("defaults={trainin: {epochs: 2}}", "defaults: unknown key 'trainin'; did you mean 'training'?"),
+        ("runs={textscff: {}}", "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
+        ("colour=red", "unknown key 'colour'"),
+    ],
+)
+def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path, setting: str, message: str) -> None:
+    run = snakemake(project, "--dry-run", "--config", setting)
+    assert run.returncode != 0
+    assert message in run.stderr
+    assert "small.yaml" in run.stderr
+    assert "Traceback" not in run.stderr
