@@ -73,9 +73,9 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
     made = [
         *(cohort / f"segmentations/{s}/accuracy_by_split.csv" for s in ("tiny", "ground_truth")),
         cohort / "prompts/one_hot/similarity.pdf",
-        *(study / f"runs/{r}/{f}" for r in ("lku_net", "textscf") for f in ("checkpoint.pt", "metrics.csv", "timing.json")),
+        *(study / f"runs/{r}/{f}" for r in ("lku_net", "textscf") for f in ("checkpoint.pt", "metrics.csv")),
         *(study / f"tables/table3{suffix}" for suffix in (".csv", ".md", ".tex", ".html", "_tests.csv")),
-        *(study / f"figures/{figure}.{suffix}" for figure in ("figure3", "example") for suffix in ("pdf", "png", "txt")),
+        *(study / f"figures/{name}.{suffix}" for name in ("figure3", "example") for suffix in ("pdf", "png", "txt")),
     ]  # fmt: skip
     assert [str(path) for path in made if not path.is_file()] == []
     assert len(list((cohort / "images").iterdir())) == len(list((cohort / "labels").iterdir())) == 8

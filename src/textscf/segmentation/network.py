@@ -19,13 +19,14 @@ _EDGE = 32
 
 def build_segmentor(settings: Mapping[str, Any], n_regions: int) -> nn.Module:
     """Untrained SwinUNETR with one output channel for each region, the background included."""
-    return SwinUNETR(
+    network = SwinUNETR(
         in_channels=1,
         out_channels=n_regions,
         feature_size=settings["feature_size"],
         depths=tuple(settings["depths"]),
         window_size=settings["attention_window"],
     )
+    return network.to(memory_format=torch.channels_last_3d)
 
 
 def check_window(window: Sequence[int], source: str) -> None:
