@@ -72,6 +72,14 @@ def test_a_change_of_one_run_touches_no_other(folder: Path) -> None:
     assert after["textscf_seed1"]["loss"] == {"similarity": "mse", "dice": 1.0, "smoothness": 0.7}
 
 
+def test_texts_from_the_command_line_become_numbers(folder: Path) -> None:
+    changes = {"loss": {"smoothness": "0.3"}, "training": {"learning_rate": "1e-3", "steps_per_epoch": "null"}}
+    run = load_study(study_with(runs={"textscf": {**changes, "seeds": ["5"]}}), folder).runs["textscf"]
+    assert run["loss"]["smoothness"] == 0.3
+    assert (run["training"]["learning_rate"], run["training"]["steps_per_epoch"]) == (1e-3, None)
+    assert run["seed"] == 5
+
+
 def test_backbone_options_override_the_backbones_entry(folder: Path) -> None:
     study = load_study(study_with(runs={"lku_net": {"backbone_options": {"start_channels": 8}}}), folder)
     assert study.runs["lku_net_seed1"]["network"]["backbone"]["start_channels"] == 8

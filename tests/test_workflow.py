@@ -60,7 +60,7 @@ def finished(project: Path) -> Path:
 
 def jobs(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
     """Number of jobs by rule that a dry run announces."""
-    assert dry_run.returncode == 0, dry_run.stderr
+    assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
     table = (dry_run.stdout + dry_run.stderr).split("Job stats:")
     if len(table) == 1:
         return {}
@@ -133,7 +133,8 @@ def test_every_study_of_the_project_resolves_without_data(project: Path, study: 
 )
 def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path, setting: str, message: str) -> None:
     run = snakemake(project, "--dry-run", "--config", setting)
+    output = run.stdout + run.stderr
     assert run.returncode != 0
-    assert message in run.stderr
-    assert "small.yaml" in run.stderr
-    assert "Traceback" not in run.stderr
+    assert message in output
+    assert "small.yaml" in output
+    assert "Traceback" not in output

@@ -1,5 +1,6 @@
 """A study: its runs with every setting resolved, and the tables and figures that name them."""
 
+import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | 
     catalogue = Catalogue(folder)
     for path in sources:
         read_yaml(Path(path))
+    config = {key: _typed(value) if key in ("defaults", "runs") else value for key, value in config.items()}
     source = ", ".join(map(str, sources)) or "configuration"
     validate(config, catalogue.schema("study"), source)
     return _Resolver(catalogue, copy.deepcopy(dict(config)), source).study()
@@ -83,6 +85,20 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Settings:
         old = result.get(key)
         result[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return result
+
+
+def _typed(value: Any) -> Any:
+    """`value` with texts that are numbers, booleans or null made such: Snakemake's --config gives texts only."""
+    if isinstance(value, Mapping):
+        return {key: _typed(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_typed(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    for convert in (int, float):
+        with contextlib.suppress(ValueError):
+            return convert(value)
+    return {"true": True, "false": False, "null": None}.get(value, value)
 
 
 class _Resolver:
