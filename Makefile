@@ -11,13 +11,14 @@ ARGS ?=
 
 setup: $(READY)
 
-# uv installs in seconds what takes pip minutes; it is used where it is present.
+# uv installs in seconds what takes pip minutes: it is fetched where it is not present, and pip is used without it.
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	@echo "Installing the pinned requirements into $(VENV) (about 6 GB, with CUDA libraries) ..."
+	@echo "Installing the pinned requirements into $(VENV) (about 6 GB with the CUDA libraries) ..."
 	$(PYTHON) -m venv $(VENV)
-	@if command -v uv >/dev/null; then uv pip sync -q --python $(VENV)/bin/python requirements.txt; \
-	else $(VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt; fi
+	@command -v uv >/dev/null || python -m pip install -q --disable-pip-version-check uv || true
+	@if command -v uv >/dev/null; then uv pip install -q --python $(VENV)/bin/python --require-hashes -r requirements.txt; \
+	else python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt; fi
 	@touch $@
 
 demo: setup
