@@ -29,7 +29,7 @@ def main() -> None:
     embedding, provenance = embed(settings, arguments.device)
     folder = arguments.out.parent
     title = f"{settings.anatomy['title']}, encoder {settings.encoder}, background {settings.background}"
-    plot_similarity(embedding, title, folder / "similarity.pdf", folder / "similarity.png")
+    plot_similarity(embedding, title, folder / "similarity.pdf")
     save_embedding(arguments.out, embedding, provenance)
     logging.info("%d regions as vectors of length %d", *embedding.vectors.shape)
 

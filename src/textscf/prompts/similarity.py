@@ -1,11 +1,9 @@
 """Heat map of the cosine similarities between region vectors."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
 
-from textscf.io import atomic_path
 from textscf.prompts.embedding import Embedding
 
 _MAX_ANNOTATED = 20
@@ -19,28 +17,24 @@ def cosine_similarity(vectors: np.ndarray) -> np.ndarray:
     return np.clip(directions @ directions.T, -1, 1)
 
 
-def plot_similarity(embedding: Embedding, title: str, pdf: Path, png: Path) -> None:
-    """Draw the similarities, with values where they stay readable; the same embedding, the same bytes."""
-    import matplotlib
-    from matplotlib.figure import Figure
+def plot_similarity(embedding: Embedding, title: str, pdf: Path) -> None:
+    """Draw the similarities to `pdf` and a PNG beside it, with values where they stay readable."""
+    from textscf.plotting.style import journal_style, new_figure, save_figure
 
     similarity = cosine_similarity(embedding.vectors)
     n = len(similarity)
-    side = 2.2 + 0.32 * n
-    logging.getLogger("fontTools").setLevel(logging.WARNING)
-    with matplotlib.rc_context({"font.size": 9, "pdf.fonttype": 42, "svg.hashsalt": "textscf"}):
-        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    side = 40.0 + 7.0 * n
+    with journal_style():
+        figure = new_figure(side + 15, side)
         axes = figure.add_subplot()
         image = axes.imshow(similarity, cmap="cividis", vmin=min(0.0, similarity.min()), vmax=1)
         axes.set_xticks(range(n), embedding.names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(n), embedding.names)
-        axes.set_title(title, fontsize=10, wrap=True)
+        axes.set_title(title, wrap=True)
         figure.colorbar(image, ax=axes, label="cosine similarity", fraction=0.046, pad=0.03)
         if n <= _MAX_ANNOTATED:
             middle = (image.norm.vmin + image.norm.vmax) / 2  # type: ignore[operator]
             for (row, column), value in np.ndenumerate(similarity):
                 colour = "black" if value > middle else "white"
-                axes.text(column, row, f"{value:z.2f}", ha="center", va="center", fontsize=6.5, color=colour)
-        for path, metadata in ((pdf, {"CreationDate": None}), (png, {"Software": None})):
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, dpi=200, metadata=metadata)
+                axes.text(column, row, f"{value:z.2f}", ha="center", va="center", fontsize=5.5, color=colour)
+        save_figure(figure, pdf)
