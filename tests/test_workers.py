@@ -59,13 +59,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
-def test_processes_end_with_the_one_that_began_them() -> None:
+def test_processes_end_with_the_one_that_began_them(root: Path) -> None:
     code = (
         "import time\n"
         "from textscf.data.workers import parallel_map\n"
         "with parallel_map(2) as mapping: mapping(time.sleep, [60, 60], 'sleeping')"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as process:
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, env=environment) as process:
         wait_for(lambda: len(command_lines(process.pid)) == 2)
         time.sleep(0.5)
         workers = command_lines(process.pid)
