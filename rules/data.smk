@@ -46,7 +46,7 @@ rule simulate:
         mem_mb=8000,
     params:
         source=lambda wildcards, input: (
-            f"--source {COHORT}/source" if input.source else ""
+            f"--source {Path(str(input.source)).parent}/source" if input.source else ""
         ),
     shell:
         "python $TEXTSCF_SRC/simulate.py"

@@ -120,7 +120,9 @@ def test_a_report_is_self_contained(project: Path) -> None:
 
 @pytest.mark.parametrize("study", ["demo", "hippocampus", "abdomen_anatomy"])
 def test_every_study_of_the_project_resolves_without_data(project: Path, study: str) -> None:
-    assert jobs(snakemake(project, "--dry-run", study=study))["train"] >= 2
+    dry_run = snakemake(project, "--dry-run", "--printshellcmds", study=study)
+    assert jobs(dry_run)["train"] >= 2
+    assert "{cohort}" not in dry_run.stdout + dry_run.stderr
 
 
 @pytest.mark.parametrize(
