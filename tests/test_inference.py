@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 SCF_RUN: dict[str, Any] = {
     **RUN,
     "run": "scf",
-    "network": {**RUN["network"], "head": {"hidden_channels": 8, "blend": "convex"}},
+    "network": {**RUN["network"], "head": {"kind": "scf", "hidden_channels": 8, "blend": "convex"}},
     "segmentor": "ground_truth",
     "prompts": "random",
     "training": {**RUN["training"], "epochs": 1, "learning_rate": 1e-2},
@@ -63,7 +63,7 @@ def checkpoint(results: Path) -> Path:
 
 def test_the_exported_network_has_no_mlp(checkpoint: Path) -> None:
     names = load_state(checkpoint)["network"]
-    assert names["head.stored"].shape == (3, 3, 8)
+    assert names["heads.0.stored"].shape == (3, 3, 8)
     assert not any("filters" in name for name in names)
 
 
@@ -98,7 +98,7 @@ def test_metrics_without_registration(cohort: Cohort, tmp_path: Path) -> None:
 
 def test_a_network_whose_field_is_not_finite_is_refused(cohort: Cohort, checkpoint: Path, tmp_path: Path) -> None:
     state = load_state(checkpoint)
-    state["network"]["head.stored"] *= np.nan
+    state["network"]["heads.0.stored"] *= np.nan
     save_state(tmp_path / "checkpoint.pt", state)
     with pytest.raises(InputError, match="not finite"):
         Registrar(tmp_path / "checkpoint.pt", cohort, CPU).displacement("s6", "s7")

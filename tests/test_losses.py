@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.test_spatial import smooth_field
 from textscf.losses import SIMILARITIES, SoftDice, smoothness
-from textscf.spatial import warp
+from textscf.spatial import halve, warp
 
 
 def one_hot_dice(fixed: torch.Tensor, moving: torch.Tensor, displacement: torch.Tensor, n: int) -> torch.Tensor:
@@ -82,4 +82,36 @@ def test_smoothness_is_the_mean_squared_forward_difference() -> None:
 
 def test_mse() -> None:
     fixed, warped = torch.tensor([[[[[1.0, 2.0]]]]]), torch.tensor([[[[[1.5, 4.0]]]]])
-    assert SIMILARITIES["mse"](fixed, warped).item() == pytest.approx((0.25 + 4) / 2)
+    assert SIMILARITIES["mse"](fixed, warped, 1).item() == pytest.approx((0.25 + 4) / 2)
+
+
+def ncc_in_float64(fixed: np.ndarray, warped: np.ndarray, window: int) -> float:
+    """Squared correlation of LapIRN's training: zero-padded windows, sums, epsilon 1e-5."""
+    padded = [np.pad(x, window // 2) for x in (fixed, warped)]
+    a, b = (np.lib.stride_tricks.sliding_window_view(p, (window,) * 3).reshape(*fixed.shape, -1) for p in padded)
+    a, b = (x - x.mean(-1, keepdims=True) for x in (a, b))
+    return float(((a * b).sum(-1) ** 2 / ((a**2).sum(-1) * (b**2).sum(-1) + 1e-5)).mean())
+
+
+def test_multi_window_ncc_equals_its_definition() -> None:
+    generator = torch.Generator().manual_seed(0)
+    fixed, warped = torch.rand(2, 1, 1, 13, 12, 17, dtype=torch.float64, generator=generator)
+    halves, quarters = [halve(x) for x in (fixed, warped)], [halve(halve(x)) for x in (fixed, warped)]
+    terms = [
+        ncc_in_float64(*(x[0, 0].numpy() for x in pair), window)
+        for pair, window in (((fixed, warped), 7), (halves, 5), (quarters, 3))
+    ]
+    expected = -(terms[0] + terms[1] / 2 + terms[2] / 4)
+    assert SIMILARITIES["multi_window_ncc"](fixed, warped, 1).item() == pytest.approx(expected, rel=1e-9)
+    last = -ncc_in_float64(*(x[0, 0].numpy() for x in (fixed, warped)), 3)
+    assert SIMILARITIES["multi_window_ncc"](fixed, warped, 4).item() == pytest.approx(last, rel=1e-9)
+
+
+def test_multi_window_ncc_is_finite_where_images_are_constant() -> None:
+    fixed = torch.full((1, 1, 16, 16, 16), 0.7)
+    warped = torch.full_like(fixed, 0.3).requires_grad_()
+    loss = SIMILARITIES["multi_window_ncc"](fixed, warped, 1)
+    loss.backward()
+    assert loss.isfinite()
+    assert warped.grad is not None
+    assert warped.grad.isfinite().all()

@@ -7,12 +7,12 @@ from textscf.errors import InputError
 from textscf.models import build_network
 from textscf.models.backbones import BACKBONES
 from textscf.models.backbones.lku_net import LargeKernelBlock
-from textscf.models.heads import SCFHead
+from textscf.models.heads import SCFHead, SCPHead
 from textscf.models.network import build_backbone, build_frozen_network
 from textscf.models.registry import Registry
 
 LKU_NET = {"name": "lku_net", "start_channels": 4}
-HEAD = {"hidden_channels": 8, "blend": "convex"}
+HEAD = {"kind": "scf", "hidden_channels": 8, "blend": "convex"}
 
 
 def network_settings(head: dict | None = None, steps: int = 0, **backbone: object) -> dict:
@@ -37,7 +37,7 @@ def test_parameter_counts_of_the_published_lku_net() -> None:
 
 def test_parameter_count_of_the_released_text_driven_network() -> None:
     """32,168,535 for N_s = 8, C_Phi = 2048, 14 regions of 768, less its unused last upsampling (2,065)."""
-    head = {"hidden_channels": 2048, "blend": "additive"}
+    head = {"kind": "scf", "hidden_channels": 2048, "blend": "additive"}
     network = build_network(network_settings(head, start_channels=8), torch.zeros(14, 768))
     assert parameters(network) == 32_168_535 - 2_065
 
@@ -72,6 +72,28 @@ def test_the_head_equals_the_per_voxel_definition(blend: str) -> None:
     torch.testing.assert_close(head(features, regions, confidence), expected)
 
 
+def test_the_coordinate_head_equals_eq_2_at_the_coordinates_where_phi_is_evaluated() -> None:
+    """Evaluated on every voxel, W(x) = Phi(x) with x from -1 to 1 per axis, u = W^T F."""
+    torch.manual_seed(0)
+    head = SCPHead(4, hidden_channels=5, coordinate_stride=1)
+    randomise(head)
+    features = torch.randn(2, 4, 3, 5, 6)
+    axes = [torch.linspace(-1, 1, n) for n in (3, 5, 6)]
+    for h, w, d in torch.cartesian_prod(*(torch.arange(n) for n in (3, 5, 6))).tolist():
+        x = torch.stack([axes[0][h], axes[1][w], axes[2][d]])
+        filters = head.filters(x[None]).reshape(3, 4)
+        torch.testing.assert_close(head(features, None, None)[:, :, h, w, d], features[:, :, h, w, d] @ filters.T)
+
+
+def test_the_coordinate_head_interpolates_between() -> None:
+    torch.manual_seed(0)
+    head = SCPHead(1, hidden_channels=5, coordinate_stride=8)
+    randomise(head)
+    field = head(torch.ones(1, 1, 16, 9, 8), None, None)
+    torch.testing.assert_close(field.diff(dim=2).diff(dim=2), torch.zeros(1, 3, 14, 9, 8), atol=1e-5, rtol=0)
+    assert field.diff(dim=2).abs().max() > 1e-3
+
+
 def test_an_unknown_blend_is_refused() -> None:
     with pytest.raises(ValueError, match="expected convex or additive"):
         SCFHead(4, torch.zeros(2, 3), 4, blend="mixed")
@@ -96,7 +118,7 @@ def test_training_starts_from_a_near_zero_field() -> None:
 def test_gradients_reach_every_parameter(head: dict | None) -> None:
     torch.manual_seed(0)
     network = build_network(network_settings(head, steps=2, full_resolution=True), torch.randn(5, 6))
-    randomise(network.head)
+    randomise(network.heads)
     image, other = torch.rand(1, 1, 32, 32, 32), torch.rand(1, 1, 32, 32, 32)
     regions = torch.randint(0, 5, image.shape)
     network(image, other, regions, torch.rand_like(image)).square().sum().backward()
@@ -108,7 +130,7 @@ def test_gradients_reach_every_parameter(head: dict | None) -> None:
 def test_frozen_filters_give_the_same_field_without_the_mlp(head: dict | None) -> None:
     settings = network_settings(head, steps=1)
     network = build_network(settings, torch.randn(5, 6)).eval()
-    randomise(network.head)
+    randomise(network.heads)
     frozen = build_frozen_network(settings, n_regions=5).eval()
     frozen.load_state_dict(network.frozen().state_dict())
     image, regions = torch.rand(1, 1, 16, 18, 20), torch.randint(0, 5, (1, 1, 16, 18, 20))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from textscf.spatial import compose, identity_grid, integrate, resize_displacement, warp
+from textscf.spatial import compose, halve, identity_grid, integrate, resize_displacement, warp
 
 SHAPE = (9, 12, 15)
 
@@ -94,3 +94,15 @@ def test_the_integral_of_the_negative_velocity_is_the_inverse() -> None:
     velocity = smooth_field((20, 20, 20), 1.5)
     round_trip = compose(integrate(velocity, 7), integrate(-velocity, 7))
     assert round_trip[..., 4:-4, 4:-4, 4:-4].abs().max() < 0.05
+
+
+def test_an_image_of_another_size_is_sampled_with_coinciding_corners() -> None:
+    """A linear ramp, sampled at a coarse field's positions, stays the ramp."""
+    ramp = torch.linspace(0, 1, 21, dtype=torch.float64).view(1, 1, 21, 1, 1).expand(1, 1, 21, 13, 17)
+    sampled = warp(ramp, torch.zeros(1, 3, 6, 5, 4, dtype=torch.float64))
+    torch.testing.assert_close(sampled[0, 0, :, 2, 2], torch.linspace(0, 1, 6, dtype=torch.float64))
+
+
+def test_halving_averages_what_lies_inside() -> None:
+    image = torch.arange(5, dtype=torch.float64).view(1, 1, 5, 1, 1).expand(1, 1, 5, 5, 5)
+    torch.testing.assert_close(halve(image)[0, 0, :, 1, 1], torch.tensor([0.5, 2.0, 3.5], dtype=torch.float64))

@@ -23,7 +23,7 @@ from textscf.training import trainer as trainer_module
 from textscf.training.export import load_checkpoint
 from textscf.training.pairs import PairSchedule
 from textscf.training.run import train_run
-from textscf.training.schedule import polynomial
+from textscf.training.schedule import Stage, polynomial, training_stages
 
 CPU = torch.device("cpu")
 RUN: dict[str, Any] = {
@@ -36,7 +36,14 @@ RUN: dict[str, Any] = {
     "segmentor": None,
     "prompts": None,
     "loss": {"similarity": "mse", "dice": 1.0, "smoothness": 0.1},
-    "training": {"epochs": 3, "steps_per_epoch": 4, "learning_rate": 1e-3, "decay_power": 0.9, "precision": "float32"},
+    "training": {
+        "epochs": 3,
+        "steps_per_epoch": 4,
+        "learning_rate": 1e-3,
+        "decay_power": 0.9,
+        "precision": "float32",
+        "stages": None,
+    },
 }
 
 
@@ -208,6 +215,70 @@ def test_polynomial_decay() -> None:
     assert polynomial(1e-4, 0, 100, 0.9) == 1e-4
     assert polynomial(1e-4, 50, 100, 0.9) == pytest.approx(1e-4 * 0.5**0.9)
     assert polynomial(1e-4, 100, 100, 0.9) == 0
+
+
+STAGES = [{"share": 1, "frozen": 0.0}, {"share": 1, "frozen": 0.5}, {"share": 2, "frozen": 0.25}]
+STAGED: dict[str, Any] = {
+    **RUN,
+    "network": {"backbone": {"name": "lapirn", "start_channels": 1}, "head": None, "integration_steps": 0},
+    "loss": {"similarity": "multi_window_ncc", "dice": 1.0, "smoothness": 0.1},
+    "training": {**RUN["training"], "epochs": 4, "stages": STAGES},
+}
+
+
+def test_stages_divide_the_epochs() -> None:
+    expected = [Stage(0, 0, 40, 0), Stage(1, 40, 80, 60), Stage(2, 80, 160, 100)]
+    assert training_stages(STAGES, 3, 4, 40) == expected
+    assert training_stages(None, 3, 4, 40) == [Stage(2, 0, 160, 0)]
+    with pytest.raises(InputError, match="found 3 stages; expected 1, as the backbone has"):
+        training_stages(STAGES, 1, 4, 40)
+    with pytest.raises(InputError, match="stage 1 of 3 has no epoch of 2; raise epochs"):
+        training_stages(STAGES, 3, 2, 40)
+
+
+def test_a_staged_training_keeps_and_thaws_and_starts_each_stage_anew(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    step = trainer_module.Trainer._train_step
+
+    def watched(self: trainer_module.Trainer) -> None:
+        before = {name: p.clone() for name, p in self._network.named_parameters()}
+        step(self)
+        moved = {
+            name.split(".")[2]
+            for name, p in self._network.backbone.named_parameters(prefix="backbone")
+            if not torch.equal(p, before[name])
+        }
+        seen.append((self._network.backbone.stage, moved, self._optimizer.param_groups[0]["lr"]))
+
+    monkeypatch.setattr(trainer_module.Trainer, "_train_step", watched)
+    train_run(STAGED, cohort, None, None, tmp_path, CPU)
+    stages = [stage for stage, _, _ in seen]
+    assert stages == [0] * 4 + [1] * 4 + [2] * 8
+    levels = [sorted(moved) for _, moved, _ in seen]
+    assert levels == [["0"]] * 4 + [["1"]] * 2 + [["0", "1"]] * 2 + [["2"]] * 2 + [["0", "1", "2"]] * 6
+    rates = [rate for _, _, rate in seen]
+    assert rates[0] == rates[4] == rates[8] == max(rates)
+
+
+def test_a_staged_training_killed_in_any_stage_ends_as_if_never_interrupted(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_run(STAGED, cohort, None, None, tmp_path / "whole", CPU)
+    save = trainer_module.Trainer._save
+
+    def save_and_die(self: trainer_module.Trainer) -> None:
+        save(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer_module.Trainer, "_save", save_and_die)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            train_run(STAGED, cohort, None, None, tmp_path / "killed", CPU)
+    monkeypatch.setattr(trainer_module.Trainer, "_save", save)
+    train_run(STAGED, cohort, None, None, tmp_path / "killed", CPU)
+    assert_same_result(tmp_path / "killed", tmp_path / "whole")
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,103 @@
 """Parameters and multi-adds of a network.
 
-Convention: a multi-add is one multiplication with a weight of a convolution, transposed convolution or linear layer;
-activations, biases, resizing and warping count nothing. A transposed convolution with kernel = stride reads each input
-voxel once per weight, so its count is input voxels times weights. Large-kernel blocks count as published, branch by
-branch, although one convolution computes them.
+Convention: a multi-add is one multiplication with a weight of a convolution, transposed convolution or linear layer, or
+with a filter of a spatially covariant head. Activations, biases, normalisation, resizing, warping and Fourier
+transforms count nothing; matrix products of activations with each other, as in attention, are counted on their own. A
+transposed convolution reads each input voxel once per weight, so its count is input voxels times weights.
+
+Networks count as published, not as computed here: large-kernel blocks branch by branch, although one convolution
+computes them; a spatially covariant head with the one filter of each voxel's region (paper, eq. (3)), although it is
+quicker to project on the filters of all regions and pick.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from textscf.models import RegistrationNetwork
+from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.lku_net import LargeKernelBlock
+from textscf.models.heads import FrozenSCFHead, SCFHead, SCPHead
+
+_WITH_WEIGHTS = (torch.ops.aten.convolution, torch.ops.aten.mm, torch.ops.aten.addmm)
 
 
-def parameters(network: nn.Module) -> int:
-    """Number of trained values; frozen filters count, as they are stored."""
-    stored = getattr(getattr(network, "head", None), "stored", None)
-    return sum(p.numel() for p in network.parameters()) + (0 if stored is None else stored.numel())
+@dataclass(frozen=True)
+class Complexity:
+    """Size and work of a network.
+
+    Attributes:
+        parameters: trained values; frozen filters count, as they are stored.
+        multi_adds: of one forward pass for a pair of volumes, with weights.
+        attention_multi_adds: of activations with each other in matrix products.
+    """
+
+    parameters: int
+    multi_adds: int
+    attention_multi_adds: int
 
 
-def multi_adds(network: RegistrationNetwork, shape: Sequence[int]) -> int:
-    """Multi-adds of one forward pass for a pair of volumes of this shape, counted on meta tensors."""
+def complexity_of_run(
+    settings: Mapping[str, Any], shape: Sequence[int], embedding_shape: tuple[int, int] | None
+) -> dict[str, Complexity]:
+    """Complexity in `training` and in `inference`, where stored filters replace the MLP of a text-driven head.
+
+    Args:
+        settings: of the run's network, see `build_network`.
+        shape: of the volumes, (H, W, D).
+        embedding_shape: regions N and length C1 of their vectors, for a text-driven head.
+    """
+    network = build_network(settings, torch.ones(embedding_shape) if embedding_shape else None)
+    training = complexity(network, shape)
+    return {"training": training, "inference": complexity(network.frozen(), shape) if embedding_shape else training}
+
+
+def complexity(network: RegistrationNetwork, shape: Sequence[int]) -> Complexity:
+    """Parameters, and multi-adds of one forward pass for a pair of volumes of this shape, counted on meta tensors.
+
+    InputError if the network cannot take them.
+    """
+    network.backbone.check_shape(shape)
+    size = parameters(network)
     network = copy.deepcopy(network).to("meta").eval()
     for module in network.modules():
         if isinstance(module, LargeKernelBlock):
             module.forward = module.branches  # type: ignore[method-assign]
+    products: list[int] = []
+    for head in network.heads:
+        if isinstance(head, (SCFHead, FrozenSCFHead, SCPHead)):
+            head.register_forward_hook(lambda _, inputs, field: products.append(_filter_products(inputs[0], field)))
     image = torch.zeros(1, 1, *shape, device="meta")
     regions = torch.zeros(1, 1, *shape, device="meta", dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(image, image, regions, image)
-    return counter.get_total_flops() // 2
+    weights, others = _split(counter, "Global")
+    in_heads = sum(_split(counter, f"RegistrationNetwork.heads.{k}")[1] for k in range(len(network.heads)))
+    return Complexity(size, weights + sum(products), others - in_heads)
+
+
+def multi_adds(network: RegistrationNetwork, shape: Sequence[int]) -> int:
+    """See `Complexity`."""
+    return complexity(network, shape).multi_adds
+
+
+def parameters(network: nn.Module) -> int:
+    """See `Complexity`."""
+    stored = [module.stored for module in network.modules() if isinstance(module, FrozenSCFHead)]
+    return sum(p.numel() for p in [*network.parameters(), *stored])
+
+
+def _filter_products(features: Tensor, field: Tensor) -> int:
+    """Multiplications of each voxel's C2 features with one filter per component of the field."""
+    return field.numel() * features.shape[1]
+
+
+def _split(counter: FlopCounterMode, module: str) -> tuple[int, int]:
+    """Multi-adds below a module: with weights of layers, and all others."""
+    counts = counter.get_flop_counts().get(module, {})
+    weights = sum(count for operation, count in counts.items() if operation in _WITH_WEIGHTS)
+    return weights // 2, (sum(counts.values()) - weights) // 2

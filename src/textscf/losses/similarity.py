@@ -5,10 +5,50 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
+from textscf.spatial import halve
 
-def mse(fixed: Tensor, warped: Tensor) -> Tensor:
-    """Mean squared error of two ``(B, 1, H, W, D)`` images (paper, section 3.1)."""
+_WINDOWS = (7, 5, 3)
+_EPSILON = 1e-5
+
+
+def mse(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
+    """Mean squared error of two ``(B, 1, H, W, D)`` images (paper, section 3.1), on any grid."""
     return functional.mse_loss(warped, fixed)
 
 
-SIMILARITIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse}
+def multi_window_ncc(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
+    """Negative squared local correlation at several scales, as LapIRN is trained with (Mok and Chung, 2020).
+
+    The images are compared in windows of 7, 5 and 3 voxels at full, half and quarter size with weights 1, 1/2 and 1/4.
+    Of images that are themselves on a grid of a `stride`, the first log2(stride) windows are left out.
+    """
+    total = fixed.new_zeros(())
+    for scale, window in enumerate(_WINDOWS[stride.bit_length() - 1 :]):
+        if scale:
+            fixed, warped = halve(fixed), halve(warped)
+        total = total - squared_correlation(fixed, warped, window).mean() / 2**scale
+    return total
+
+
+def squared_correlation(fixed: Tensor, warped: Tensor, window: int) -> Tensor:
+    """Squared correlation in the window around each voxel, zeros outside of the images.
+
+    Sums instead of means and the published epsilon of 1e-5 in the denominator. Variances that rounding makes negative
+    count as zero: they made the published form divide by zero.
+    """
+    size = window**3
+    mean_f, mean_w = _local_mean(fixed, window), _local_mean(warped, window)
+    covariance = size * (_local_mean(fixed * warped, window) - mean_f * mean_w)
+    variance_f = size * (_local_mean(fixed.square(), window) - mean_f.square()).clamp(min=0)
+    variance_w = size * (_local_mean(warped.square(), window) - mean_w.square()).clamp(min=0)
+    return covariance.square() / (variance_f * variance_w + _EPSILON)
+
+
+def _local_mean(x: Tensor, window: int) -> Tensor:
+    for axis in range(3):
+        kernel = [window if axis == a else 1 for a in range(3)]
+        x = functional.avg_pool3d(x, kernel, 1, [n // 2 for n in kernel])
+    return x
+
+
+SIMILARITIES: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"mse": mse, "multi_window_ncc": multi_window_ncc}

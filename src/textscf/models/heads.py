@@ -1,7 +1,7 @@
 """Displacement heads: what turns backbone features into a field.
 
 `ConvolutionHead` is the translation-invariant head of the comparators. `SCFHead` is the paper's: filters that depend on
-the region, generated from text embeddings. Both start near zero.
+the region, generated from text embeddings. `SCPHead` generates them from coordinates instead. All start near zero.
 
 Departures of `SCFHead`, for training that works alike for every encoder and hidden width: the embedding matrix is
 divided by its root mean square, one number for all of it (its vectors keep their relative norms); the MLP starts from
@@ -11,6 +11,7 @@ much as it changes the sum of the taps of a 3x3x3 convolution.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from textscf.models.convolution import Conv3d
 
@@ -19,12 +20,14 @@ _TAPS = 27
 
 
 class ConvolutionHead(nn.Module):
-    """A 3x3x3 convolution without bias to 3 channels (the last of LKU-Net, without its softsign)."""
+    """A 3x3x3 convolution to 3 channels."""
 
-    def __init__(self, feature_channels: int) -> None:
+    def __init__(self, feature_channels: int, bias: bool = False) -> None:
         super().__init__()
-        self.projection = Conv3d(feature_channels, 3, 3, padding=1, bias=False)
+        self.projection = Conv3d(feature_channels, 3, 3, padding=1, bias=bias)
         nn.init.normal_(self.projection.weight, std=_INITIAL_SCALE)
+        if self.projection.bias is not None:
+            nn.init.zeros_(self.projection.bias)
 
     def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
         """``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)``; regions and confidence are not used."""
@@ -94,6 +97,37 @@ class FrozenSCFHead(nn.Module):
     def forward(self, features: Tensor, regions: Tensor, confidence: Tensor) -> Tensor:
         """See `SCFHead.forward`."""
         return apply_filters(self.stored, features, regions, confidence, self.uniform, self.blend)
+
+
+class SCPHead(nn.Module):
+    """Filters from voxel coordinates instead of text, without regions (paper, eq. (2); Table 1, row 0).
+
+    Phi is evaluated on every `coordinate_stride`-th coordinate and its filters are interpolated trilinearly between,
+    as a full-resolution MLP would cost more than everything else together.
+
+    Args:
+        feature_channels: C2.
+        hidden_channels: C_Phi, the MLP is 3 -> C_Phi -> 2 C_Phi -> 3 C2.
+        coordinate_stride: voxels of the features' grid between two evaluations of Phi.
+    """
+
+    def __init__(self, feature_channels: int, hidden_channels: int, coordinate_stride: int) -> None:
+        super().__init__()
+        self.filters = _FilterMLP(3, hidden_channels, 3 * feature_channels)
+        self.coordinate_stride = coordinate_stride
+
+    def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
+        """``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)``; regions and confidence are not used."""
+        shape = features.shape[2:]
+        counts = [max(2, -(-n // self.coordinate_stride)) for n in shape]
+        axes = [torch.linspace(-1, 1, n, device=features.device) for n in counts]
+        coordinates = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
+        filters = self.filters(coordinates).T.reshape(3, -1, *counts)
+        components = [
+            functional.interpolate(part[None], size=shape, mode="trilinear", align_corners=True).mul(features).sum(1)
+            for part in filters
+        ]
+        return torch.stack(components, dim=1)
 
 
 def apply_filters(

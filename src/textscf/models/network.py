@@ -1,6 +1,7 @@
 """A registration network from its configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,27 +9,26 @@ from torch import Tensor, nn
 
 from textscf.errors import InputError
 from textscf.models.backbones import BACKBONES, Backbone
-from textscf.models.heads import ConvolutionHead, FrozenSCFHead, SCFHead
+from textscf.models.heads import FrozenSCFHead, SCFHead, SCPHead
 from textscf.spatial import integrate, resize_displacement
 
 
 class RegistrationNetwork(nn.Module):
-    """``phi = F(I_m, I_f, J_f)`` (paper, section 3.2): features, head, integration, field on the images' grid.
+    """``phi = F(I_m, I_f, J_f)`` (paper, section 3.2): backbone with its heads, integration, field on the images' grid.
 
-    The head predicts coordinates in which the features' grid runs from -1 to 1, as the published LKU-Net does; they
-    become voxels of that grid here. The field is integrated there and then resized with rescaling.
+    The field is integrated on the grid that the backbone predicts it on, and then resized with rescaling.
     """
 
-    def __init__(self, backbone: Backbone, head: nn.Module, integration_steps: int = 0) -> None:
+    def __init__(self, backbone: Backbone, heads: Sequence[nn.Module], integration_steps: int = 0) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = head
+        self.heads = nn.ModuleList(heads)
         self.integration_steps = integration_steps
 
     @property
     def uses_regions(self) -> bool:
         """Whether the fixed image's regions are an input."""
-        return not isinstance(self.head, ConvolutionHead)
+        return any(isinstance(head, (SCFHead, FrozenSCFHead)) for head in self.heads)
 
     def forward(
         self, moving: Tensor, fixed: Tensor, regions: Tensor | None = None, confidence: Tensor | None = None
@@ -40,20 +40,39 @@ class RegistrationNetwork(nn.Module):
             regions: integer region of each voxel of `fixed`, ``(B, 1, H, W, D)``, for heads that use it.
             confidence: p(x) in [0, 1] of `regions`, same shape.
         """
-        features = self.backbone(moving, fixed)
-        step = slice(None, None, self.backbone.stride)
-        coarse = [None if x is None else x[..., step, step, step] for x in (regions, confidence)]
-        half_extent = [(n - 1) / 2 for n in features.shape[2:]]
-        velocity = self.head(features, *coarse).float() * fixed.new_tensor(half_extent).view(1, 3, 1, 1, 1)
-        displacement = integrate(velocity, self.integration_steps)
-        return resize_displacement(displacement, fixed.shape[2:])
+        return resize_displacement(self.native(moving, fixed, regions, confidence), fixed.shape[2:])
+
+    def native(
+        self, moving: Tensor, fixed: Tensor, regions: Tensor | None = None, confidence: Tensor | None = None
+    ) -> Tensor:
+        """The displacement field ``(B, 3, h, w, d)`` on the grid, and in voxels of the grid, that the backbone uses."""
+        heads = [
+            partial(head, regions=_every(level.stride, regions), confidence=_every(level.stride, confidence))
+            for head, level in zip(self.heads, self.backbone.levels, strict=False)
+        ]
+        return integrate(self.backbone(moving, fixed, heads), self.integration_steps)
+
+    def train_stage(self, stage: int, alone: bool) -> None:
+        """Use the backbone up to a training stage; `alone`: what earlier stages have trained is kept as it is."""
+        self.backbone.stage = stage
+        for index, module in enumerate(self.backbone.stage_modules()):
+            trained = index == stage or not alone
+            for part in (module, *self.heads[index : index + 1]):
+                part.requires_grad_(trained)
 
     def frozen(self) -> "RegistrationNetwork":
         """The same function with the region filters computed once and stored."""
-        if not isinstance(self.head, SCFHead):
-            return self
-        head = FrozenSCFHead(self.head.region_filters().detach(), self.head.uniform, self.head.blend)
-        return RegistrationNetwork(self.backbone, head, self.integration_steps)
+        heads = [
+            FrozenSCFHead(head.region_filters().detach(), head.uniform, head.blend)
+            if isinstance(head, SCFHead)
+            else head
+            for head in self.heads
+        ]
+        return RegistrationNetwork(self.backbone, heads, self.integration_steps)
+
+
+def _every(stride: int, volume: Tensor | None) -> Tensor | None:
+    return None if volume is None else volume[..., ::stride, ::stride, ::stride]
 
 
 def build_backbone(settings: Mapping[str, Any]) -> Backbone:
@@ -70,25 +89,30 @@ def build_network(settings: Mapping[str, Any], embedding: Tensor | None = None) 
     """Untrained network of a run.
 
     Args:
-        settings: ``{backbone: {...}, head: null or {hidden_channels, blend, ...}, integration_steps}``.
-        embedding: region vectors ``(N, C1)`` for a run with a head.
+        settings: ``{backbone: {...}, head: null or {kind, hidden_channels, ...}, integration_steps}``.
+        embedding: region vectors ``(N, C1)`` for a run with a text-driven head.
     """
     backbone = build_backbone(settings["backbone"])
-    head = _build_head(settings["head"], backbone.feature_channels, embedding)
-    return RegistrationNetwork(backbone, head, settings["integration_steps"])
+    heads = _build_heads(settings["head"], backbone, embedding)
+    return RegistrationNetwork(backbone, heads, settings["integration_steps"])
 
 
 def build_frozen_network(settings: Mapping[str, Any], n_regions: int) -> RegistrationNetwork:
     """Network of a run whose region filters come from a checkpoint (see `RegistrationNetwork.frozen`)."""
-    backbone = build_backbone(settings["backbone"])
-    small = settings["head"] and {**settings["head"], "hidden_channels": 1}
-    head = _build_head(small, backbone.feature_channels, torch.zeros(n_regions, 1))
-    return RegistrationNetwork(backbone, head, settings["integration_steps"]).frozen()
+    head = settings["head"]
+    if head and head["kind"] == "scf":
+        settings = {**settings, "head": {**head, "hidden_channels": 1}}
+    return build_network(settings, torch.zeros(n_regions, 1)).frozen()
 
 
-def _build_head(settings: Mapping[str, Any] | None, channels: int, embedding: Tensor | None) -> nn.Module:
+def _build_heads(
+    settings: Mapping[str, Any] | None, backbone: Backbone, embedding: Tensor | None
+) -> Sequence[nn.Module]:
     if settings is None:
-        return ConvolutionHead(channels)
+        return backbone.plain_heads()
+    hidden = settings["hidden_channels"]
+    if settings["kind"] == "scp":
+        return [SCPHead(level.channels, hidden, settings["coordinate_stride"]) for level in backbone.levels]
     if embedding is None:
         raise ValueError("a text-driven head needs region embeddings")
-    return SCFHead(channels, embedding, settings["hidden_channels"], settings["blend"])
+    return [SCFHead(level.channels, embedding, hidden, settings["blend"]) for level in backbone.levels]

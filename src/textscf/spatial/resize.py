@@ -1,4 +1,4 @@
-"""Displacement fields on another grid."""
+"""Displacement fields and images on another grid."""
 
 from collections.abc import Sequence
 
@@ -19,3 +19,8 @@ def resize_displacement(displacement: Tensor, shape: Sequence[int]) -> Tensor:
     )
     resized = functional.interpolate(displacement, size=tuple(shape), mode="trilinear", align_corners=False)
     return resized * ratio.view(1, 3, 1, 1, 1)
+
+
+def halve(image: Tensor) -> Tensor:
+    """Mean over 3x3x3 voxels around every second one: ``(B, C, H, W, D)`` to ``(B, C, ceil(H / 2), ...)``."""
+    return functional.avg_pool3d(image, 3, stride=2, padding=1, count_include_pad=False)

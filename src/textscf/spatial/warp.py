@@ -17,14 +17,14 @@ def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros") -> T
     """Pull `moving` back through a displacement field with trilinear interpolation.
 
     Args:
-        moving: ``(B, C, H, W, D)``.
-        displacement: ``(B, 3, H, W, D)`` in voxels, components in axis order.
+        moving: ``(B, C, H', W', D')``, usually of the field's size; otherwise the corners of both grids coincide.
+        displacement: ``(B, 3, H, W, D)`` in voxels of its grid, components in axis order.
         padding_mode: what lies outside the volume, ``zeros`` or ``border``.
 
     Returns:
         ``(B, C, H, W, D)`` with ``warped(x) = moving(x + u(x))``.
     """
-    shape = moving.shape[2:]
+    shape = displacement.shape[2:]
     position = displacement + identity_grid(shape, displacement.device, displacement.dtype)
     scale = torch.tensor([2 / max(n - 1, 1) for n in shape], device=position.device, dtype=position.dtype)
     normalised = position.movedim(1, -1) * scale - 1

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from textscf.losses import SIMILARITIES, SoftDice, smoothness
 from textscf.models import RegistrationNetwork
-from textscf.spatial import warp
+from textscf.spatial import halve, warp
 from textscf.training.volumes import Scan
 
 TERMS = ("loss", "similarity", "dice_loss", "smoothness")
@@ -16,6 +16,9 @@ TERMS = ("loss", "similarity", "dice_loss", "smoothness")
 
 class Objective:
     """``similarity + w_dice * dice + lambda * smoothness`` of one pair.
+
+    In a training stage whose field lies on a coarser grid, the loss is taken there: the fixed image is averaged down,
+    the moving image is sampled at the field's positions, and every second (or fourth) label is compared.
 
     Args:
         settings: ``{similarity: name, dice: w_dice, smoothness: lambda}``.
@@ -30,9 +33,15 @@ class Objective:
 
     def __call__(self, network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:
         """Values ``(4,)`` in the order of `TERMS`; the first is to be minimised, the others are unweighted."""
-        displacement = network(moving.image, fixed.image, fixed.regions, fixed.confidence)
-        similarity = self._similarity(fixed.image, warp(moving.image, displacement))
-        dice = self._dice(fixed.labels, moving.labels, displacement)
+        stride = network.backbone.strides[network.backbone.stage]
+        predict = network if stride == 1 else network.native
+        displacement = predict(moving.image, fixed.image, fixed.regions, fixed.confidence)
+        target = fixed.image
+        for _ in range(stride.bit_length() - 1):
+            target = halve(target)
+        fixed_labels, moving_labels = (scan.labels[..., ::stride, ::stride, ::stride] for scan in (fixed, moving))
+        similarity = self._similarity(target, warp(moving.image, displacement), stride)
+        dice = self._dice(fixed_labels, moving_labels, displacement)
         rough = smoothness(displacement)
         loss = similarity + self._dice_weight * dice + self._smoothness_weight * rough
         return torch.stack((loss, similarity.detach(), dice.detach(), rough.detach()))

@@ -16,7 +16,7 @@ from textscf.progress import progress_bar
 from textscf.training.history import History
 from textscf.training.objective import TERMS, Objective
 from textscf.training.pairs import PairSchedule
-from textscf.training.schedule import polynomial
+from textscf.training.schedule import polynomial, training_stages
 from textscf.training.volumes import VolumeStore
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,11 @@ class Trainer:
         self._validate, self._settings, self._fingerprint = validate, settings, fingerprint
         self._last, self._best = folder / "last.pt", folder / "best.pt"
         self._device = next(network.parameters()).device
-        self._total = settings["epochs"] * pairs.steps_per_epoch
-        self._optimizer = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"], fused=True)
+        self._stages = training_stages(
+            settings["stages"], len(network.backbone.strides), settings["epochs"], pairs.steps_per_epoch
+        )
+        self._total = self._stages[-1].end
+        self._optimizer = self._new_optimizer()
         self._history = History(folder)
         self._sums = torch.zeros(len(TERMS), device=self._device)
         self._first_bad = torch.full((), -1, device=self._device, dtype=torch.int64)
@@ -100,9 +103,17 @@ class Trainer:
             "best_validation_dice": self._best_dice,
         }
 
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self._network.parameters(), lr=self._settings["learning_rate"], fused=True)
+
     def _train_step(self) -> None:
         settings = self._settings
-        rate = polynomial(settings["learning_rate"], self._step, self._total, settings["decay_power"])
+        stage = next(stage for stage in self._stages if self._step < stage.end)
+        self._network.train_stage(stage.index, alone=self._step < stage.thaw)
+        if self._step == stage.first:
+            self._optimizer, self._best_dice = self._new_optimizer(), -1.0
+        length = stage.end - stage.first
+        rate = polynomial(settings["learning_rate"], self._step - stage.first, length, settings["decay_power"])
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         fixed, moving = (self._scans[subject] for subject in self._pairs[self._step])

@@ -1,25 +1,53 @@
 """What every backbone offers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from textscf.errors import InputError
+from textscf.models.heads import ConvolutionHead
 from textscf.models.registry import Registry
+
+Head = Callable[[Tensor], Tensor]
+
+
+class Level(NamedTuple):
+    """Where a backbone asks a head for a field.
+
+    Attributes:
+        channels: feature channels C2 that the head reads.
+        stride: the level's grid is the images' grid divided by this, rounded up.
+    """
+
+    channels: int
+    stride: int
 
 
 class Backbone(nn.Module):
-    """Maps a pair of images to a feature map.
+    """Maps a pair of images to a field; the last step from features to a field is a head's, given to `forward`.
 
     Attributes:
-        feature_channels: number of channels C2 of the features.
-        stride: the features' grid is the images' grid divided by this, rounded up.
+        levels: one for each head that `forward` needs.
+        head_bias: whether the published network's last convolution has a bias.
         minimum_size: shortest edge of a volume, in voxels, that the network can take.
+        strides: of the field that each training stage predicts; a network trained in one go has one stage.
+        stage: the stage in use, an index of `strides`; the last one outside of training.
     """
 
-    feature_channels: int
-    stride: int
+    levels: tuple[Level, ...]
+    head_bias = False
     minimum_size: int
+    strides: tuple[int, ...] = (1,)
+    stage = -1
+
+    def plain_heads(self) -> list[nn.Module]:
+        """The translation-invariant heads of the published network."""
+        return [ConvolutionHead(level.channels, self.head_bias) for level in self.levels]
+
+    def stage_modules(self) -> list[nn.Module]:
+        """What each training stage adds."""
+        return [self]
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """InputError if images of this shape cannot be registered."""
@@ -30,9 +58,21 @@ class Backbone(nn.Module):
                 f"{self.minimum_size}: choose a larger preprocess.shape in the cohort file or another backbone"
             )
 
-    def forward(self, moving: Tensor, fixed: Tensor) -> Tensor:
-        """Features ``(B, C2, ceil(H / stride), ...)`` of two images ``(B, 1, H, W, D)`` in [0, 1]."""
+    def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
+        """A displacement (or velocity) field ``(B, 3, h, w, d)`` in voxels of its own grid, components in axis order.
+
+        Args:
+            moving, fixed: images ``(B, 1, H, W, D)`` in [0, 1].
+            heads: for each of `levels`, features ``(B, C2, h, w, d)`` on its grid to ``(B, 3, h, w, d)`` in the unit
+                that this backbone's publication predicts.
+        """
         raise TypeError(f"{type(self).__name__} is abstract")
+
+
+def voxels(field: Tensor) -> Tensor:
+    """A field ``(B, 3, h, w, d)`` in coordinates in which its grid runs from -1 to 1, in voxels of that grid."""
+    half_extent = field.new_tensor([(n - 1) / 2 for n in field.shape[2:]])
+    return field * half_extent.view(1, 3, 1, 1, 1)
 
 
 BACKBONES: Registry[type[Backbone]] = Registry("backbone")

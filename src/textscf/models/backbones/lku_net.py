@@ -10,14 +10,15 @@ the published softsign (see `textscf.models.heads`).
 """
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
-from textscf.models.backbones.base import BACKBONES, Backbone
-from textscf.models.convolution import Conv3d
+from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.blocks import Up, convolution, initialise
 
 
 class LargeKernelBlock(nn.Module):
@@ -53,28 +54,9 @@ class LargeKernelBlock(nn.Module):
         return self.activation(functional.conv3d(x, kernel, bias, padding=kernel.shape[-1] // 2))
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), nn.PReLU())
-
-
-class _Up(nn.Module):
-    """Transposed convolution, concatenation with the skip, two convolutions."""
-
-    def __init__(self, inputs: int, skip: int, middle: int, outputs: int) -> None:
-        super().__init__()
-        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), nn.PReLU())
-        self.first = _convolution(inputs + skip, middle)
-        self.second = _convolution(middle, outputs)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        h, w, d = skip.shape[2:]
-        x = torch.cat((self.up(x)[..., :h, :w, :d], skip), dim=1)
-        return self.second(self.first(x))
-
-
 @BACKBONES.register("lku_net")
 class LKUNet(Backbone):
-    """LKU-Net without its last convolution.
+    """LKU-Net.
 
     Args:
         start_channels: N_s, channels of the first level.
@@ -89,36 +71,29 @@ class LKUNet(Backbone):
         if kernel_size < 3 or kernel_size % 2 == 0:
             raise InputError(f"lku_net: kernel_size is {kernel_size}; expected an odd number of at least 3")
         n = start_channels
-        self.feature_channels, self.stride = 2 * n, 1 if full_resolution else 2
-        self.stem = nn.Sequential(_convolution(2, n), _convolution(n, n))
+        self.levels = (Level(2 * n, 1 if full_resolution else 2),)
+        self.stem = nn.Sequential(convolution(2, n), convolution(n, n))
         widths = [n, 2 * n, 4 * n, 8 * n, 8 * n]
         self.down = nn.ModuleList(
-            nn.Sequential(_convolution(a, b, stride=2), LargeKernelBlock(b, kernel_size))
+            nn.Sequential(convolution(a, b, stride=2), LargeKernelBlock(b, kernel_size))
             for a, b in itertools.pairwise(widths)
         )
         ups = [
-            _Up(8 * n, 8 * n, 8 * n, 4 * n),
-            _Up(4 * n, 4 * n, 4 * n, 2 * n),
-            _Up(2 * n, 2 * n, 4 * n, 2 * n),
+            Up(8 * n, 8 * n, 8 * n, 4 * n),
+            Up(4 * n, 4 * n, 4 * n, 2 * n),
+            Up(2 * n, 2 * n, 4 * n, 2 * n),
         ]
         if full_resolution:
-            ups.append(_Up(2 * n, n, 2 * n, 2 * n))
+            ups.append(Up(2 * n, n, 2 * n, 2 * n))
         self.up = nn.ModuleList(ups)
-        self.apply(_initialise)
+        self.apply(initialise)
 
-    def forward(self, moving: Tensor, fixed: Tensor) -> Tensor:
-        """Features ``(B, 2 N_s, ...)``, see `Backbone`."""
+    def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
+        """See `Backbone`; the head predicts coordinates in which the features' grid runs from -1 to 1."""
         levels = [self.stem(torch.cat((moving, fixed), dim=1))]
         for down in self.down:
             levels.append(down(levels[-1]))
         x = levels.pop()
         for up in self.up:
             x = up(x, levels.pop())
-        return x
-
-
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
-        nn.init.kaiming_normal_(module.weight, a=0.25, mode="fan_out" if module.transposed else "fan_in")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        return voxels(heads[0](x).float())

@@ -1,0 +1,115 @@
+"""LapIRN: a Laplacian pyramid of three residual networks, coarse to fine.
+
+Mok and Chung, "Large Deformation Diffeomorphic Image Registration with Laplacian Pyramid Networks", MICCAI 2020.
+
+Each level registers at a quarter, half and the whole of the images' grid: it sees the moving image warped by the field
+of the level below, the fixed image and that field, and predicts a correction of at most 0.4 per component in
+coordinates in which the grid runs from -1 to 1, in the order of the axes (d, w, h) that the published code samples in.
+The displacement variant adds corrections up; the diffeomorphic one adds velocities and integrates at each level. The
+levels are trained one after the other (`training.stages` of a run).
+
+Departures: upsampled features are cut to the skip's size, so that any volume size works; heads start near zero. With a
+text-driven head, each level has its own.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.convolution import Conv3d
+from textscf.spatial import halve, integrate, warp
+
+_RANGE = 0.4
+_RESIDUAL_BLOCKS = 5
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = Conv3d(channels, channels, 3, padding=1, bias=False)
+        self.second = Conv3d(channels, channels, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(functional.leaky_relu(x, 0.2))
+        return functional.leaky_relu(x + self.second(functional.leaky_relu(y, 0.2)), 0.2)
+
+
+class _LevelNetwork(nn.Module):
+    """The network of one level, up to the last convolution of its output."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.encode = nn.Sequential(
+            Conv3d(inputs, channels, 3, padding=1, bias=False),
+            nn.LeakyReLU(0.2),
+            Conv3d(channels, channels, 3, padding=1, bias=False),
+        )
+        self.down = Conv3d(channels, channels, 3, 2, 1, bias=False)
+        self.residual = nn.Sequential(*(_ResidualBlock(channels) for _ in range(_RESIDUAL_BLOCKS)))
+        self.up = nn.ConvTranspose3d(channels, channels, 2, 2, bias=False)
+        self.output = nn.Sequential(Conv3d(2 * channels, channels, 3, padding=1, bias=False), nn.LeakyReLU(0.2))
+
+    def forward(self, x: Tensor, embedding: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Features for the head, and the embedding that the next level adds to its own, on the grid of `x`."""
+        encoded = self.encode(x)
+        deep = self.down(encoded)
+        deep = self.residual(deep if embedding is None else deep + embedding)
+        h, w, d = x.shape[2:]
+        lifted = self.up(deep)[..., :h, :w, :d]
+        return self.output(torch.cat((lifted, encoded), dim=1)), lifted
+
+
+@BACKBONES.register("lapirn")
+class LapIRN(Backbone):
+    """LapIRN on the images' grid.
+
+    Args:
+        start_channels: a quarter of the channels of every level.
+        integration_steps: squarings of the diffeomorphic variant (published: 7); 0 for the displacement variant.
+    """
+
+    minimum_size = 16
+    strides = (4, 2, 1)
+
+    def __init__(self, start_channels: int, integration_steps: int = 0) -> None:
+        super().__init__()
+        channels = 4 * start_channels
+        self.integration_steps = integration_steps
+        self.pyramid = nn.ModuleList(_LevelNetwork(inputs, channels) for inputs in (2, 5, 5))
+        self.levels = tuple(Level(channels, stride) for stride in self.strides)
+
+    def stage_modules(self) -> list[nn.Module]:
+        """See `Backbone`."""
+        return list(self.pyramid)
+
+    def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
+        """See `Backbone`; heads predict what is softsigned and scaled to the published range and order."""
+        halves = halve(moving), halve(fixed)
+        coarsest, *finer = (tuple(map(halve, halves)), halves, (moving, fixed))[: self.stage % len(self.strides) + 1]
+        features, embedding = self.pyramid[0](torch.cat(coarsest, dim=1), None)
+        velocity = _correction(heads[0](features))
+        for network, head, images in zip(self.pyramid[1:], heads[1:], finer, strict=False):
+            below = _lift(self._displacement(velocity), images[1])
+            velocity = _lift(velocity, images[1])
+            warped = warp(images[0], voxels(below.flip(1)), padding_mode="border")
+            features, embedding = network(torch.cat((warped, images[1], velocity), dim=1), embedding)
+            velocity = velocity + _correction(head(features))
+        return voxels(self._displacement(velocity).flip(1))
+
+    def _displacement(self, velocity: Tensor) -> Tensor:
+        """The displacement of a velocity, both in the published unit and order."""
+        if self.integration_steps == 0:
+            return velocity
+        unit = voxels(torch.ones_like(velocity[:1]))
+        return (integrate(velocity.flip(1) * unit, self.integration_steps) / unit).flip(1)
+
+
+def _correction(prediction: Tensor) -> Tensor:
+    return _RANGE * functional.softsign(prediction.float())
+
+
+def _lift(field: Tensor, reference: Tensor) -> Tensor:
+    return functional.interpolate(field, size=reference.shape[2:], mode="trilinear", align_corners=False)

@@ -1,0 +1,61 @@
+"""VoxelMorph-2: a plain U-Net.
+
+Balakrishnan et al., "VoxelMorph: A Learning Framework for Deformable Medical Image Registration", IEEE TMI 2019; its
+larger variant, encoder 16, 32, 32, 32 with strided convolutions, decoder 32, 32, 32, 32, 32, 16, 16.
+
+Departures: upsampled features are cut to the skip's size, so that any volume size works; the head predicts coordinates
+in which the grid runs from -1 to 1, as all heads here do, where the published one predicts voxels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.convolution import Conv3d
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(0.2))
+
+
+@BACKBONES.register("voxelmorph")
+class VoxelMorph(Backbone):
+    """VoxelMorph on the images' grid.
+
+    Args:
+        encoder: channels of the encoder's levels, each half the size of the one before.
+        decoder: channels of as many decoder levels, then of the convolutions at full size, at least one.
+    """
+
+    head_bias = True
+    minimum_size = 16
+
+    def __init__(
+        self,
+        encoder: Sequence[int] = (16, 32, 32, 32),
+        decoder: Sequence[int] = (32, 32, 32, 32, 32, 16, 16),
+    ) -> None:
+        super().__init__()
+        ups, final = decoder[: len(encoder)], decoder[len(encoder) :]
+        skips = [2, *encoder[:-1]][::-1]
+        self.encoder = nn.ModuleList(_convolution(a, b, stride=2) for a, b in zip([2, *encoder], encoder, strict=False))
+        inputs = [encoder[-1], *(a + b for a, b in zip(ups, skips, strict=True))]
+        self.decoder = nn.ModuleList(_convolution(a, b) for a, b in zip(inputs, ups, strict=False))
+        self.final = nn.Sequential(*(_convolution(a, b) for a, b in zip([inputs[-1], *final], final, strict=False)))
+        self.levels = (Level(final[-1], 1),)
+
+    def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
+        """See `Backbone`; the head predicts coordinates in which the grid runs from -1 to 1."""
+        levels = [torch.cat((moving, fixed), dim=1)]
+        for encode in self.encoder:
+            levels.append(encode(levels[-1]))
+        x = levels.pop()
+        for decode in self.decoder:
+            skip = levels.pop()
+            h, w, d = skip.shape[2:]
+            upsampled = functional.interpolate(decode(x), scale_factor=2.0, mode="nearest")[..., :h, :w, :d]
+            x = torch.cat((upsampled, skip), dim=1)
+        return voxels(heads[0](self.final(x)).float())

@@ -1,0 +1,43 @@
+"""Blocks that LKU-Net and Fourier-Net, U-Nets by the same authors, are made of."""
+
+import torch
+from torch import Tensor, nn
+
+from textscf.models.convolution import Conv3d
+
+
+def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3x3 convolution and its PReLU."""
+    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), nn.PReLU())
+
+
+class Up(nn.Module):
+    """Transposed convolution, concatenation with the skip, two convolutions.
+
+    The upsampled features are cut to the skip's size.
+
+    Args:
+        inputs: channels of what is upsampled.
+        skip: channels of the skip.
+        middle, outputs: channels after each of the two convolutions.
+    """
+
+    def __init__(self, inputs: int, skip: int, middle: int, outputs: int) -> None:
+        super().__init__()
+        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), nn.PReLU())
+        self.first = convolution(inputs + skip, middle)
+        self.second = convolution(middle, outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """``(B, inputs, ceil(H / 2), ...)`` and ``(B, skip, H, W, D)`` to ``(B, outputs, H, W, D)``."""
+        h, w, d = skip.shape[2:]
+        x = torch.cat((self.up(x)[..., :h, :w, :d], skip), dim=1)
+        return self.second(self.first(x))
+
+
+def initialise(module: nn.Module) -> None:
+    """He's initialisation for convolutions that a PReLU follows; for `torch.nn.Module.apply`."""
+    if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+        nn.init.kaiming_normal_(module.weight, a=0.25, mode="fan_out" if module.transposed else "fan_in")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,99 @@
+"""What holds for every backbone: the defaults build, every head works on it, and it learns a real pair."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from textscf.config.catalogue import Catalogue
+from textscf.io import read_image, read_labels
+from textscf.metrics.overlap import confusion_counts, dice_scores
+from textscf.metrics.warping import warp_labels
+from textscf.models import build_network
+from textscf.models.backbones import BACKBONES
+from textscf.models.network import build_frozen_network
+from textscf.training.objective import Objective
+from textscf.training.validation import predict
+from textscf.training.volumes import Scan
+
+SMALL: dict[str, dict[str, Any]] = {
+    "lku_net": {"start_channels": 4},
+    "voxelmorph": {"encoder": [8, 8, 8, 8], "decoder": [8, 8, 8, 8, 8, 8]},
+    "lapirn": {"start_channels": 2},
+}
+HEADS: dict[str, dict[str, Any] | None] = {
+    "plain": None,
+    "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
+    "scp": {"kind": "scp", "hidden_channels": 8, "coordinate_stride": 4},
+}
+
+
+def settings_of(name: str, head: str) -> dict[str, Any]:
+    return {"backbone": {"name": name, **SMALL[name]}, "head": HEADS[head], "integration_steps": 0}
+
+
+def test_every_backbone_has_small_settings_here_and_defaults_in_the_configuration(root: Path) -> None:
+    defaults = Catalogue(root / "config").run_defaults["backbones"]
+    assert set(SMALL) == set(BACKBONES.names()) == set(defaults)
+    for name, arguments in defaults.items():
+        with torch.device("meta"):
+            BACKBONES[name](**arguments)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("name", SMALL)
+def test_frozen_network_of_any_size(name: str, head: str) -> None:
+    torch.manual_seed(0)
+    settings = settings_of(name, head)
+    network = build_network(settings, torch.randn(5, 6)).eval()
+    for parameter in network.heads.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    frozen = build_frozen_network(settings, n_regions=5).eval()
+    frozen.load_state_dict(network.frozen().state_dict())
+    shape = (1, 1, 33, 37, 42)
+    inputs = (torch.rand(shape), torch.rand(shape), torch.randint(0, 5, shape), torch.rand(shape))
+    with torch.no_grad():
+        field = network(*inputs)
+        assert field.shape == (1, 3, *shape[2:])
+        assert field.abs().max() > 1e-3
+        torch.testing.assert_close(frozen(*inputs), field)
+
+
+@pytest.fixture(scope="module")
+def real_pair(shared: Path) -> tuple[Scan, Scan]:
+    """Two hippocampi, cropped to their middle."""
+    scans = []
+    folder = shared / "data" / "Task04_Hippocampus"
+    for path in sorted((folder / "labelsTr").glob("hippocampus_*.nii.gz"))[:2]:
+        image = read_image(folder / "imagesTr" / path.name).data
+        labels = read_labels(path).data
+        middle = tuple(slice((n - 32) // 2, (n - 32) // 2 + 32) for n in image.shape)
+        volume = torch.from_numpy(np.ascontiguousarray(image[middle] / image.max()))[None, None].float()
+        label = torch.from_numpy(np.ascontiguousarray(labels[middle]).astype(np.uint8))[None, None]
+        scans.append(Scan(volume, label, label, torch.ones_like(volume)))
+    return scans[0], scans[1]
+
+
+def dice(fixed: Scan, moving: Scan, displacement: np.ndarray) -> float:
+    warped = warp_labels(moving.labels[0, 0].numpy(), displacement)
+    return float(dice_scores(confusion_counts(fixed.labels[0, 0].numpy(), warped, 3))[1:].mean())
+
+
+@pytest.mark.parametrize("head", ["plain", "scf"])
+@pytest.mark.parametrize("name", SMALL)
+def test_it_overfits_one_real_pair(name: str, head: str, real_pair: tuple[Scan, Scan]) -> None:
+    torch.manual_seed(0)
+    fixed, moving = real_pair
+    network = build_network(settings_of(name, head), torch.randn(3, 6))
+    objective = Objective({"similarity": "mse", "dice": 1.0, "smoothness": 0.02}, 3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        objective(network, fixed, moving)[0].backward()
+        optimizer.step()
+    network.eval()
+    before = dice(fixed, moving, np.zeros((32, 32, 32, 3), np.float32))
+    after = dice(fixed, moving, predict(network, fixed, moving))
+    assert after > before + 0.3 * (1 - before), (before, after)

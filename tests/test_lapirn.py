@@ -1,0 +1,91 @@
+"""LapIRN: published counts, order and unit of its fields, stages, and the diffeomorphic variant."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.fields import constant_head, shifted_pair
+from textscf.complexity import multi_adds, parameters
+from textscf.models import RegistrationNetwork, build_network
+from textscf.models.backbones.lapirn import LapIRN
+from textscf.spatial import integrate, warp
+
+
+def network_of(steps: int = 0, channels: int = 2, head: dict | None = None) -> RegistrationNetwork:
+    backbone = {"name": "lapirn", "start_channels": channels, "integration_steps": steps}
+    return build_network({"backbone": backbone, "head": head, "integration_steps": 0}, torch.randn(5, 6))
+
+
+def zero(features: Tensor) -> Tensor:
+    return features[:, :3] * 0
+
+
+@pytest.mark.parametrize(("channels", "count", "giga"), [(32, 19_045_248, 2219.3), (7, 923_748, 111.5)])
+def test_counts_of_the_published_network(channels: int, count: int, giga: float) -> None:
+    """Of the authors' three-level displacement network at 96x80x128."""
+    network = network_of(channels=channels)
+    assert parameters(network) == count
+    assert round(multi_adds(network, (96, 80, 128)) / 1e9, 1) == giga
+
+
+def bounded(axis: int, voxels: float, size: int) -> Callable[[Tensor], Tensor]:
+    """A head whose value the published softsign and range turn into a shift along `axis`, in reversed order."""
+    y = 2 * voxels / (size - 1) / 0.4
+    return constant_head([y / (1 - y) * (component == 2 - axis) for component in range(3)])
+
+
+@pytest.mark.parametrize("steps", [0, 7])
+@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_shift_by_any_level_is_recovered(axis: int, level: int, steps: int) -> None:
+    shape = (23, 27, 35)
+    fixed, moving, inside = shifted_pair(shape, axis, 3)
+    heads = [zero, zero, zero]
+    heads[level] = bounded(axis, 3, shape[axis])
+    field = LapIRN(2, steps)(moving, fixed, heads)
+    assert field.shape == (1, 3, *shape)
+    torch.testing.assert_close(warp(moving, field)[inside], fixed[inside], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("stage", "shape"), [(0, (5, 6, 8)), (1, (9, 12, 15)), (2, (17, 23, 30))])
+def test_each_stage_predicts_on_its_own_grid(stage: int, shape: tuple[int, ...]) -> None:
+    network = network_of()
+    image = torch.rand(1, 1, 17, 23, 30)
+    network.train_stage(stage, alone=False)
+    assert network.native(image, image).shape == (1, 3, *shape)
+    assert network(image, image).shape == (1, 3, 17, 23, 30)
+
+
+def test_a_frozen_stage_trains_alone() -> None:
+    network = network_of(head={"kind": "scf", "hidden_channels": 4, "blend": "convex"})
+    for parameter in network.heads.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    image, regions = torch.rand(2, 1, 1, 20, 20, 20), torch.randint(0, 5, (1, 1, 20, 20, 20))
+
+    def trained() -> set[str]:
+        network.zero_grad(set_to_none=True)
+        network(*image, regions, torch.rand(1, 1, 20, 20, 20)).square().sum().backward()
+        names = [name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0]
+        return {".".join(name.split(".")[:3]) for name in names}
+
+    pyramid = [f"backbone.pyramid.{k}" for k in range(3)]
+    heads = [{f"heads.{k}.filters", f"heads.{k}.uniform"} for k in range(3)]
+    network.train_stage(1, alone=True)
+    assert trained() == {pyramid[1], *heads[1]}
+    network.train_stage(1, alone=False)
+    assert trained() == {*pyramid[:2], *heads[0], *heads[1]}
+    network.train_stage(2, alone=False)
+    assert trained() == {*pyramid, *heads[0], *heads[1], *heads[2]}
+
+
+def test_the_diffeomorphic_variant_integrates_the_summed_velocities() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(2, 1, 1, 16, 20, 24)
+    displacement, diffeomorphic = LapIRN(2, 0), LapIRN(2, 5)
+    diffeomorphic.load_state_dict(displacement.state_dict())
+    heads = [zero, zero, lambda features: 0.3 * torch.tanh(features[:, :3])]
+    plain, integrated = (network(*images, heads) for network in (displacement, diffeomorphic))
+    torch.testing.assert_close(integrated, integrate(plain, 5), atol=1e-5, rtol=1e-5)
+    assert (integrated - plain).abs().max() > 1e-4
