@@ -16,6 +16,7 @@ include: "rules/prompts.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/tables.smk"
+include: "rules/complexity.smk"
 include: "rules/figures.smk"
 
 

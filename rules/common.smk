@@ -42,6 +42,11 @@ wildcard_constraints:
     figure=r"[a-z0-9]+",
 
 
+def one_of(names):
+    """Wildcard constraint that these names meet."""
+    return "|".join(names) or "(?!)"
+
+
 def cohort_file(pattern):
     """Input function for a file of the cohort that a run is about."""
     return lambda wildcards: pattern.format(**study.runs[wildcards.run])

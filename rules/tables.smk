@@ -19,6 +19,8 @@ rule table:
         ),
     log:
         f"{TABLE}/logs/table.log",
+    wildcard_constraints:
+        table=one_of(files.tables("accuracy")),
     conda:
         ENVIRONMENT
     params:
@@ -41,3 +43,4 @@ for _table in study.tables:
 rule tables:
     input:
         expand(f"{TABLE}.csv", table=study.tables),
+        "results/complexity/claim.csv",

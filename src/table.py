@@ -1,4 +1,4 @@
-"""Make one table of a study from the metrics of its runs: CSV, Markdown, LaTeX, HTML, and paired t-tests."""
+"""Make one table of a study from its runs: CSV, Markdown, LaTeX, HTML, and paired t-tests where methods compete."""
 
 import argparse
 from pathlib import Path
@@ -6,13 +6,16 @@ from pathlib import Path
 from textscf.cli import run, setup_logging
 from textscf.results import Results, load_item
 from textscf.tables.files import write_table
+from textscf.tables.kinds import make
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved specification of the table (YAML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
-    parser.add_argument("--reported", type=Path, required=True, help="values that the paper prints (YAML)")
+    parser.add_argument(
+        "--reported", type=Path, default=Path("config/reported.yaml"), help="values that the paper prints (YAML)"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -23,7 +26,7 @@ def main() -> None:
     args = parser.parse_args()
     setup_logging(args.log)
     item = load_item(args.config)
-    write_table(item, Results(args.results, item.study), args.reported, args.out)
+    write_table(make(item, Results(args.results, item.study), args.reported), args.out)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,17 @@ SMALL: dict[str, dict[str, Any]] = {
     "lku_net": {"start_channels": 4},
     "voxelmorph": {"encoder": [8, 8, 8, 8], "decoder": [8, 8, 8, 8, 8, 8]},
     "lapirn": {"start_channels": 2},
+    "transmorph": {"embed_channels": 8, "depths": [2, 1, 1, 1], "attention_heads": [1, 1, 2, 2], "drop_path": 0.0},
+    "tm_tvf": {
+        "embed_channels": 8,
+        "depths": [2, 1, 1, 1],
+        "attention_heads": [1, 1, 2, 2],
+        "drop_path": 0.0,
+        "head_channels": 8,
+        "time_steps": 2,
+    },
+    "fourier_net": {"start_channels": 4},
+    "im2grid": {"start_channels": 4},
 }
 HEADS: dict[str, dict[str, Any] | None] = {
     "plain": None,
@@ -59,6 +70,20 @@ def test_frozen_network_of_any_size(name: str, head: str) -> None:
         assert field.shape == (1, 3, *shape[2:])
         assert field.abs().max() > 1e-3
         torch.testing.assert_close(frozen(*inputs), field)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("name", SMALL)
+def test_gradients_reach_every_parameter(name: str, head: str) -> None:
+    torch.manual_seed(0)
+    network = build_network(settings_of(name, head), torch.randn(5, 6))
+    for parameter in network.heads.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    shape = (1, 1, 64, 64, 64)
+    inputs = (torch.rand(shape), torch.rand(shape), torch.randint(0, 5, shape), torch.rand(shape))
+    network(*inputs).square().sum().backward()
+    without = [name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().sum() == 0]
+    assert without == []
 
 
 @pytest.fixture(scope="module")

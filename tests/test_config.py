@@ -58,7 +58,7 @@ def test_a_run_is_repeated_for_each_seed_and_resolved_over_the_papers_defaults(f
     assert run["network"]["backbone"] == {
         "name": "lku_net", "start_channels": 32, "kernel_size": 5, "full_resolution": False
     }  # fmt: skip
-    assert run["network"]["head"] == {"hidden_channels": 2048, "blend": "convex"}
+    assert run["network"]["head"] == {"kind": "scf", "hidden_channels": 2048, "blend": "convex"}
     assert (run["segmentor"], run["prompts"]) == ("tiny", "minilm")
     assert study.runs["lku_net_seed1"]["network"]["head"] is None
     assert study.runs["lku_net_seed1"]["segmentor"] is None
@@ -86,6 +86,34 @@ def test_backbone_options_override_the_backbones_entry(folder: Path) -> None:
     assert study.runs["textscf_seed1"]["network"]["backbone"]["start_channels"] == 32
 
 
+def test_a_run_inherits_what_the_run_it_is_like_says(folder: Path) -> None:
+    study = load_study(study_with(runs={"lapirn": {"loss": {"dice": 2.0}}}), folder)
+    like, base = study.runs["lapirn_diff_seed1"], study.runs["lapirn_seed1"]
+    assert like["training"] == base["training"]
+    assert len(like["training"]["stages"]) == 3
+    assert like["loss"] == {"similarity": "multi_window_ncc", "dice": 2.0, "smoothness": 3.5}
+    assert like["network"]["backbone"] == {**base["network"]["backbone"], "integration_steps": 7}
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ({"lku_net": {"like": "lapirm"}}, r"runs\.lku_net\.like: 'lapirm': it is not defined; did you mean 'lapirn'?"),
+        ({"lapirn": {"like": "lapirn_diff"}}, r"runs\.lapirn_diff\.like: 'lapirn': it is like this one"),
+    ],
+)
+def test_a_run_like_nothing_or_like_itself_is_refused(folder: Path, runs: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_study(study_with(runs=runs), folder)
+
+
+def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> None:
+    changes = {"head": {"kind": "scp", "segmentor": "nobody", "prompts": "nothing"}}
+    run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf_seed1"]
+    assert run["network"]["head"] == {"kind": "scp", "hidden_channels": 2048, "coordinate_stride": 8}
+    assert (run["segmentor"], run["prompts"]) == (None, None)
+
+
 def test_another_study_has_no_trace_of_the_default_one(root: Path) -> None:
     demo, other = (load_study(read_yaml(root / f"config/{n}.yaml"), root / "config") for n in ("demo", "hippocampus"))
     assert not set(demo.cohorts.values()) & set(other.cohorts.values())
@@ -105,7 +133,7 @@ def test_owners_of_settings_files(folder: Path) -> None:
     study = load_study(STUDY, folder)
     assert study.settings("cohorts/hippocampus_mr/segmentations/ground_truth") == {"source": "ground_truth"}
     assert study.settings("cohorts/hippocampus_mr/prompts/minilm")["modality"] == "magnetic resonance imaging"
-    assert study.settings("small/tables/table3")["rows"][2]["runs"] == ["textscf_seed1", "textscf_seed2"]
+    assert study.settings("small/tables/table3")["rows"][-1]["runs"] == ["textscf_seed1", "textscf_seed2"]
     assert study.settings("small/figures/figure3")["notices"] == []
     with pytest.raises(InputError, match=r"results/small/runs/nobody/config\.yaml: nothing of this name"):
         study.settings("small/runs/nobody")
@@ -130,10 +158,18 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.segmentor_network("hippocampus_mr", "tiny") == [f"{cohort}/segmentations/tiny/network.pt"]
     assert files.segmentor_network("hippocampus_mr", "ground_truth") == []
     assert files.checkpoints(["initial", "lku_net_seed1"]) == ["results/small/runs/lku_net_seed1/checkpoint.pt"]
-    assert len(files.metrics("table3")) == 2 * 5
+    assert len(files.metrics("table3")) == 2 * (2 + 2 * 9)
     assert files.figure("figure3") == []
-    assert len(files.figure("example")) == 4
+    assert len(files.figure("example")) == 6
     assert files.segmentors() == [("hippocampus_mr", "tiny")]
+    study = load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
+    files = StudyFiles(study)
+    last = study.settings("small/figures/figure7")["rows"][-1]
+    assert last["with_head"]["runs"] == ["textscf_seed1", "textscf_seed2"]
+    both = {f"results/small/runs/{run}_seed1/pairs.csv" for run in ("lku_net", "lapirn_scf")}
+    assert both <= set(files.metrics("figure7"))
+    assert len(files.complexity("complexity")) == 9
+    assert (files.tables("accuracy"), files.tables("complexity")) == (["table3"], ["complexity"])
     assert files.prompt_sets() == [("hippocampus_mr", "minilm")]
 
 
@@ -203,6 +239,18 @@ def test_an_undefined_run_in_a_table_is_named(folder: Path) -> None:
         load_study(STUDY, folder)
 
 
+def test_an_undefined_run_with_head_is_named(folder: Path) -> None:
+    rows = [{"run": "lku_net", "with_head": "textscff", "label": "x"}]
+    edit(folder / "experiments" / "figure7.yaml", figures={"figure7": {"rows": rows}})
+    with pytest.raises(InputError, match=r"figures\.figure7: run 'textscff' is not defined; did you mean 'textscf'"):
+        load_study(study_with(experiments=["table3", "figure7"]), folder)
+
+
+def test_a_study_may_not_take_a_folder_of_the_results(folder: Path) -> None:
+    with pytest.raises(InputError, match="study: found 'complexity', a folder of results/"):
+        load_study(study_with(study="complexity"), folder)
+
+
 @pytest.mark.parametrize("name", ["a b", "../x", "a;b", "-x"])
 def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None:
     edit(folder / "experiments" / "table3.yaml", runs={name: {}})
@@ -218,6 +266,13 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
         ("cohorts", "hippocampus_mr", {"source": {"archive": {"checksum": "abc"}}}, "source"),
         ("anatomies", "hippocampus", {"structures": [{"label": 0}]}, "structures.0"),
         ("prompts", "minilm", {"encoder": "clip"}, "encoder: found 'clip'"),
+        ("experiments", "complexity", {"tables": {"complexity": {"convention": "paper"}}}, "unknown key 'convention'"),
+        (
+            "experiments",
+            "figure7",
+            {"figures": {"figure7": {"rows": [{"run": "lku_net", "label": "x"}]}}},
+            "key 'with_head' is missing",
+        ),
     ],
 )
 def test_mistakes_in_other_files_are_named(
@@ -225,6 +280,6 @@ def test_mistakes_in_other_files_are_named(
 ) -> None:
     edit(folder / kind / f"{file}.yaml", **changes)
     with pytest.raises(InputError) as error:
-        load_study(STUDY, folder)
+        load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
     assert f"{file}.yaml" in str(error.value)
     assert message in str(error.value)

@@ -19,9 +19,8 @@ SHIFTS = {"lku_net_seed1": (0.0, 0.0, 0.0), "textscf_seed1": (3.0, -1.0, 2.0)}
 class FakeRegistrar:
     """Shifts every scan of `cohort` by the voxels that `SHIFTS` has for the run of the checkpoint."""
 
-    def __init__(self, checkpoint, cohort, device):
+    def __init__(self, checkpoint, cohort):
         assert checkpoint.name == "checkpoint.pt"
-        assert device.type == "cpu"
         self.shift, self.shape = SHIFTS[checkpoint.parent.name], cohort.shape
 
     def displacement(self, fixed, moving):
@@ -34,7 +33,13 @@ def _spec(**changes):
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(example, "Registrar", FakeRegistrar)
+    monkeypatch.setattr(
+        example,
+        "registrar_of",
+        lambda settings, cohort, checkpoint, device: (
+            None if settings["method"] == "initial" else FakeRegistrar(checkpoint, cohort)
+        ),
+    )
     make_cohort(tmp_path / "cohorts/toy_cohort")
     spec = figure_spec()
     write_runs(tmp_path, spec, ["left blob", "right blob"], subjects=3)

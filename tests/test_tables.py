@@ -13,10 +13,12 @@ from tests.result_files import table_spec, write_runs
 from textscf.errors import InputError
 from textscf.io import read_yaml, write_yaml
 from textscf.results import Results, load_item
+from textscf.tables.accuracy import significance
 from textscf.tables.comparison import compare
 from textscf.tables.display import display
-from textscf.tables.files import significance, write_table
+from textscf.tables.files import write_table
 from textscf.tables.formats import to_html, to_latex, to_markdown
+from textscf.tables.kinds import KINDS, make
 
 
 @pytest.fixture(scope="module")
@@ -264,14 +266,14 @@ def test_the_tests_are_those_of_scipy_on_seed_means(results, tmp_path):
 
 
 def test_without_a_reference_the_file_of_tests_has_only_its_header(results, reported, tmp_path):
-    write_table(_item(tmp_path, reference=None), results, reported, tmp_path / "table3.csv")
+    write_table(make(_item(tmp_path, reference=None), results, reported), tmp_path / "table3.csv")
     tests = pd.read_csv(tmp_path / "table3_tests.csv")
     assert tests.empty
     assert {"method", "p_holm", "effect_size"} <= set(tests.columns)
 
 
 def test_the_script_writes_what_another_process_would(root, results, reported, tmp_path):
-    write_table(_item(tmp_path), results, reported, tmp_path / "here/table3.csv")
+    write_table(make(_item(tmp_path), results, reported), tmp_path / "here/table3.csv")
     out = tmp_path / "there/table3.csv"
     command = [sys.executable, root / "src/table.py", "--config", tmp_path / "item.yaml", "--out", out]
     command += ["--results", results.folder, "--reported", reported, "--log", tmp_path / "table.log"]
@@ -290,5 +292,10 @@ def test_nothing_is_written_when_a_run_is_incomplete(reported, tmp_path):
     write_runs(tmp_path, table_spec(), subjects=3)
     (tmp_path / "toy/runs/textscf_seed2/pairs.csv").unlink()
     with pytest.raises(InputError, match=r"pairs\.csv"):
-        write_table(_item(tmp_path), Results(tmp_path, "toy"), reported, tmp_path / "tables/table3.csv")
+        write_table(make(_item(tmp_path), Results(tmp_path, "toy"), reported), tmp_path / "tables/table3.csv")
     assert not (tmp_path / "tables").exists()
+
+
+def test_an_unknown_kind_is_refused(results, reported, tmp_path):
+    with pytest.raises(InputError, match=f"table3: unknown table kind 'pie'; expected one of {', '.join(KINDS)}"):
+        make(_item(tmp_path, kind="pie"), results, reported)

@@ -21,17 +21,27 @@ STUDY: dict[str, Any] = {
     "study": "small",
     "title": "A small study",
     "cohorts": {"primary": "simulated_abdomen"},
-    "experiments": ["table3", "table5"],
+    "experiments": ["table3", "table5", "figure7", "complexity"],
     "defaults": {
-        "backbones": {"lku_net": {"start_channels": 2}},
+        "backbones": {"lku_net": {"start_channels": 2}, "lapirn": {"start_channels": 1}},
         "head": {"segmentor": "tiny", "prompts": "one_hot", "hidden_channels": 4},
-        "training": {"epochs": 1, "steps_per_epoch": 2},
+        "training": {"epochs": 4, "steps_per_epoch": 1},
     },
 }
+RUNS = {"initial", "syn", "lku_net", "lapirn", "textscf", "textscf_ground_truth"}
 
 
 def edit(path: Path, **changes: Any) -> None:
     path.write_text(yaml.safe_dump(merge(read_yaml(path), changes)))
+
+
+def keep(path: Path, runs: set[str]) -> None:
+    """Leave out of an experiment what is not about `runs`."""
+    experiment = read_yaml(path)
+    experiment["runs"] = {name: run for name, run in experiment.get("runs", {}).items() if name in runs}
+    for item in (*experiment.get("tables", {}).values(), *experiment.get("figures", {}).values()):
+        item["rows"] = [row for row in item["rows"] if {row["run"], row.get("with_head", row["run"])} <= runs]
+    path.write_text(yaml.safe_dump(experiment))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +52,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
         shutil.copytree(root / name, copy / name)
     shutil.copy(root / "Snakefile", copy)
     edit(copy / "config/cohorts/simulated_abdomen.yaml", **COHORT)
+    for experiment in STUDY["experiments"]:
+        keep(copy / f"config/experiments/{experiment}.yaml", RUNS)
     (copy / "config/small.yaml").write_text(yaml.safe_dump(STUDY))
     return copy
 
@@ -73,9 +85,12 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
     made = [
         *(cohort / f"segmentations/{s}/accuracy_by_split.csv" for s in ("tiny", "ground_truth")),
         cohort / "prompts/one_hot/similarity.pdf",
-        *(study / f"runs/{r}/{f}" for r in ("lku_net", "textscf") for f in ("checkpoint.pt", "metrics.csv")),
+        *(study / f"runs/{r}/{f}" for r in ("lku_net", "lapirn", "textscf") for f in ("checkpoint.pt", "metrics.csv")),
+        study / "runs/syn/metrics.csv",
         *(study / f"tables/table3{suffix}" for suffix in (".csv", ".md", ".tex", ".html", "_tests.csv")),
-        *(study / f"figures/{name}.{suffix}" for name in ("figure3", "example") for suffix in ("pdf", "png", "txt")),
+        *(study / f"tables/complexity{suffix}" for suffix in (".csv", ".md", ".tex", ".html")),
+        finished / "complexity/claim.csv",
+        *(study / f"figures/{n}.{kind}" for n in ("figure3", "figure7", "example") for kind in ("pdf", "png", "txt")),
     ]  # fmt: skip
     assert [str(path) for path in made if not path.is_file()] == []
     assert len(list((cohort / "images").iterdir())) == len(list((cohort / "labels").iterdir())) == 8
@@ -105,7 +120,10 @@ def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: P
     changed = snakemake(project, "--dry-run", "--config", "runs={textscf: {loss: {smoothness: 0.3}}}")
     counts = jobs(changed)
     counts.pop("total")
-    expected = {"settings": 1, "train": 1, "evaluate": 1, "table": 2, "figure": 2, "all": 1}
+    expected = {
+        "settings": 1, "train": 1, "evaluate": 1, "table": 2, "figure": 3, "run_complexity": 1, "complexity_table": 1,
+        "all": 1,
+    }  # fmt: skip
     assert counts == expected
 
 

@@ -2,12 +2,12 @@
 
 Convention: a multi-add is one multiplication with a weight of a convolution, transposed convolution or linear layer, or
 with a filter of a spatially covariant head. Activations, biases, normalisation, resizing, warping and Fourier
-transforms count nothing; matrix products of activations with each other, as in attention, are counted on their own. A
-transposed convolution reads each input voxel once per weight, so its count is input voxels times weights.
+transforms count nothing; products of activations with each other in attention are counted on their own. A transposed
+convolution reads each input voxel once per weight, so its count is input voxels times weights.
 
 Networks count as published, not as computed here: large-kernel blocks branch by branch, although one convolution
 computes them; a spatially covariant head with the one filter of each voxel's region (paper, eq. (3)), although it is
-quicker to project on the filters of all regions and pick.
+quicker to project on the filters of all regions and pick. Only the padding of attention windows counts as it is here.
 """
 
 import copy
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from textscf.models import RegistrationNetwork, build_network
+from textscf.models.backbones.im2grid import CoordinateTranslator
 from textscf.models.backbones.lku_net import LargeKernelBlock
 from textscf.models.heads import FrozenSCFHead, SCFHead, SCPHead
 
@@ -33,7 +34,7 @@ class Complexity:
     Attributes:
         parameters: trained values; frozen filters count, as they are stored.
         multi_adds: of one forward pass for a pair of volumes, with weights.
-        attention_multi_adds: of activations with each other in matrix products.
+        attention_multi_adds: of activations with each other in attention.
     """
 
     parameters: int
@@ -64,20 +65,22 @@ def complexity(network: RegistrationNetwork, shape: Sequence[int]) -> Complexity
     network.backbone.check_shape(shape)
     size = parameters(network)
     network = copy.deepcopy(network).to("meta").eval()
+    products: list[int] = []
+    similarities: list[int] = []
     for module in network.modules():
         if isinstance(module, LargeKernelBlock):
             module.forward = module.branches  # type: ignore[method-assign]
-    products: list[int] = []
-    for head in network.heads:
-        if isinstance(head, (SCFHead, FrozenSCFHead, SCPHead)):
-            head.register_forward_hook(lambda _, inputs, field: products.append(_filter_products(inputs[0], field)))
+        elif isinstance(module, (SCFHead, FrozenSCFHead, SCPHead)):
+            module.register_forward_hook(lambda _, inputs, field: products.append(field.numel() * inputs[0].shape[1]))
+        elif isinstance(module, CoordinateTranslator):
+            module.register_forward_hook(lambda module, _, out: similarities.append(out.numel() * len(module.bias)))
     image = torch.zeros(1, 1, *shape, device="meta")
     regions = torch.zeros(1, 1, *shape, device="meta", dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(image, image, regions, image)
     weights, others = _split(counter, "Global")
     in_heads = sum(_split(counter, f"RegistrationNetwork.heads.{k}")[1] for k in range(len(network.heads)))
-    return Complexity(size, weights + sum(products), others - in_heads)
+    return Complexity(size, weights + sum(products), others - in_heads + sum(similarities))
 
 
 def multi_adds(network: RegistrationNetwork, shape: Sequence[int]) -> int:
@@ -89,11 +92,6 @@ def parameters(network: nn.Module) -> int:
     """See `Complexity`."""
     stored = [module.stored for module in network.modules() if isinstance(module, FrozenSCFHead)]
     return sum(p.numel() for p in [*network.parameters(), *stored])
-
-
-def _filter_products(features: Tensor, field: Tensor) -> int:
-    """Multiplications of each voxel's C2 features with one filter per component of the field."""
-    return field.numel() * features.shape[1]
 
 
 def _split(counter: FlopCounterMode, module: str) -> tuple[int, int]:

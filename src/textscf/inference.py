@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ class Registrar:
         cohort: prepared cohort the pairs come from.
         device: where to compute.
     """
+
+    in_workers: ClassVar[bool] = False
 
     def __init__(self, checkpoint: Path, cohort: Cohort, device: torch.device) -> None:
         trained = load_checkpoint(checkpoint, device)

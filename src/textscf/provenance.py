@@ -14,6 +14,7 @@ _PACKAGES = (
     "numpy",
     "scipy",
     "nibabel",
+    "antspyx",
     "open_clip_torch",
     "sentence-transformers",
     "snakemake",

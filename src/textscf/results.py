@@ -30,6 +30,7 @@ class Row:
         runs: ids of the concrete runs, one per seed.
         segmentor: where the region masks come from; None for a method without them.
         reported: the method's name in the table of the paper.
+        with_head: the same method with the text-driven head, for figures that compare the two.
     """
 
     run: str
@@ -37,6 +38,7 @@ class Row:
     runs: list[str]
     segmentor: str | None = None
     reported: str | None = None
+    with_head: "Row | None" = None
 
     @property
     def sees_fixed_labels(self) -> bool:
@@ -76,11 +78,16 @@ class Item:
 def load_item(path: Path) -> Item:
     """Read the resolved `config.yaml` of a table or figure; InputError if it is not one."""
     content = fill(Item, read_yaml(path), path)
-    rows = [fill(Row, row, f"{path}: rows[{n}]") for n, row in enumerate(content.rows)]
+    rows = [_row(row, f"{path}: rows[{n}]") for n, row in enumerate(content.rows)]
     item = dataclasses.replace(content, rows=rows)
     if item.reference and not item.reference_row:
         raise InputError(f"{path}: reference '{item.reference}' is not the run of a row")
     return item
+
+
+def _row(content: Any, source: str) -> Row:
+    row = fill(Row, content, source)
+    return dataclasses.replace(row, with_head=_row(row.with_head, source)) if row.with_head else row
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,10 @@ class Results:
     def is_initial(self, row: Row) -> bool:
         """Whether the row stands for no registration."""
         return self.settings(row.runs[0])["method"] == "initial"
+
+    def is_trained(self, row: Row) -> bool:
+        """Whether the row stands for a trained network."""
+        return self.settings(row.runs[0])["method"] == "learned"
 
     def metrics(self, row: Row) -> list[pd.DataFrame]:
         """`metrics.csv` of each seed: one line per pair and structure."""

@@ -51,6 +51,16 @@ class StudyFiles:
         runs = self._study.runs_of(item)
         return [self._run(run, name) for run in runs for name in ("metrics.csv", "pairs.csv")]
 
+    def complexity(self, table: str) -> list[str]:
+        """Counts of the networks that a table shows; those of a run's seeds are alike, the first is counted."""
+        study = self._study
+        runs = [row["runs"][0] for row in study.tables[table]["rows"]]
+        return [self._run(run, "complexity.json") for run in runs if study.runs[run]["method"] == "learned"]
+
+    def tables(self, kind: str) -> list[str]:
+        """Names of the tables of a kind."""
+        return [name for name, spec in self._study.tables.items() if spec.get("kind", "accuracy") == kind]
+
     def figure(self, figure: str) -> list[str]:
         """What a figure reads beside metrics: an example needs the checkpoints."""
         spec = self._study.figures[figure]

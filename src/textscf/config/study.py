@@ -14,6 +14,15 @@ from textscf.io import read_yaml
 
 Settings = dict[str, Any]
 
+_RESERVED = ("cohorts", "complexity", "reference")
+_HEAD_SETTINGS = {
+    "scf": ("kind", "hidden_channels", "blend"),
+    "scp": ("kind", "hidden_channels", "coordinate_stride"),
+}
+
+_FURTHER_RUNS = ("with_head",)
+"""Keys of a row, beside `run`, that name a run; resolved to a row of their own."""
+
 
 def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | Path] = ()) -> "Study":
     """Resolve a study.
@@ -32,6 +41,8 @@ def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | 
     config = {key: _typed(value) if key in ("defaults", "runs") else value for key, value in config.items()}
     source = ", ".join(map(str, sources)) or "configuration"
     validate(config, catalogue.schema("study"), source)
+    if config["study"] in _RESERVED:
+        raise InputError(f"{source}: study: found '{config['study']}', a folder of results/ that is not a study's")
     return _Resolver(catalogue, copy.deepcopy(dict(config)), source).study()
 
 
@@ -75,7 +86,12 @@ class Study:
     def runs_of(self, item: str) -> list[str]:
         """Ids of the concrete runs that a table or figure shows."""
         spec = self.tables.get(item) or self.figures[item]
-        return [run for entry in spec["rows"] for run in entry["runs"]]
+        return _runs_in(spec["rows"])
+
+
+def _runs_in(rows: Sequence[Settings]) -> list[str]:
+    further = [row[key] for row in rows for key in _FURTHER_RUNS if key in row]
+    return [run for row in (*rows, *further) for run in row["runs"]]
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Settings:
@@ -152,7 +168,18 @@ class _Resolver:
             if name not in runs:
                 raise InputError(f"{self.source}: runs: run '{name}' is not defined{suggest(name, runs)}")
             runs[name] = merge(runs[name], override)
-        return runs
+        return {name: self._inherited(name, runs, []) for name in runs}
+
+    def _inherited(self, name: str, runs: Settings, heirs: list[str]) -> Settings:
+        """Settings of a run over those of the run that it is `like`."""
+        definition = dict(runs[name])
+        base = definition.pop("like", None)
+        if base is None:
+            return definition
+        if base not in runs or base in [*heirs, name]:
+            reason = "it is like this one" if base in runs else f"it is not defined{suggest(base, runs)}"
+            raise InputError(f"{self.catalogue.folder}/experiments: runs.{name}.like: '{base}': {reason}")
+        return merge(self._inherited(base, runs, [*heirs, name]), definition)
 
     def _resolve(self, name: str, override: Settings) -> dict[str, Settings]:
         defaults = merge(self.catalogue.run_defaults, self.config.get("defaults", {}))
@@ -179,10 +206,11 @@ class _Resolver:
         options = {**run["backbones"][backbone], **run["backbone_options"]}
         head, segmentor, prompts = None, None, None
         if run["head"]:
-            head = dict(run["head"])
-            segmentor, prompts = head.pop("segmentor"), head.pop("prompts")
-            self.catalogue.segmentor(run["cohort"], segmentor)
-            self.catalogue.prompts(run["cohort"], prompts)
+            head = {key: run["head"][key] for key in _HEAD_SETTINGS[run["head"]["kind"]]}
+            if head["kind"] == "scf":
+                segmentor, prompts = run["head"]["segmentor"], run["head"]["prompts"]
+                self.catalogue.segmentor(run["cohort"], segmentor)
+                self.catalogue.prompts(run["cohort"], prompts)
         network = {
             "backbone": {"name": backbone, **options},
             "head": head,
@@ -203,17 +231,8 @@ class _Resolver:
     def _item(
         self, kind: str, name: str, spec: Settings, groups: dict[str, list[str]], runs: dict[str, Settings]
     ) -> Settings:
-        rows = []
-        for row in spec["rows"]:
-            run = row["run"]
-            if run not in groups:
-                raise InputError(
-                    f"{self.catalogue.folder}/experiments: {kind}.{name}: run '{run}' is not defined"
-                    + suggest(run, groups)
-                )
-            first = runs[groups[run][0]]
-            rows.append({**row, "runs": groups[run], "segmentor": first.get("segmentor")})
-        cohorts = sorted({runs[run]["cohort"] for row in rows for run in row["runs"]})
+        rows = [self._row(f"{kind}.{name}", row, groups, runs) for row in spec["rows"]]
+        cohorts = sorted({runs[run]["cohort"] for run in _runs_in(rows)})
         described = [self.catalogue.cohort(cohort) for cohort in cohorts]
         notices = [c["notice"] for c in described if c["notice"]]
         return {
@@ -226,3 +245,16 @@ class _Resolver:
             "paper_cohort": self.config.get("paper_cohorts", False),
             "rows": rows,
         }
+
+    def _row(self, item: str, row: Settings, groups: dict[str, list[str]], runs: dict[str, Settings]) -> Settings:
+        run = row["run"]
+        if run not in groups:
+            raise InputError(
+                f"{self.catalogue.folder}/experiments: {item}: run '{run}' is not defined{suggest(run, groups)}"
+            )
+        further = {
+            key: self._row(item, {"run": row[key], "label": row["label"]}, groups, runs)
+            for key in _FURTHER_RUNS
+            if key in row
+        }
+        return {**row, "runs": groups[run], "segmentor": runs[groups[run][0]].get("segmentor"), **further}

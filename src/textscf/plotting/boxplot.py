@@ -41,7 +41,7 @@ def structure_order(data: pd.DataFrame, method: str) -> list[str]:
 
 def _sentences(item: Item, results: Results, data: pd.DataFrame, ordered_by: str) -> list[str]:
     n_pairs = len(data[["fixed", "moving"]].drop_duplicates())
-    counts = [len(row.runs) for row in item.rows if not results.is_initial(row)]
+    counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
     sentences = [
         f"{captions.pairs_phrase([n_pairs])}; {captions.seeds_phrase(counts)}, averaged per pair.",
         captions.convention_sentence(item.convention),

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import ndimage
 
 from textscf import captions
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
-from textscf.inference import Registrar
+from textscf.evaluation import registrar_of
 from textscf.metrics.warping import warp_labels
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.example_panels import Picture, draw_pictures
@@ -77,10 +76,9 @@ def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: P
 
 def _displacement(results: Results, row: Row, cohort: Cohort, pair: Pair) -> np.ndarray:
     """Field ``(H, W, D, 3)`` in voxels."""
-    if results.is_initial(row):
-        return np.zeros((*cohort.shape, 3))
-    checkpoint = results.run_folder(row.runs[0]) / "checkpoint.pt"
-    return Registrar(checkpoint, cohort, torch.device("cpu")).displacement(pair.fixed, pair.moving)[0]
+    run = row.runs[0]
+    registrar = registrar_of(results.settings(run), cohort, results.run_folder(run) / "checkpoint.pt", "cpu")
+    return np.zeros((*cohort.shape, 3)) if registrar is None else registrar.displacement(pair.fixed, pair.moving)[0]
 
 
 def _displayed(picture: Picture, codes: str) -> Picture:
@@ -89,7 +87,7 @@ def _displayed(picture: Picture, codes: str) -> Picture:
 
 
 def _sentences(item: Item, results: Results, pair: Pair, n_pairs: int, step: float) -> list[str]:
-    counts = [len(row.runs) for row in item.rows if not results.is_initial(row)]
+    counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
     several = f" The first of {captions.seeds_phrase(counts)} is shown." if max(counts, default=1) > 1 else ""
     return [
         f"Fixed: {pair.fixed}, moving: {pair.moving}, the pair with the median Dice of {item.rows[-1].label} among "

@@ -10,6 +10,7 @@ from textscf.results import Item, Results
 KINDS = {
     "dice_boxplot": "textscf.plotting.boxplot",
     "example": "textscf.plotting.example",
+    "head_bars": "textscf.plotting.bars",
 }
 
 

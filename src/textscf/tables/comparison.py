@@ -70,7 +70,7 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         values = _seed_values(item, results, row)
         for metric in METRICS:
             line |= _statistics(metric, values[metric.name], printed)
-        trained = not results.is_initial(row)
+        trained = results.is_trained(row)
         line |= {"seeds": len(row.runs) if trained else 0, "pairs": int(values["pairs"].iloc[0]), "trained": trained}
         lines.append(line | {"sees_fixed_labels": row.sees_fixed_labels})
     return pd.DataFrame(lines).assign(convention=item.convention, notice="; ".join(item.notices))

@@ -55,7 +55,7 @@ def display(item: Item, table: pd.DataFrame) -> Display:
 
 def _metric_columns(metric: Metric, table: pd.DataFrame, with_paper: bool) -> list[Column]:
     heading = f"{metric.heading} {_ARROWS[metric.best]}"
-    texts = [_number(value, metric.decimals) for value in table[metric.name]]
+    texts = [number(value, metric.decimals) for value in table[metric.name]]
     best = _best(table, metric, texts)
     cells = []
     for text, spread, bold in zip(texts, table[f"{metric.name}_sd"], best, strict=True):
@@ -63,7 +63,7 @@ def _metric_columns(metric: Metric, table: pd.DataFrame, with_paper: bool) -> li
         cells.append(Cell(shown, bold))
     if not (with_paper and metric.printed):
         return [Column(heading, "", cells)]
-    paper = [Cell(_number(value, metric.decimals, "")) for value in table[f"{metric.name}_paper"]]
+    paper = [Cell(number(value, metric.decimals, "")) for value in table[f"{metric.name}_paper"]]
     difference = [Cell(_signed(value, metric.decimals)) for value in table[f"{metric.name}_difference"]]
     return [Column(heading, *column) for column in zip(_SUBHEADINGS, (cells, paper, difference), strict=True)]
 
@@ -73,12 +73,13 @@ def _best(table: pd.DataFrame, metric: Metric, texts: list[str]) -> list[bool]:
     competing = table.loc[~table["sees_fixed_labels"], metric.name].replace(np.inf, np.nan).dropna()
     if len(competing) < 2:
         return [False] * len(table)
-    best = _number(getattr(competing, metric.best)(), metric.decimals)
+    best = number(getattr(competing, metric.best)(), metric.decimals)
     leaky = table["sees_fixed_labels"]
     return [text == best and not excluded for text, excluded in zip(texts, leaky, strict=True)]
 
 
-def _number(value: float, decimals: int, undefined: str = UNDEFINED) -> str:
+def number(value: float, decimals: int, undefined: str = UNDEFINED) -> str:
+    """A rounded number; `undefined` for NaN."""
     if np.isnan(value):
         return undefined
     if np.isinf(value):

@@ -1,0 +1,76 @@
+CLAIM = "results/complexity/claim"
+
+
+rule run_complexity:
+    input:
+        config=f"{RUN}/config.yaml",
+        cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
+        embedding=lambda wildcards: files.head(wildcards.run).get("embedding", []),
+    output:
+        f"{RUN}/complexity.json",
+    log:
+        f"{RUN}/logs/complexity.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        embedding=lambda wildcards, input: (
+            f"--embedding {input.embedding}" if input.embedding else ""
+        ),
+    shell:
+        "python $TEXTSCF_SRC/run_complexity.py"
+        " --config {input.config} --cohort $(dirname {input.cohort}) {params.embedding}"
+        " --out {output} 2> {log}"
+
+
+rule complexity_table:
+    input:
+        config=f"{TABLE}/config.yaml",
+        counts=lambda wildcards: files.complexity(wildcards.table),
+    output:
+        csv=f"{TABLE}.csv",
+        markdown=f"{TABLE}.md",
+        latex=f"{TABLE}.tex",
+        page=report(
+            f"{TABLE}.html",
+            caption="../captions/complexity.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        f"{TABLE}/logs/table.log",
+    wildcard_constraints:
+        table=one_of(files.tables("complexity")),
+    conda:
+        ENVIRONMENT
+    params:
+        caption=lambda wildcards: study.tables[wildcards.table]["caption"],
+    shell:
+        "python $TEXTSCF_SRC/table.py"
+        " --config {input.config} --results results --out {output.csv} 2> {log}"
+
+
+rule complexity_claim:
+    input:
+        config=f"{workflow.basedir}/config/complexity_claim.yaml",
+        reported=f"{workflow.basedir}/config/reported.yaml",
+    output:
+        csv=f"{CLAIM}.csv",
+        markdown=f"{CLAIM}.md",
+        latex=f"{CLAIM}.tex",
+        page=report(
+            f"{CLAIM}.html",
+            caption="../captions/complexity.rst",
+            category="Tables",
+            labels={"table": "complexity claim"},
+        ),
+    log:
+        "results/complexity/logs/claim.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    shell:
+        "python $TEXTSCF_SRC/complexity_claim.py"
+        " --config {input.config} --reported {input.reported} --out {output.csv} 2> {log}"

@@ -1,0 +1,78 @@
+"""Fourier-Net: a U-Net whose decoder stops at a quarter of the images' grid and leaves the rest to a Fourier transform.
+
+Jia et al., "Fourier-Net: Fast Image Registration with Band-Limited Deformation", AAAI 2023.
+
+The head predicts the field on the quarter grid, and the field on the images' grid is the one with the same discrete
+Fourier coefficients and no higher ones.
+
+Departures: only the layers that reach the output are built (the published network carries two more decoder levels,
+1,006,022 of 17,789,782 parameters for 32 start channels); the transform keeps the amplitude (the published code divides
+it by the 64 voxels of the images' grid for each of the quarter grid); upsampled features are cut to the skip's size,
+and a field is predicted on four times the quarter grid and cut to the images' size, so that any volume size works;
+convolutions start from He's initialisation for their PReLU.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.blocks import Up, convolution, initialise
+
+_AXES = (2, 3, 4)
+_STRIDE = 4
+
+
+@BACKBONES.register("fourier_net")
+class FourierNet(Backbone):
+    """Fourier-Net with a low-frequency patch of a quarter of each edge.
+
+    Args:
+        start_channels: channels of the first level (the paper's comparator: 32).
+    """
+
+    minimum_size = 16
+
+    def __init__(self, start_channels: int) -> None:
+        super().__init__()
+        n = start_channels
+        self.levels = (Level(2 * n, _STRIDE),)
+        self.stem = nn.Sequential(convolution(2, n), convolution(n, n))
+        widths = [(n, 2 * n, 2 * n), (2 * n, 4 * n, 4 * n), (4 * n, 8 * n, 8 * n), (8 * n, 16 * n, 8 * n)]
+        self.down = nn.ModuleList(nn.Sequential(convolution(a, b, stride=2), convolution(b, c)) for a, b, c in widths)
+        self.up = nn.ModuleList([Up(8 * n, 8 * n, 8 * n, 4 * n), Up(4 * n, 4 * n, 4 * n, 2 * n)])
+        self.apply(initialise)
+
+    def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
+        """See `Backbone`; the head predicts coordinates in which the images' grid runs from -1 to 1."""
+        levels = [self.stem(torch.cat((moving, fixed), dim=1))]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        x = levels.pop()
+        for up in self.up:
+            x = up(x, levels.pop())
+        h, w, d = fixed.shape[2:]
+        field = band_limited(heads[0](x).float(), [_STRIDE * n for n in x.shape[2:]])
+        return voxels(field[..., :h, :w, :d])
+
+
+def band_limited(coarse: Tensor, shape: Sequence[int]) -> Tensor:
+    """The field on a finer grid that has the Fourier coefficients of `coarse`, and zeros for all higher frequencies.
+
+    Args:
+        coarse: ``(B, C, h, w, d)``, real; its voxel i lies at i * H / h of the finer grid.
+        shape: H, W, D, each at least the coarse edge.
+
+    Returns:
+        ``(B, C, H, W, D)``. Where h is even, the coefficient of its highest frequency, which has no negative
+        counterpart, is shared between both signs: this is what taking the real part does.
+    """
+    spectrum = torch.fft.fftshift(torch.fft.fftn(coarse, dim=_AXES, norm="forward"), dim=_AXES)
+    margins = []
+    for old, new in zip(reversed(coarse.shape[2:]), reversed(shape), strict=True):
+        before = new // 2 - old // 2
+        margins += [before, new - old - before]
+    padded = torch.fft.ifftshift(functional.pad(spectrum, margins), dim=_AXES)
+    return torch.fft.ifftn(padded, dim=_AXES, norm="forward").real

@@ -1,0 +1,64 @@
+"""TM-TVF: TransMorph with a time-varying velocity field.
+
+Chen, Frey and Du, "Unsupervised Learning of Diffeomorphic Image Registration via TransMorph", WBIR 2022.
+
+TransMorph's encoder and decoder run once. Then, for each of T time steps on the half grid, the moving image warped so
+far and the fixed image join the decoder's features, a head predicts a velocity ``v_t``, and the displacement grows as
+published: ``u_t(x) = u_{t-1}(x) + v_t(x + v_t(x))``.
+
+Departures: as of `transmorph`; the field is in voxels of the half grid throughout and is rescaled when it is resized,
+where the published code warps the half and the whole grid with the same numbers. With a text-driven head, each time
+step has its own.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.transmorph import DecoderBlock, TransMorphTrunk, normalised_convolution
+from textscf.spatial import halve, warp
+
+
+@BACKBONES.register("tm_tvf")
+class TransMorphTVF(Backbone):
+    """TM-TVF, its field on the half grid.
+
+    Args:
+        embed_channels, depths, attention_heads, window, drop_path, head_channels: as of `TransMorph`.
+        time_steps: T, published 12.
+    """
+
+    head_bias = True
+    minimum_size = 32
+
+    def __init__(
+        self,
+        embed_channels: int,
+        depths: Sequence[int],
+        attention_heads: Sequence[int],
+        window: Sequence[int] = (5, 6, 7),
+        drop_path: float = 0.3,
+        head_channels: int = 16,
+        time_steps: int = 12,
+    ) -> None:
+        super().__init__()
+        c = embed_channels
+        self.trunk = TransMorphTrunk(c, depths, attention_heads, window, drop_path)
+        self.skips = nn.ModuleList(normalised_convolution(2, c // 2) for _ in range(time_steps))
+        self.blocks = nn.ModuleList(DecoderBlock(c, c // 2, head_channels) for _ in range(time_steps))
+        self.levels = (Level(head_channels, 2),) * time_steps
+
+    def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
+        """See `Backbone`; heads predict coordinates in which the half grid runs from -1 to 1."""
+        features = self.trunk(torch.cat((moving, fixed), dim=1))
+        half_moving, half_fixed = halve(moving), halve(fixed)
+        warped = half_moving
+        displacement = half_fixed.new_zeros(len(fixed), 3, *half_fixed.shape[2:])
+        for skip, block, head in zip(self.skips, self.blocks, heads, strict=True):
+            x = block(features, skip(torch.cat((warped, half_fixed), dim=1)))
+            velocity = voxels(head(x).float())
+            displacement = displacement + warp(velocity, velocity, padding_mode="border")
+            warped = warp(half_moving, displacement)
+        return displacement
