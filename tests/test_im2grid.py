@@ -155,9 +155,8 @@ def test_training_registers_a_shifted_image() -> None:
         optimizer.step()
     inside = (slice(None), slice(None), *(slice(6, -6),) * 3)
     before, after = ((image - fixed)[inside].square().mean() for image in (moving, warp(moving, field)))
-    assert after < 0.5 * before
-    assert 1.5 < field[inside][:, 1].mean() < 4
-    assert field[inside][:, [0, 2]].mean((0, 2, 3, 4)).abs().max() < 1
+    assert after < 0.1 * before
+    torch.testing.assert_close(field[inside].mean((0, 2, 3, 4)), torch.tensor([0.0, 3, 0]), atol=0.4, rtol=0)
 
 
 @pytest.mark.parametrize("level", range(5))

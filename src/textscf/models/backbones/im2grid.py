@@ -89,14 +89,11 @@ def _shifted(volume: Tensor) -> list[Tensor]:
 
 
 def similarities(query: Tensor, key: Tensor) -> Tensor:
-    """Dot products of every voxel with its neighbours.
+    """Dot products ``(B, 27, h, w, d)`` of voxels with their neighbours, offsets -1, 0, 1 per axis, last axis fastest.
 
     Args:
         query: ``(B, C, h, w, d)``.
         key: ``(B, C, h + 2, w + 2, d + 2)``; a query's own place is one further in each axis.
-
-    Returns:
-        ``(B, 27, h, w, d)``: offsets -1, 0, 1 per axis, last axis fastest.
     """
     return _Similarities.apply(query, key)
 
