@@ -111,16 +111,14 @@ def dice(fixed: Scan, moving: Scan, displacement: np.ndarray) -> float:
     return float(dice_scores(confusion_counts(fixed.labels[0, 0].numpy(), warped, 3))[1:].mean())
 
 
-@pytest.mark.parametrize(
-    ("name", "head"), [*((name, "plain") for name in SMALL), ("lku_net", "scf"), ("im2grid", "scf")]
-)
+@pytest.mark.parametrize(("name", "head"), [*((name, "plain") for name in SMALL), ("lku_net", "scf")])
 def test_it_overfits_one_real_pair(name: str, head: str, real_pair: tuple[Scan, Scan]) -> None:
     torch.manual_seed(0)
     fixed, moving = real_pair
     network = build_network(settings_of(name, head), torch.randn(3, 6))
     objective = Objective({"similarity": "mse", "dice": 1.0, "smoothness": 0.02}, 3)
-    optimizer = torch.optim.Adam(network.parameters(), lr=4e-3)
-    for _ in range(40):
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(60):
         optimizer.zero_grad()
         objective(network, fixed, moving)[0].backward()
         optimizer.step()
