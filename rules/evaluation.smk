@@ -24,4 +24,4 @@ rule evaluate:
     shell:
         "python $TEXTSCF_SRC/evaluate.py"
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.checkpoint}"
-        " --out $(dirname {output.metrics}) --workers {threads} 2> {log}"
+        " --out $(dirname {output.metrics}) --workers {threads} --threads {threads} 2> {log}"

@@ -1,20 +1,17 @@
 """Link, unpack or download the stored scans of a cohort and write their source.json."""
 
-import argparse
 from pathlib import Path
 
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 
 
 def main() -> None:
     """Parse the command line and obtain the source."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved cohort config, YAML")
     parser.add_argument("--data-root", type=Path, help="local mirror, searched before any download")
     parser.add_argument("--out", type=Path, required=True, help="source.json; the folder source/ goes beside it")
-    parser.add_argument("--log", type=Path, help="file that the log goes to as well")
-    arguments = parser.parse_args()
-    setup_logging(arguments.log)
+    arguments = parse_arguments(parser)
 
     from textscf.data.download import obtain_source
     from textscf.io import read_yaml

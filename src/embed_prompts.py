@@ -1,10 +1,9 @@
 """Encode the prompts of an anatomy: embedding.npz, embedding.json, similarity.pdf and similarity.png."""
 
-import argparse
 import logging
 from pathlib import Path
 
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 from textscf.io import read_yaml
 from textscf.prompts import PromptSet, embed, save_embedding
 from textscf.prompts.similarity import plot_similarity
@@ -12,7 +11,7 @@ from textscf.settings import fill
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved settings of the prompt set (YAML)")
     parser.add_argument(
         "--out",
@@ -21,9 +20,7 @@ def main() -> None:
         help="embedding to write (.npz); its provenance and heat map go beside it",
     )
     parser.add_argument("--device", default="cpu", help="where the text encoder runs, e.g. cuda (default: cpu)")
-    parser.add_argument("--log", type=Path, help="log file")
-    arguments = parser.parse_args()
-    setup_logging(arguments.log)
+    arguments = parse_arguments(parser)
 
     settings = fill(PromptSet, read_yaml(arguments.config), arguments.config)
     embedding, provenance = embed(settings, arguments.device)

@@ -1,10 +1,9 @@
 """Make one figure of a study from its runs: PDF, PNG, and the caption as text."""
 
-import argparse
 from pathlib import Path
 
 from textscf.captions import subject_sentences
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 from textscf.io import atomic_path
 from textscf.plotting.kinds import draw
 from textscf.plotting.style import save_figure
@@ -12,15 +11,13 @@ from textscf.results import Results, load_item
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved specification of the figure (YAML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
     parser.add_argument(
         "--out", type=Path, required=True, help="figure to write (.pdf); .png and the caption (.txt) go beside it"
     )
-    parser.add_argument("--log", type=Path, help="log file")
-    args = parser.parse_args()
-    setup_logging(args.log)
+    args = parse_arguments(parser)
     item = load_item(args.config)
     drawing = draw(item, Results(args.results, item.study))
     save_figure(drawing.figure, args.out)

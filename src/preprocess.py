@@ -1,21 +1,18 @@
 """Bring every scan of a cohort onto the cohort's grid and write its cohort.json."""
 
-import argparse
 from pathlib import Path
 
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 
 
 def main() -> None:
     """Parse the command line and prepare the cohort."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved cohort config, YAML")
     parser.add_argument("--raw", type=Path, required=True, help="folder of the stored images and label maps")
     parser.add_argument("--out", type=Path, required=True, help="cohort.json; images/ and labels/ go beside")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
-    parser.add_argument("--log", type=Path, help="file that the log goes to as well")
-    arguments = parser.parse_args()
-    setup_logging(arguments.log)
+    arguments = parse_arguments(parser)
 
     from textscf.data.preprocess import preprocess_cohort
     from textscf.io import read_yaml

@@ -1,10 +1,9 @@
 """Count parameters and multi-adds of a run's network at the size of its cohort, as JSON."""
 
-import argparse
 import dataclasses
 from pathlib import Path
 
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 from textscf.complexity import complexity_of_run
 from textscf.data.cohort import Cohort
 from textscf.io import read_yaml, write_json
@@ -12,16 +11,14 @@ from textscf.prompts import load_embedding
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument(
         "--config", type=Path, required=True, help="resolved settings, results/<study>/runs/<run>/config.yaml"
     )
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort, results/cohorts/<cohort>")
     parser.add_argument("--embedding", type=Path, help="embedding.npz of the prompt set, for a text-driven head")
     parser.add_argument("--out", type=Path, required=True, help="file to write (.json)")
-    parser.add_argument("--log", type=Path, help="log file")
-    args = parser.parse_args()
-    setup_logging(args.log)
+    args = parse_arguments(parser)
     settings = read_yaml(args.config)
     shape = Cohort.load(args.cohort).shape
     vectors = load_embedding(args.embedding).vectors if args.embedding else None

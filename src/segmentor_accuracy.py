@@ -1,9 +1,8 @@
 """Dice of a segmentor on every scan of a cohort, and its means by split."""
 
-import argparse
 from pathlib import Path
 
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
 from textscf.io import write_csv
 from textscf.segmentation import load_segmentation
@@ -11,13 +10,11 @@ from textscf.segmentation.accuracy import accuracy, by_split
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort, results/cohorts/<cohort>")
     parser.add_argument("--segmentation", type=Path, required=True, help="segmentation.json of a segmentor")
     parser.add_argument("--out", type=Path, required=True, help="accuracy.csv; accuracy_by_split.csv goes beside it")
-    parser.add_argument("--log", type=Path, help="log file")
-    args = parser.parse_args()
-    setup_logging(args.log)
+    args = parse_arguments(parser)
     cohort = Cohort.load(args.cohort)
     scores = accuracy(cohort, load_segmentation(args.segmentation, cohort), args.segmentation.parent.name)
     write_csv(args.out, scores)

@@ -1,21 +1,18 @@
 """Simulate the scans of a cohort: phantoms, or CT images of real label maps."""
 
-import argparse
 from pathlib import Path
 
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 
 
 def main() -> None:
     """Parse the command line and simulate every subject of the cohort."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved cohort config, YAML")
     parser.add_argument("--source", type=Path, help="folder of the real label maps, for cohorts with simulate_ct")
     parser.add_argument("--out", type=Path, required=True, help="folder that gets images/, labels/, simulation.json")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
-    parser.add_argument("--log", type=Path, help="file that the log goes to as well")
-    arguments = parser.parse_args()
-    setup_logging(arguments.log)
+    arguments = parse_arguments(parser)
 
     from textscf.data.simulation.cohort import simulate_cohort
     from textscf.io import read_yaml

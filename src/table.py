@@ -1,16 +1,15 @@
 """Make one table of a study from its runs: CSV, Markdown, LaTeX, HTML, and paired t-tests where methods compete."""
 
-import argparse
 from pathlib import Path
 
-from textscf.cli import run, setup_logging
+from textscf.cli import parse_arguments, run, stage_parser
 from textscf.results import Results, load_item
 from textscf.tables.files import write_table
 from textscf.tables.kinds import make
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved specification of the table (YAML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
     parser.add_argument(
@@ -22,9 +21,7 @@ def main() -> None:
         required=True,
         help="table to write (.csv); .md, .tex, .html and <table>_tests.csv go beside it",
     )
-    parser.add_argument("--log", type=Path, help="log file")
-    args = parser.parse_args()
-    setup_logging(args.log)
+    args = parse_arguments(parser)
     item = load_item(args.config)
     write_table(make(item, Results(args.results, item.study), args.reported), args.out)
 

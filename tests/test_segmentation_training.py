@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from tests.cohorts import SHAPE, SPLITS, make_cohort
-from textscf.checkpoint import STOPPED_EXIT_CODE, load_state
+from textscf.checkpoint import load_state
+from textscf.cli import STOPPED
 from textscf.data.cohort import Cohort
-from textscf.errors import InputError
+from textscf.errors import InputError, TrainingStopped
 from textscf.io import write_nifti, write_yaml
 from textscf.segmentation import training
 from textscf.segmentation.training import SegmentorTraining, train_segmentor
-from textscf.training.trainer import TrainingStopped
 
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {
@@ -174,7 +174,7 @@ def test_script_stops_with_a_code_of_its_own_and_goes_on(cohort: Cohort, root: P
             seen += process.stderr.read(1)
         process.send_signal(signal.SIGTERM)
         rest = process.communicate(timeout=60)[1]
-    assert process.returncode == STOPPED_EXIT_CODE, rest
+    assert process.returncode == STOPPED, rest
     assert "state saved" in rest
     assert load_state(tmp_path / "training.pt")["step"] < 200
     assert not (tmp_path / "network.pt").exists()

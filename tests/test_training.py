@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from tests.cohorts import make_cohort
-from textscf.checkpoint import STOPPED_EXIT_CODE, load_state
+from textscf.checkpoint import load_state
+from textscf.cli import STOPPED
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.io import write_nifti, write_yaml
@@ -171,7 +172,7 @@ def test_sigterm_saves_and_exits_with_its_own_code(cohort: Cohort, tmp_path: Pat
         time.sleep(0.05)
     time.sleep(0.5)
     os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(timeout=60) == STOPPED_EXIT_CODE
+    assert process.wait(timeout=60) == STOPPED
     assert 0 < load_state(run / "last.pt")["step"] < 80
     assert not (run / "checkpoint.pt").exists()
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)

@@ -12,9 +12,6 @@ import torch
 from textscf.errors import InputError
 from textscf.io import atomic_path
 
-STOPPED_EXIT_CODE = 75
-"""Exit code of a training that SIGTERM stopped and that can go on from its state (sysexits: EX_TEMPFAIL)."""
-
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write `state` (tensors, numbers, strings, lists, dicts) atomically; same state, same bytes."""

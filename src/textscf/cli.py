@@ -1,15 +1,39 @@
 """What every stage script shares: logging, clear errors, exit codes."""
 
+import argparse
 import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from textscf.errors import InputError
+from textscf.errors import InputError, TrainingStopped
 
 BAD_INPUT = 2
+STOPPED = 75
+"""A training that SIGTERM stopped, and that can go on from its state (sysexits: EX_TEMPFAIL)."""
 INTERRUPTED = 130
+
+
+def stage_parser(description: str | None, computes: bool = False) -> argparse.ArgumentParser:
+    """The command line of a stage with `--log`, and `--threads` and `--device` for one that computes with torch."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--log", type=Path, help="file that the log goes to as well")
+    if computes:
+        parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+        parser.add_argument("--device", help="torch device (default: a free GPU, else the CPU)")
+    return parser
+
+
+def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments of `stage_parser`'s command line; the log and the number of threads are set."""
+    arguments = parser.parse_args()
+    setup_logging(arguments.log)
+    if "threads" in arguments:
+        import torch  # takes seconds, and only stages that compute need it
+
+        torch.set_num_threads(arguments.threads)
+    return arguments
 
 
 def setup_logging(log_file: Path | None = None) -> None:
@@ -24,12 +48,15 @@ def setup_logging(log_file: Path | None = None) -> None:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Call `main` and leave the process: 0, its own code, 2 for bad input, 130 for Ctrl-C."""
+    """Call `main` and leave the process: 0, its own code, 2 for bad input, 75 after SIGTERM, 130 for Ctrl-C."""
     try:
         code = main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT
+    except TrainingStopped as stopped:
+        logging.getLogger(__name__).warning("%s", stopped)
+        code = STOPPED
     except OSError as error:
         print(f"error: {error.filename or 'file system'}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         code = BAD_INPUT

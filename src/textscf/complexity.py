@@ -7,7 +7,7 @@ convolution reads each input voxel once per weight, so its count is input voxels
 
 Networks count as published, not as computed here: large-kernel blocks branch by branch, although one convolution
 computes them; a spatially covariant head with the one filter of each voxel's region (paper, eq. (3)), although it is
-quicker to project on the filters of all regions and pick. Only the padding of attention windows counts as it is here.
+quicker to project on the filters of all regions and pick.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""The one exception for bad input."""
+"""The exceptions that end a stage with an exit code of its own."""
 
 
 class InputError(Exception):
@@ -6,3 +6,7 @@ class InputError(Exception):
 
     The message is one line that names the file or key, what was found and what was expected.
     """
+
+
+class TrainingStopped(Exception):
+    """SIGTERM was received; the state is saved and the same call goes on from it."""

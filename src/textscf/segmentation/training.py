@@ -23,13 +23,12 @@ from torch import nn
 
 from textscf.checkpoint import StopSignal, load_state, save_state
 from textscf.data.cohort import Cohort
-from textscf.errors import InputError
+from textscf.errors import InputError, TrainingStopped
 from textscf.io import write_csv
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.progress import progress_bar
 from textscf.segmentation.network import build_segmentor, check_window, probabilities
 from textscf.training.schedule import polynomial
-from textscf.training.trainer import TrainingStopped
 
 logger = logging.getLogger(__name__)
 

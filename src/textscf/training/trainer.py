@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from textscf.checkpoint import StopSignal, load_state, save_state
-from textscf.errors import InputError
+from textscf.errors import InputError, TrainingStopped
 from textscf.models import RegistrationNetwork
 from textscf.progress import progress_bar
 from textscf.training.history import History
@@ -23,10 +23,6 @@ logger = logging.getLogger(__name__)
 
 _SAVE_EVERY_SECONDS = 120.0
 _CHECK_EVERY_STEPS = 20
-
-
-class TrainingStopped(Exception):
-    """SIGTERM was received; the state is saved and the same call goes on from it."""
 
 
 class Trainer:

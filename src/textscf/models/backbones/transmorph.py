@@ -1,12 +1,13 @@
 """TransMorph: a Swin transformer encoder with a convolutional decoder.
 
-Chen et al., "TransMorph: Transformer for Unsupervised Medical Image Registration", Medical Image Analysis 2022. The
-transformer blocks, patch embedding and patch merging are MONAI's, which have the published parameters.
+Chen et al., "TransMorph: Transformer for Unsupervised Medical Image Registration", Medical Image Analysis 2022.
+Attention, MLP, patch embedding and patch merging are MONAI's. As published, and unlike MONAI's own Swin stage, a map is
+padded to whole windows, however small it is: a shrunk window would read the bias of other relative positions.
 
-Departures: odd maps are padded before they are merged and cut to the skip's size after upsampling, so that any volume
-size works; where a map is smaller than its window, MONAI shrinks the window and the published code pads the map (for
-the large variant at 96x96x128 this saves 1.46 of 207.8 G multi-adds); the head predicts coordinates in which the grid
-runs from -1 to 1, as all heads here do, where the published one predicts voxels.
+Departures: odd maps are padded before they are merged and upsampled features are cut to the skip's size, so that any
+volume size works; the half-resolution skip is a mean over the voxels inside the volume only; linear layers start from
+the Swin transformer's truncated normal, which the published code defines and never calls; the head predicts
+coordinates in which the grid runs from -1 to 1, as all heads here do, where the published one predicts voxels.
 """
 
 from collections.abc import Sequence
@@ -14,49 +15,90 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from monai.networks.blocks import PatchEmbed
-from monai.networks.nets.swin_unetr import BasicLayer, PatchMergingV2
+from monai.networks.nets.swin_unetr import (
+    PatchMergingV2,
+    SwinTransformerBlock,
+    compute_mask,
+    window_partition,
+    window_reverse,
+)
 from torch import Tensor, nn
 from torch.nn import functional
 
+from textscf.errors import InputError
 from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 from textscf.spatial import halve
 
 _PATCH = 4
+_STAGES = 4
+
+
+class SwinBlock(SwinTransformerBlock):
+    """MONAI's transformer block with windows that keep their size."""
+
+    def forward_part1(self, x: Tensor, mask_matrix: Tensor) -> Tensor:
+        """Attention of a map ``(B, H, W, D, C)`` in (shifted) windows; `mask_matrix` is of the padded map."""
+        h, w, d, channels = x.shape[1:]
+        window, shift = tuple(self.window_size), tuple(self.shift_size)
+        after = [extra for n, edge in zip((d, w, h), window[::-1], strict=True) for extra in (0, -n % edge)]
+        padded = functional.pad(self.norm1(x), (0, 0, *after)).roll([-s for s in shift], (1, 2, 3))
+        windows = self.attn(window_partition(padded, window), mask_matrix if any(shift) else None)
+        whole = window_reverse(windows.view(-1, *window, channels), window, padded.shape[:4])
+        return whole.roll(shift, (1, 2, 3))[:, :h, :w, :d]
+
+
+class SwinStage(nn.Module):
+    """Transformer blocks, every second one with its windows shifted by half their edges."""
+
+    def __init__(self, channels: int, heads: int, window: Sequence[int], drop_path: Sequence[float]) -> None:
+        super().__init__()
+        self.window = tuple(window)
+        self.shift = tuple(edge // 2 for edge in window)
+        self.blocks = nn.ModuleList(
+            SwinBlock(channels, heads, self.window, self.shift if k % 2 else (0, 0, 0), qkv_bias=False, drop_path=rate)
+            for k, rate in enumerate(drop_path)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, H, W, D, C)`` to the same shape."""
+        padded = [n + -n % edge for n, edge in zip(x.shape[1:4], self.window, strict=True)]
+        mask = compute_mask(padded, self.window, self.shift, x.device)
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
 
 
 class SwinEncoder(nn.Module):
-    """Four stages of shifted-window attention at 1/4, 1/8, 1/16 and 1/32 of the volume, each with its own norm."""
+    """Four stages of windowed attention at 1/4, 1/8, 1/16 and 1/32 of the volume, each with its own output norm."""
 
     def __init__(
         self, channels: int, depths: Sequence[int], heads: Sequence[int], window: Sequence[int], drop_path: float
     ) -> None:
         super().__init__()
-        widths = [channels * 2**k for k in range(len(depths))]
-        rates = np.linspace(0, drop_path, sum(depths)).tolist()
+        widths = [channels * 2**k for k in range(_STAGES)]
+        rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
         self.embed = PatchEmbed(_PATCH, 2, channels, nn.LayerNorm, 3)
         self.stages = nn.ModuleList(
-            BasicLayer(width, depth, n, tuple(window), rates[sum(depths[:k]) :][:depth], qkv_bias=False)
-            for k, (width, depth, n) in enumerate(zip(widths, depths, heads, strict=True))
+            SwinStage(width, n, window, rate.tolist()) for width, n, rate in zip(widths, heads, rates, strict=True)
         )
         self.merge = nn.ModuleList(PatchMergingV2(width) for width in widths[:-1])
         self.norm = nn.ModuleList(nn.LayerNorm(width) for width in widths)
         self.apply(_initialise)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """``(B, 2, H, W, D)`` to features ``(B, C 2^k, ...)`` of each stage, finest first."""
-        x = self.embed(x)
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """``(B, 2, H, W, D)`` to features ``(B, C 2^k, h, w, d)`` of each stage, finest first."""
+        x = self.embed(images).movedim(1, -1)
         outputs = []
-        for k, stage in enumerate(self.stages):
+        for stage, norm, merge in zip(self.stages, self.norm, [*self.merge, nn.Identity()], strict=True):
             x = stage(x)
-            outputs.append(_channels_first(self.norm[k](_channels_last(x))))
-            if k < len(self.merge):
-                x = _channels_first(self.merge[k](_channels_last(x)))
+            outputs.append(norm(x).movedim(-1, 1))
+            x = merge(x)
         return outputs
 
 
 class DecoderBlock(nn.Module):
-    """Trilinear upsampling, concatenation with the skip, two convolutions with instance normalisation."""
+    """Concatenation of upsampled features with a skip, two convolutions with instance normalisation."""
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -64,33 +106,34 @@ class DecoderBlock(nn.Module):
         self.second = normalised_convolution(outputs, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """``(B, inputs, ceil(H / 2), ...)`` and ``(B, skip, H, W, D)`` to ``(B, outputs, H, W, D)``."""
-        h, w, d = skip.shape[2:]
-        x = functional.interpolate(x, scale_factor=2.0, mode="trilinear", align_corners=False)[..., :h, :w, :d]
+        """``(B, inputs, H, W, D)`` and ``(B, skip, H, W, D)`` to ``(B, outputs, H, W, D)``."""
         return self.second(self.first(torch.cat((x, skip), dim=1)))
 
 
 class TransMorphTrunk(nn.Module):
-    """The encoder, and the decoder from 1/32 up to 1/4 of the volume."""
+    """The encoder, and the decoder from 1/32 up to 1/4 of the volume; arguments as of `TransMorph`."""
 
     def __init__(
-        self,
-        embed_channels: int,
-        depths: Sequence[int],
-        attention_heads: Sequence[int],
-        window: Sequence[int],
-        drop_path: float,
+        self, channels: int, depths: Sequence[int], heads: Sequence[int], window: Sequence[int], drop_path: float
     ) -> None:
         super().__init__()
-        c = embed_channels
-        self.encoder = SwinEncoder(c, depths, attention_heads, window, drop_path)
+        if not len(depths) == len(heads) == _STAGES:
+            raise InputError(f"depths {list(depths)}, attention_heads {list(heads)}; expected {_STAGES} of each")
+        c = channels
+        if c % 2 or any(c * 2**k % n for k, n in enumerate(heads)):
+            raise InputError(
+                f"embed_channels is {c}, attention_heads {list(heads)}; expected an even number of channels, which is "
+                "doubled from stage to stage, and heads that divide those of their stage"
+            )
+        self.encoder = SwinEncoder(c, depths, heads, window, drop_path)
         self.up = nn.ModuleList(DecoderBlock(a, a // 2, a // 2) for a in (8 * c, 4 * c, 2 * c))
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 2, H, W, D)`` to ``(B, C, ceil(H / 4), ...)``."""
         *skips, x = self.encoder(images)
         for up in self.up:
-            x = up(x, skips.pop())
+            skip = skips.pop()
+            x = up(upsampled(x, skip), skip)
         return x
 
 
@@ -103,12 +146,12 @@ class TransMorph(Backbone):
         depths: blocks of each of the four stages: large 2, 2, 12, 2; the others 2, 2, 4, 2.
         attention_heads: of each stage: large 4, 4, 8, 16; base 4, 4, 8, 8; small 4, 4, 4, 4; tiny 2, 2, 4, 4.
         window: edges of the attention windows in patches of 4 voxels.
-        drop_path: stochastic depth of the last block, less of those before it.
+        drop_path: stochastic depth of the last block, growing linearly from 0 at the first.
         head_channels: features that the head reads.
     """
 
     head_bias = True
-    minimum_size = 32
+    minimum_size = 17
 
     def __init__(
         self,
@@ -131,21 +174,21 @@ class TransMorph(Backbone):
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
         """See `Backbone`; the head predicts coordinates in which the grid runs from -1 to 1."""
         images = torch.cat((moving, fixed), dim=1)
-        x = self.half_block(self.trunk(images), self.half_skip(halve(images)))
-        return voxels(heads[0](self.full_block(x, self.full_skip(images))).float())
+        x, skip = self.trunk(images), self.half_skip(halve(images))
+        x, skip = self.half_block(upsampled(x, skip), skip), self.full_skip(images)
+        return voxels(heads[0](self.full_block(upsampled(x, skip), skip)).float())
+
+
+def upsampled(x: Tensor, like: Tensor) -> Tensor:
+    """Features on the trilinearly doubled grid, cut to the size of `like`."""
+    h, w, d = like.shape[2:]
+    return functional.interpolate(x, scale_factor=2.0, mode="trilinear", align_corners=False)[..., :h, :w, :d]
 
 
 def normalised_convolution(inputs: int, outputs: int) -> nn.Sequential:
     """A 3x3x3 convolution without bias, instance normalisation, leaky ReLU."""
-    return nn.Sequential(Conv3d(inputs, outputs, 3, padding=1, bias=False), nn.InstanceNorm3d(outputs), nn.LeakyReLU())
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.movedim(1, -1)
-
-
-def _channels_first(x: Tensor) -> Tensor:
-    return x.movedim(-1, 1)
+    convolution = Conv3d(inputs, outputs, 3, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.InstanceNorm3d(outputs), nn.LeakyReLU(inplace=True))
 
 
 def _initialise(module: nn.Module) -> None:

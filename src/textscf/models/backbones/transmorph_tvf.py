@@ -2,13 +2,14 @@
 
 Chen, Frey and Du, "Unsupervised Learning of Diffeomorphic Image Registration via TransMorph", WBIR 2022.
 
-TransMorph's encoder and decoder run once. Then, for each of T time steps on the half grid, the moving image warped so
-far and the fixed image join the decoder's features, a head predicts a velocity ``v_t``, and the displacement grows as
-published: ``u_t(x) = u_{t-1}(x) + v_t(x + v_t(x))``.
+TransMorph's encoder and decoder run once, down to 1/4 of the volume. Then, for each of T time steps on the half grid,
+the moving image as warped so far and the fixed image join the decoder's features, a head predicts a velocity ``v_t``,
+and the displacement grows as in the released network: ``u_t(x) = u_{t-1}(x) + v_t(x + v_t(x))``, a sum of T steps each
+of which is looked up at its own displacement, not a composition with ``u_{t-1}``.
 
-Departures: as of `transmorph`; the field is in voxels of the half grid throughout and is rescaled when it is resized,
-where the published code warps the half and the whole grid with the same numbers. With a text-driven head, each time
-step has its own.
+Departures: those of `transmorph`; velocities and displacement are in voxels of the half grid throughout, and rescaled
+when the network resizes them, where the published code warps both grids with the same numbers; what lies outside the
+volume is the border's velocity, not zero. With a text-driven head, each time step has its own.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
-from textscf.models.backbones.transmorph import DecoderBlock, TransMorphTrunk, normalised_convolution
+from textscf.models.backbones.transmorph import DecoderBlock, TransMorphTrunk, normalised_convolution, upsampled
 from textscf.spatial import halve, warp
 
 
@@ -27,11 +28,11 @@ class TransMorphTVF(Backbone):
 
     Args:
         embed_channels, depths, attention_heads, window, drop_path, head_channels: as of `TransMorph`.
-        time_steps: T, published 12.
+        time_steps: T; 12 in the released training.
     """
 
     head_bias = True
-    minimum_size = 32
+    minimum_size = 17
 
     def __init__(
         self,
@@ -52,8 +53,8 @@ class TransMorphTVF(Backbone):
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
         """See `Backbone`; heads predict coordinates in which the half grid runs from -1 to 1."""
-        features = self.trunk(torch.cat((moving, fixed), dim=1))
         half_moving, half_fixed = halve(moving), halve(fixed)
+        features = upsampled(self.trunk(torch.cat((moving, fixed), dim=1)), half_fixed)
         warped = half_moving
         displacement = half_fixed.new_zeros(len(fixed), 3, *half_fixed.shape[2:])
         for skip, block, head in zip(self.skips, self.blocks, heads, strict=True):
