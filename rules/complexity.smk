@@ -3,25 +3,19 @@ CLAIM = "results/complexity/claim"
 
 rule run_complexity:
     input:
-        config=f"{RUN}/config.yaml",
-        cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
-        embedding=lambda wildcards: files.head(wildcards.run).get("embedding", []),
+        configs=files.complexity_settings(),
+        networks=files.complexity_shapes(),
     output:
-        f"{RUN}/complexity.json",
+        files.complexity_counts(),
     log:
-        f"{RUN}/logs/complexity.log",
+        f"results/{study.name}/logs/run_complexity.log",
     conda:
         ENVIRONMENT
     resources:
         mem_mb=4000,
-    params:
-        embedding=lambda wildcards, input: (
-            f"--embedding {input.embedding}" if input.embedding else ""
-        ),
     shell:
         "python $TEXTSCF_SRC/run_complexity.py"
-        " --config {input.config} --cohort $(dirname {input.cohort}) {params.embedding}"
-        " --out {output} 2> {log}"
+        " --configs {input.configs} --cohorts results/cohorts 2> {log}"
 
 
 rule complexity_table:

@@ -15,6 +15,7 @@ rule train_segmentor:
     conda:
         ENVIRONMENT
     threads: 16
+    priority: 1
     resources:
         gpu=1,
         mem_mb=16000,
@@ -41,6 +42,7 @@ rule segment:
     conda:
         ENVIRONMENT
     threads: 16
+    priority: 1
     resources:
         gpu=1,
         mem_mb=16000,

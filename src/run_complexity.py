@@ -1,4 +1,4 @@
-"""Count parameters and multi-adds of a run's network at the size of its cohort, as JSON."""
+"""Count parameters and multi-adds of runs' networks at their cohorts' size: complexity.json beside each config."""
 
 import dataclasses
 from pathlib import Path
@@ -12,20 +12,20 @@ from textscf.prompts import load_embedding
 
 def main() -> None:
     parser = stage_parser(__doc__)
-    parser.add_argument(
-        "--config", type=Path, required=True, help="resolved settings, results/<study>/runs/<run>/config.yaml"
-    )
-    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort, results/cohorts/<cohort>")
-    parser.add_argument("--embedding", type=Path, help="embedding.npz of the prompt set, for a text-driven head")
-    parser.add_argument("--out", type=Path, required=True, help="file to write (.json)")
+    parser.add_argument("--configs", type=Path, nargs="+", required=True, help="resolved config.yaml of each run")
+    parser.add_argument("--cohorts", type=Path, required=True, help="folder of prepared cohorts and their prompts")
     args = parse_arguments(parser)
-    settings = read_yaml(args.config)
-    shape = Cohort.load(args.cohort).shape
-    vectors = load_embedding(args.embedding).vectors if args.embedding else None
-    embedding_shape = None if vectors is None else (vectors.shape[0], vectors.shape[1])
-    counted = complexity_of_run(settings["network"], shape, embedding_shape)
-    described = {"run": settings["run"], "shape": shape, "embedding_shape": embedding_shape}
-    write_json(args.out, described | {use: dataclasses.asdict(value) for use, value in counted.items()})
+    for path in args.configs:
+        settings = read_yaml(path)
+        folder = args.cohorts / settings["cohort"]
+        shape, embedding_shape = Cohort.load(folder).shape, None
+        if settings["prompts"]:
+            rows, length = load_embedding(folder / "prompts" / settings["prompts"] / "embedding.npz").vectors.shape
+            embedding_shape = rows, length
+        counted = complexity_of_run(settings["network"], shape, embedding_shape)
+        described = {"run": settings["run"], "shape": shape, "embedding_shape": embedding_shape}
+        counts = described | {use: dataclasses.asdict(value) for use, value in counted.items()}
+        write_json(path.with_name("complexity.json"), counts)
 
 
 if __name__ == "__main__":

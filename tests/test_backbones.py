@@ -12,7 +12,7 @@ from textscf.io import read_image, read_labels
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.metrics.warping import warp_labels
 from textscf.models import RegistrationNetwork, build_network
-from textscf.models.backbones import BACKBONES
+from textscf.models.backbones import backbone_class, backbone_names
 from textscf.models.network import build_frozen_network
 from textscf.training.objective import Objective
 from textscf.training.validation import predict
@@ -54,10 +54,10 @@ def randomise(network: RegistrationNetwork, std: float) -> None:
 
 def test_every_backbone_has_small_settings_here_and_defaults_in_the_configuration(root: Path) -> None:
     defaults = Catalogue(root / "config").run_defaults["backbones"]
-    assert set(SMALL) == set(BACKBONES.names()) == set(defaults)
+    assert set(SMALL) == set(backbone_names()) == set(defaults)
     for name, arguments in defaults.items():
         with torch.device("meta"):
-            BACKBONES[name](**arguments)
+            backbone_class(name)(**arguments)
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tests.cohorts import SHAPE, make_cohort
 from textscf.complexity import Complexity, complexity, complexity_of_run, multi_adds, parameters
 from textscf.errors import InputError
-from textscf.io import read_json, write_yaml
+from textscf.io import read_json, read_yaml, write_yaml
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones import Backbone
 from textscf.models.backbones.base import Head, Level
@@ -221,16 +221,18 @@ def test_script_takes_any_argument_of_a_backbone(
     assert "'encoder' is not of the form key=value" in capsys.readouterr().err
 
 
-def test_script_of_a_run_reads_its_cohort_and_embedding(script: Callable[..., int], tmp_path: Path) -> None:
-    make_cohort(tmp_path / "cohort")
+def test_script_of_runs_reads_their_cohorts_and_embeddings(script: Callable[..., int], tmp_path: Path) -> None:
+    make_cohort(tmp_path / "cohorts/blobs")
     embedding = Embedding(np.arange(3), ["background", "a", "b"], ["", "a", "b"], np.eye(3, 10, dtype=np.float32))
-    save_embedding(tmp_path / "embedding.npz", embedding, {})
-    settings = {"backbone": LKU_NET, "head": SCF, "integration_steps": 0}
-    write_yaml(tmp_path / "config.yaml", {"run": "textscf", "network": settings})
-    out = tmp_path / "complexity.json"
-    arguments = ["--config", tmp_path / "config.yaml", "--cohort", tmp_path / "cohort", "--out", out]
-    assert script("run_complexity", *arguments, "--embedding", tmp_path / "embedding.npz") == 0
-    content = read_json(out)
-    assert (content["run"], content["shape"], content["embedding_shape"]) == ("textscf", list(SHAPE), [3, 10])
-    expected = complexity_of_run(settings, SHAPE, (3, 10))
-    assert {use: Complexity(**content[use]) for use in expected} == expected
+    save_embedding(tmp_path / "cohorts/blobs/prompts/few/embedding.npz", embedding, {})
+    configs = []
+    for run, head, prompts in (("textscf", SCF, "few"), ("lku_net", None, None)):
+        network = {"backbone": LKU_NET, "head": head, "integration_steps": 0}
+        configs.append(tmp_path / run / "config.yaml")
+        write_yaml(configs[-1], {"run": run, "cohort": "blobs", "prompts": prompts, "network": network})
+    assert script("run_complexity", "--configs", *configs, "--cohorts", tmp_path / "cohorts") == 0
+    for path, embedding_shape in zip(configs, ((3, 10), None), strict=True):
+        settings, content = read_yaml(path), read_json(path.with_name("complexity.json"))
+        assert (content["run"], content["shape"]) == (settings["run"], list(SHAPE))
+        expected = complexity_of_run(settings["network"], SHAPE, embedding_shape)
+        assert {use: Complexity(**content[use]) for use in expected} == expected

@@ -168,7 +168,9 @@ def test_files_of_a_study(folder: Path) -> None:
     assert last["with_head"]["runs"] == ["textscf_seed1", "textscf_seed2"]
     both = {f"results/small/runs/{run}_seed1/pairs.csv" for run in ("lku_net", "lapirn_scf")}
     assert both <= set(files.metrics("figure7"))
-    assert len(files.complexity("complexity")) == 9
+    assert sorted(files.complexity("complexity")) == files.complexity_counts()
+    assert len(files.complexity_counts()) == len(files.complexity_settings()) == 9
+    assert files.complexity_shapes() == [f"{cohort}/cohort.json", f"{cohort}/prompts/minilm/embedding.npz"]
     assert (files.tables("accuracy"), files.tables("complexity")) == (["table3"], ["complexity"])
     assert files.prompt_sets() == [("hippocampus_mr", "minilm")]
 

@@ -5,11 +5,9 @@ import torch
 
 from textscf.errors import InputError
 from textscf.models import build_network
-from textscf.models.backbones import BACKBONES
 from textscf.models.backbones.lku_net import LargeKernelBlock
 from textscf.models.heads import SCFHead, SCPHead
 from textscf.models.network import build_backbone, build_frozen_network
-from textscf.models.registry import Registry
 
 LKU_NET = {"name": "lku_net", "start_channels": 4}
 HEAD = {"kind": "scf", "hidden_channels": 8, "blend": "convex"}
@@ -157,11 +155,3 @@ def test_bad_backbone_settings_are_one_clear_error() -> None:
 def test_a_shape_that_the_backbone_cannot_take_is_refused() -> None:
     with pytest.raises(InputError, match="LKUNet cannot take volumes of 64x8x64 voxels; expected edges of at least 16"):
         build_backbone(LKU_NET).check_shape((64, 8, 64))
-
-
-def test_a_registry_refuses_a_name_taken_twice() -> None:
-    registry: Registry[type] = Registry("thing")
-    registry.register("a")(int)
-    with pytest.raises(ValueError, match="thing 'a' is registered twice"):
-        registry.register("a")(float)
-    assert BACKBONES.names() == sorted(BACKBONES.names())

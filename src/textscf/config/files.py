@@ -1,6 +1,7 @@
 """Where the files of a study lie below `results/`, and which files a stage reads."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from textscf.config.study import Study
 
@@ -56,6 +57,20 @@ class StudyFiles:
         study = self._study
         runs = [row["runs"][0] for row in study.tables[table]["rows"]]
         return [self._run(run, "complexity.json") for run in runs if study.runs[run]["method"] == "learned"]
+
+    def complexity_counts(self) -> list[str]:
+        """Counts of the networks that any table shows: they are made together, as each takes less than its start."""
+        return sorted({path for table in self.tables("complexity") for path in self.complexity(table)})
+
+    def complexity_settings(self) -> list[str]:
+        """Settings of the runs of `complexity_counts`, in their order."""
+        return [path.replace("complexity.json", "config.yaml") for path in self.complexity_counts()]
+
+    def complexity_shapes(self) -> list[str]:
+        """What says how large these networks' volumes and text vectors are."""
+        runs = [Path(path).parent.name for path in self.complexity_counts()]
+        cohorts = {f"results/cohorts/{self._study.runs[run]['cohort']}/cohort.json" for run in runs}
+        return sorted(cohorts | {path for run in runs if (path := self.head(run).get("embedding"))})
 
     def tables(self, kind: str) -> list[str]:
         """Names of the tables of a kind."""

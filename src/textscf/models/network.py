@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from textscf.errors import InputError
-from textscf.models.backbones import BACKBONES, Backbone
+from textscf.models.backbones import Backbone, backbone_class
 from textscf.models.heads import FrozenSCFHead, SCFHead, SCPHead
 from textscf.spatial import integrate, resize_displacement
 
@@ -80,7 +80,7 @@ def build_backbone(settings: Mapping[str, Any]) -> Backbone:
     arguments = dict(settings)
     name = arguments.pop("name")
     try:
-        return BACKBONES[name](**arguments)
+        return backbone_class(name)(**arguments)
     except TypeError as error:
         raise InputError(f"backbone {name}: {error}".replace("__init__() ", "")) from error
 

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from textscf.errors import InputError
 from textscf.models.heads import ConvolutionHead
-from textscf.models.registry import Registry
 
 Head = Callable[[Tensor], Tensor]
 
@@ -73,6 +72,3 @@ def voxels(field: Tensor) -> Tensor:
     """A field ``(B, 3, h, w, d)`` in coordinates in which its grid runs from -1 to 1, in voxels of that grid."""
     half_extent = field.new_tensor([(n - 1) / 2 for n in field.shape[2:]])
     return field * half_extent.view(1, 3, 1, 1, 1)
-
-
-BACKBONES: Registry[type[Backbone]] = Registry("backbone")

@@ -18,14 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.blocks import Up, convolution, initialise
 
 _AXES = (2, 3, 4)
 _STRIDE = 4
 
 
-@BACKBONES.register("fourier_net")
 class FourierNet(Backbone):
     """Fourier-Net with a low-frequency patch of a quarter of each edge.
 
@@ -76,3 +75,6 @@ def band_limited(coarse: Tensor, shape: Sequence[int]) -> Tensor:
         margins += [before, new - old - before]
     padded = torch.fft.ifftshift(functional.pad(spectrum, margins), dim=_AXES)
     return torch.fft.ifftn(padded, dim=_AXES, norm="forward").real
+
+
+BACKBONE = FourierNet

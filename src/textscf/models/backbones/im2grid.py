@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
-from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 from textscf.spatial import compose, identity_grid, resize_displacement, warp
 
@@ -152,7 +152,6 @@ def mean_offset(weights: Tensor) -> Tensor:
     return torch.stack([total(axis, 1) - total(axis, -1) for axis in range(3)], dim=1)
 
 
-@BACKBONES.register("im2grid")
 class Im2Grid(Backbone):
     """im2grid with one Coordinate Translator on each of five levels.
 
@@ -196,3 +195,6 @@ def _double(field: Tensor, shape: Sequence[int]) -> Tensor:
     """The field on the next finer level, whose grid of `shape` has two voxels for each of the field's, or one less."""
     h, w, d = shape
     return resize_displacement(field, [2 * n for n in field.shape[2:]])[..., :h, :w, :d]
+
+
+BACKBONE = Im2Grid

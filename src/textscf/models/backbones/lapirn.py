@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 from textscf.spatial import halve, integrate, warp
 
@@ -66,7 +66,6 @@ class _LevelNetwork(nn.Module):
         return self.output(torch.cat((lifted, encoded), dim=1)), lifted
 
 
-@BACKBONES.register("lapirn")
 class LapIRN(Backbone):
     """LapIRN on the images' grid.
 
@@ -117,3 +116,6 @@ def _correction(prediction: Tensor) -> Tensor:
 
 def _lift(field: Tensor, reference: Tensor) -> Tensor:
     return functional.interpolate(field, size=reference.shape[2:], mode="trilinear", align_corners=False)
+
+
+BACKBONE = LapIRN

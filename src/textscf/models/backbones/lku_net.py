@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
-from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.blocks import Up, convolution, initialise
 
 
@@ -54,7 +54,6 @@ class LargeKernelBlock(nn.Module):
         return self.activation(functional.conv3d(x, kernel, bias, padding=kernel.shape[-1] // 2))
 
 
-@BACKBONES.register("lku_net")
 class LKUNet(Backbone):
     """LKU-Net.
 
@@ -97,3 +96,6 @@ class LKUNet(Backbone):
         for up in self.up:
             x = up(x, levels.pop())
         return voxels(heads[0](x).float())
+
+
+BACKBONE = LKUNet

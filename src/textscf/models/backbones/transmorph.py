@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
-from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 from textscf.spatial import halve
 
@@ -137,7 +137,6 @@ class TransMorphTrunk(nn.Module):
         return x
 
 
-@BACKBONES.register("transmorph")
 class TransMorph(Backbone):
     """TransMorph on the images' grid.
 
@@ -196,3 +195,6 @@ def _initialise(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+BACKBONE = TransMorph

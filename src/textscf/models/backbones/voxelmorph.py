@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 
 
@@ -21,7 +21,6 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(0.2))
 
 
-@BACKBONES.register("voxelmorph")
 class VoxelMorph(Backbone):
     """VoxelMorph on the images' grid.
 
@@ -59,3 +58,6 @@ class VoxelMorph(Backbone):
             upsampled = functional.interpolate(decode(x), scale_factor=2.0, mode="nearest")[..., :h, :w, :d]
             x = torch.cat((upsampled, skip), dim=1)
         return voxels(heads[0](self.final(x)).float())
+
+
+BACKBONE = VoxelMorph

@@ -17,12 +17,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from textscf.models.backbones.base import BACKBONES, Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.backbones.transmorph import DecoderBlock, TransMorphTrunk, normalised_convolution, upsampled
 from textscf.spatial import halve, warp
 
 
-@BACKBONES.register("tm_tvf")
 class TransMorphTVF(Backbone):
     """TM-TVF, its field on the half grid.
 
@@ -63,3 +62,6 @@ class TransMorphTVF(Backbone):
             displacement = displacement + warp(velocity, velocity, padding_mode="border")
             warped = warp(half_moving, displacement)
         return displacement
+
+
+BACKBONE = TransMorphTVF

@@ -10,7 +10,7 @@ from torch.nn import functional
 from tests.fields import constant_head, shifted_pair
 from textscf.complexity import complexity
 from textscf.models import RegistrationNetwork, build_network
-from textscf.models.backbones.transmorph_tvf import TransMorphTVF
+from textscf.models.backbones.tm_tvf import TransMorphTVF
 from textscf.spatial import halve, warp
 
 LARGE = {"name": "tm_tvf", "embed_channels": 128, "depths": [2, 2, 12, 2], "attention_heads": [4, 4, 8, 16]}
