@@ -12,10 +12,10 @@ rule train_segmentor:
         f"{SEGMENTATION}/logs/train.log",
     benchmark:
         f"{SEGMENTATION}/logs/train.benchmark.tsv"
+    priority: 1
     conda:
         ENVIRONMENT
     threads: 16
-    priority: 1
     resources:
         gpu=1,
         mem_mb=16000,
@@ -39,10 +39,10 @@ rule segment:
         f"{SEGMENTATION}/logs/segment.log",
     benchmark:
         f"{SEGMENTATION}/logs/segment.benchmark.tsv"
+    priority: 1
     conda:
         ENVIRONMENT
     threads: 16
-    priority: 1
     resources:
         gpu=1,
         mem_mb=16000,
