@@ -1,4 +1,7 @@
-"""Time and peak memory of a forward and backward pass of every network in its paper size, each in its own process."""
+"""Time and peak memory of a forward and backward pass of every network in its paper size, each in its own process.
+
+Run as ``PYTHONPATH=src python benchmarks/networks.py``.
+"""
 
 import argparse
 import multiprocessing

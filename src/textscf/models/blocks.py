@@ -1,5 +1,7 @@
 """Blocks that LKU-Net and Fourier-Net, U-Nets by the same authors, are made of."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,17 @@ class Up(nn.Module):
         h, w, d = skip.shape[2:]
         x = torch.cat((self.up(x)[..., :h, :w, :d], skip), dim=1)
         return self.second(self.first(x))
+
+
+def down_and_up(images: Tensor, stem: nn.Module, down: Iterable[nn.Module], up: Iterable[nn.Module]) -> Tensor:
+    """The way through a U-Net whose decoder may stop early: each `up` takes the next finer skip."""
+    levels = [stem(images)]
+    for halve in down:
+        levels.append(halve(levels[-1]))
+    x = levels.pop()
+    for block in up:
+        x = block(x, levels.pop())
+    return x
 
 
 def initialise(module: nn.Module) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.models.backbones.base import Backbone, Head, Level, voxels
-from textscf.models.blocks import Up, convolution, initialise
+from textscf.models.blocks import Up, convolution, down_and_up, initialise
 
 _AXES = (2, 3, 4)
 _STRIDE = 4
@@ -46,12 +46,7 @@ class FourierNet(Backbone):
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
         """See `Backbone`; the head predicts coordinates in which the images' grid runs from -1 to 1."""
-        levels = [self.stem(torch.cat((moving, fixed), dim=1))]
-        for down in self.down:
-            levels.append(down(levels[-1]))
-        x = levels.pop()
-        for up in self.up:
-            x = up(x, levels.pop())
+        x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
         h, w, d = fixed.shape[2:]
         field = band_limited(heads[0](x).float(), [_STRIDE * n for n in x.shape[2:]])
         return voxels(field[..., :h, :w, :d])

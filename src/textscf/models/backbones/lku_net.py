@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from textscf.errors import InputError
 from textscf.models.backbones.base import Backbone, Head, Level, voxels
-from textscf.models.blocks import Up, convolution, initialise
+from textscf.models.blocks import Up, convolution, down_and_up, initialise
 
 
 class LargeKernelBlock(nn.Module):
@@ -89,12 +89,7 @@ class LKUNet(Backbone):
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
         """See `Backbone`; the head predicts coordinates in which the features' grid runs from -1 to 1."""
-        levels = [self.stem(torch.cat((moving, fixed), dim=1))]
-        for down in self.down:
-            levels.append(down(levels[-1]))
-        x = levels.pop()
-        for up in self.up:
-            x = up(x, levels.pop())
+        x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
         return voxels(heads[0](x).float())
 
 
