@@ -17,7 +17,7 @@ $(READY): requirements.txt
 	@echo "Installing the pinned requirements into $(VENV) (about 6 GB with the CUDA libraries) ..."
 	$(PYTHON) -m venv $(VENV)
 	@command -v uv >/dev/null || python -m pip install -q --disable-pip-version-check uv || true
-	@if command -v uv >/dev/null; then uv pip install -q --python $(VENV)/bin/python --require-hashes -r requirements.txt; \
+	@if command -v uv >/dev/null; then uv pip install -q --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements.txt; \
 	else python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt; fi
 	@touch $@
 

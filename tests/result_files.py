@@ -59,6 +59,8 @@ def write_runs(folder: Path, spec: dict[str, Any], structures: list[str] = ORGAN
             target = folder / spec["study"] / "runs" / run
             initial = row["run"] == "initial"
             settings = {"run": run, "method": "initial" if initial else "learned", "cohort": "toy_cohort"}
+            if not initial:
+                settings["training"] = {"epochs": 10, "steps_per_epoch": 100}
             write_yaml(target / "config.yaml", settings)
             metrics = _metrics(run, order, seed, structures, subjects)
             write_csv(target / "metrics.csv", metrics)

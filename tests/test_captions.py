@@ -48,6 +48,21 @@ def test_pairs_in_words(counts, phrase):
     assert captions.pairs_phrase(counts) == phrase
 
 
+@pytest.mark.parametrize(
+    ("steps", "phrase"), [(90, "10 epochs of 90 steps"), (None, "10 epochs of all training pairs")]
+)
+def test_length_of_a_training_in_words(steps, phrase):
+    assert captions.schedule_phrase(10, steps) == phrase
+
+
+def test_methods_that_were_trained_for_longer_than_others_are_named():
+    assert captions.training_sentences({}) == []
+    assert captions.training_sentences({"A": "2 epochs", "B": "2 epochs"}) == ["Training: 2 epochs."]
+    assert captions.training_sentences({"A": "2 epochs", "B": "5 epochs", "C": "2 epochs"}) == [
+        "Training differs: A, C 2 epochs; B 5 epochs."
+    ]
+
+
 def test_only_rows_that_see_the_labels_are_marked(tmp_path):
     spec = table_spec()
     assert captions.leakage_sentences(_item(tmp_path)) == []

@@ -106,6 +106,18 @@ def test_the_papers_values_stand_beside_ours_for_the_papers_cohort(results, repo
     assert table.loc["textscf", "sdlogj_paper"] == 0.87
 
 
+def test_unequal_training_is_told(reported, tmp_path):
+    write_runs(tmp_path, table_spec())
+    item, results = _item(tmp_path), Results(tmp_path, "toy")
+    table = compare(item, results, reported)
+    assert list(table["training"]) == ["", "10 epochs of 100 steps", "10 epochs of 100 steps"]
+    assert "Training: 10 epochs of 100 steps." in display(item, table).notes
+    path = results.run_folder(item.rows[1].runs[0]) / "config.yaml"
+    write_yaml(path, read_yaml(path) | {"training": {"epochs": 2, "steps_per_epoch": 50}})
+    notes = display(item, compare(item, results, reported)).notes
+    assert "Training differs: LKU-Net 2 epochs of 50 steps; textSCF 10 epochs of 100 steps." in notes
+
+
 def test_the_papers_values_stay_away_from_another_cohort(results, reported, tmp_path):
     item = _item(tmp_path)
     table = compare(item, results, reported)

@@ -1,6 +1,6 @@
 """Sentences of captions: what a table or figure shows, of what, and how it was counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textscf.metrics.aggregation import Convention
 from textscf.results import Item, Row
@@ -45,6 +45,22 @@ def seeds_phrase(counts: Sequence[int]) -> str:
     fewest, most = min(counts), max(counts)
     noun = "seed" if most == 1 else "seeds"
     return f"{most} {noun}" if fewest == most else f"{fewest} to {most} {noun}"
+
+
+def training_sentences(schedules: Mapping[str, str]) -> list[str]:
+    """How long the networks were trained, for methods with their schedules in words (see `schedule_phrase`)."""
+    groups: dict[str, list[str]] = {}
+    for label, schedule in schedules.items():
+        groups.setdefault(schedule, []).append(label)
+    if len(groups) < 2:
+        return [f"Training: {schedule}." for schedule in groups]
+    parts = [f"{', '.join(labels)} {schedule}" for schedule, labels in groups.items()]
+    return [f"Training differs: {'; '.join(parts)}."]
+
+
+def schedule_phrase(epochs: int, steps_per_epoch: int | None) -> str:
+    """The length of a training in words, such as `10 epochs of 90 steps`."""
+    return f"{epochs} epochs of {f'{steps_per_epoch} steps' if steps_per_epoch else 'all training pairs'}"
 
 
 def leakage_sentences(item: Item) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from textscf import captions
 from textscf.errors import InputError
 from textscf.io import read_yaml
 from textscf.metrics.aggregation import run_means
@@ -60,8 +61,8 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
     Returns:
         Columns method, run, then per metric `<metric>` and `<metric>_sd` (NaN with one seed) and, for metrics that the
         paper prints, `<metric>_paper` and `<metric>_difference` (ours - paper; both NaN unless the cohort is the
-        paper's), then seeds, pairs, trained, sees_fixed_labels, convention, notice. Units as in `METRICS`; metrics of
-        a displacement field are NaN where nothing was registered.
+        paper's), then seeds, pairs, trained, training (its length in words), sees_fixed_labels, convention, notice.
+        Units as in `METRICS`; metrics of a displacement field are NaN where nothing was registered.
     """
     lines = []
     for row in item.rows:
@@ -72,7 +73,9 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
             line |= _statistics(metric, values[metric.name], printed)
         trained = results.is_trained(row)
         line |= {"seeds": len(row.runs) if trained else 0, "pairs": int(values["pairs"].iloc[0]), "trained": trained}
-        lines.append(line | {"sees_fixed_labels": row.sees_fixed_labels})
+        training = results.settings(row.runs[0])["training"] if trained else None
+        schedule = captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else ""
+        lines.append(line | {"training": schedule, "sees_fixed_labels": row.sees_fixed_labels})
     return pd.DataFrame(lines).assign(convention=item.convention, notice="; ".join(item.notices))
 
 

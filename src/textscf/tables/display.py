@@ -111,6 +111,8 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes = captions.leakage_sentences(item)
     if notes:
         notes.append(f"Methods marked {captions.DAGGER} do not compete for the best values.")
+    trained = table[table["trained"]]
+    notes += captions.training_sentences(dict(zip(trained["method"], trained["training"], strict=True)))
     if item.reported is not None and not item.paper_cohort:
         notes.append(
             "The columns with the paper's values are empty because this study's cohort is not the paper's: "
