@@ -72,7 +72,8 @@ def test_stored_axes_and_affine_agree(drawn: dict[str, Any], tmp_path: Path) -> 
     """The same subject in other axes: the same patient, by its header."""
     simulate_cohort(drawn, None, tmp_path / "las", workers=1)
     other = copy.deepcopy(drawn)
-    other["preprocess"] |= {"orientation": "RSA", "axes": "header", "shape": [48, 64, 40], "spacing": [7.5, 6.0, 7.2]}
+    swapped = {key: [other["preprocess"][key][axis] for axis in (0, 2, 1)] for key in ("shape", "spacing")}
+    other["preprocess"] |= {"orientation": "RSA", "axes": "header", **swapped}
     simulate_cohort(other, None, tmp_path / "rsa", workers=1)
     las, rsa = (nib.load(tmp_path / f / "labels/simulated_001.nii.gz") for f in ("las", "rsa"))
     assert nib.aff2axcodes(las.affine) == ("L", "A", "S")
