@@ -107,6 +107,62 @@ def test_a_run_like_nothing_or_like_itself_is_refused(folder: Path, runs: dict[s
         load_study(study_with(runs=runs), folder)
 
 
+def test_a_sweep_is_a_run_for_every_combination_and_shares_those_that_are_there_already(folder: Path) -> None:
+    sweep = {"integration_steps": [0, 7], "loss.smoothness": [0.1, 1.0]}
+    edit(folder / "experiments" / "table3.yaml", runs={"swept": {"like": "textscf", "seeds": [1], "sweep": sweep}})
+    study = load_study(STUDY, folder)
+    names = [f"swept-integration_steps{n}-smoothness{weight}" for n in (0, 7) for weight in (0.1, 1.0)]
+    assert [run for run in study.runs if run.startswith("swept")] == names[1:]
+    assert study.groups[names[0]] == ["textscf_seed1"]
+    run = study.runs[names[-1]]
+    assert (run["loss"]["smoothness"], run["network"]["integration_steps"], run["seed"]) == (1.0, 7, 1)
+
+
+def test_a_row_of_a_sweep_has_its_points_with_their_values(folder: Path) -> None:
+    path = folder / "experiments" / "figure7.yaml"
+    edit(path, runs={"widths": {"like": "lku_net", "sweep": {"backbone_options.start_channels": [8, 32]}}})
+    rows = [{"run": "widths", "label": "LKU-Net"}]
+    edit(path, figures={"figure7": {"kind": "dice_boxplot", "rows": rows}})
+    study = load_study(study_with(experiments=["table3", "figure7"]), folder)
+    (row,) = study.figures["figure7"]["rows"]
+    assert row["runs"] == [f"widths-start_channels8_seed{n}" for n in (1, 2)] + ["lku_net_seed1", "lku_net_seed2"]
+    assert [point["values"] for point in row["points"]] == [{"backbone_options.start_channels": n} for n in (8, 32)]
+    assert row["points"][1]["runs"] == ["lku_net_seed1", "lku_net_seed2"]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ({"loss.smothness": [1]}, r"sweep of run 'lku_net': loss: unknown key 'smothness'; did you mean 'smoothness'?"),
+        ({"integration_steps": [13]}, r"sweep of run 'lku_net': integration_steps: 13 is greater"),
+        ({"integration_steps": []}, r"runs\.lku_net\.sweep\.integration_steps"),
+    ],
+)
+def test_a_sweep_over_what_is_not_a_setting_is_refused(folder: Path, sweep: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_study(study_with(runs={"lku_net": {"sweep": sweep}}), folder)
+
+
+def test_a_pattern_changes_all_runs_that_it_fits_and_later_ones_win(folder: Path) -> None:
+    runs = {"lapirn*": {"training": {"epochs": 9}}, "lapirn": {"training": {"epochs": 7}}}
+    study = load_study(study_with(runs=runs), folder)
+    epochs = {name: study.runs[ids[0]]["training"]["epochs"] for name, ids in study.groups.items() if "lap" in name}
+    assert epochs == {"lapirn": 7, "lapirn_diff": 9}
+    with pytest.raises(InputError, match=r"runs: run 'lapin\*' is not defined; did you mean 'lapirn'"):
+        load_study(study_with(runs={"lapin*": {}}), folder)
+
+
+def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> None:
+    study = load_study(study_with(not_run={"tm_*": "too large", "textscf": "no weights"}), folder)
+    rows = {row["run"]: row for row in study.tables["table3"]["rows"]}
+    assert (rows["tm_tvf"]["runs"], rows["tm_tvf"]["not_run"]) == ([], "too large")
+    assert rows["textscf"]["not_run"] == "no weights"
+    assert not [run for run in study.runs if run.startswith(("tm_tvf", "textscf"))]
+    assert "not_run" not in rows["lku_net"]
+    with pytest.raises(InputError, match="not_run: run 'tmtvf' is not defined; did you mean 'tm_tvf'"):
+        load_study(study_with(not_run={"tmtvf": "too large"}), folder)
+
+
 def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> None:
     changes = {"head": {"kind": "scp", "segmentor": "nobody", "prompts": "nothing"}}
     run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf_seed1"]
@@ -230,7 +286,7 @@ def test_a_run_name_used_twice_is_refused(folder: Path) -> None:
 
 
 def test_a_run_name_that_another_runs_seed_takes_is_refused(folder: Path) -> None:
-    edit(folder / "experiments" / "table3.yaml", runs={"textscf_seed2": {"seeds": [1]}})
+    edit(folder / "experiments" / "table3.yaml", runs={"textscf_seed2": {"seeds": [1], "loss": {"dice": 2}}})
     with pytest.raises(InputError, match="run name 'textscf_seed2' is used twice"):
         load_study(STUDY, folder)
 

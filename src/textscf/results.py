@@ -27,10 +27,14 @@ class Row:
     Attributes:
         run: name of the run.
         label: name shown.
-        runs: ids of the concrete runs, one per seed.
+        runs: ids of the concrete runs, one per seed; of all points for a sweep.
         segmentor: where the region masks come from; None for a method without them.
         reported: the method's name in the table of the paper.
         with_head: the same method with the text-driven head, for figures that compare the two.
+        details: texts of further columns by their heading.
+        not_run: why the study leaves the method out, which then has no runs.
+        points: the runs of a sweep.
+        values: of a sweep's point, by the setting that they are of, such as ``loss.smoothness``.
     """
 
     run: str
@@ -39,6 +43,10 @@ class Row:
     segmentor: str | None = None
     reported: str | None = None
     with_head: "Row | None" = None
+    details: dict[str, str] = field(default_factory=dict)
+    not_run: str | None = None
+    points: "list[Row]" = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sees_fixed_labels(self) -> bool:
@@ -62,11 +70,18 @@ class Item:
     reported: str | None = None
     reference: str | None = None
     kind: str | None = None
+    metrics: list[str] | None = None
+    segmentor_accuracy: bool = False
 
     @property
     def reference_row(self) -> Row | None:
-        """The row that the others are compared with."""
-        return next((row for row in self.rows if row.run == self.reference), None)
+        """The row that the others are compared with; None also where the study leaves it out."""
+        return next((row for row in self.rows if row.run == self.reference and row.runs), None)
+
+    def without_missing(self) -> "Item":
+        """The same item with the rows alone that the study runs, both runs of a row where it has two."""
+        present = [row for row in self.rows if row.runs and (row.with_head is None or row.with_head.runs)]
+        return dataclasses.replace(self, rows=[_with_present_points(row) for row in present])
 
     @property
     def number(self) -> str:
@@ -80,14 +95,20 @@ def load_item(path: Path) -> Item:
     content = fill(Item, read_yaml(path), path)
     rows = [_row(row, f"{path}: rows[{n}]") for n, row in enumerate(content.rows)]
     item = dataclasses.replace(content, rows=rows)
-    if item.reference and not item.reference_row:
+    if item.reference and all(row.run != item.reference for row in rows):
         raise InputError(f"{path}: reference '{item.reference}' is not the run of a row")
     return item
 
 
 def _row(content: Any, source: str) -> Row:
     row = fill(Row, content, source)
-    return dataclasses.replace(row, with_head=_row(row.with_head, source)) if row.with_head else row
+    with_head = _row(row.with_head, source) if row.with_head else None
+    points = [_row(point, f"{source}.points[{n}]") for n, point in enumerate(row.points)]
+    return dataclasses.replace(row, with_head=with_head, points=points)
+
+
+def _with_present_points(row: Row) -> Row:
+    return dataclasses.replace(row, points=[point for point in row.points if point.runs])
 
 
 @dataclass(frozen=True)
@@ -165,7 +186,7 @@ def compare_with_reference(item: Item, results: Results) -> pd.DataFrame:
     reference = results.seed_mean(item.reference_row, item.convention)
     frames = []
     for row in item.rows:
-        if row.run == item.reference:
+        if row.run == item.reference or not row.runs:
             continue
         try:
             tested = compare_runs(reference, results.seed_mean(row, item.convention))

@@ -2,17 +2,17 @@
 
 import contextlib
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from textscf.config.catalogue import Catalogue
+from textscf.config.definitions import Definitions, Settings, define_runs, merge
 from textscf.config.validation import suggest, validate
 from textscf.errors import InputError
 from textscf.io import read_yaml
-
-Settings = dict[str, Any]
 
 _RESERVED = ("cohorts", "complexity", "reference")
 _HEAD_SETTINGS = {
@@ -52,8 +52,8 @@ class Study:
 
     Attributes:
         name, title: of the study.
-        runs: concrete runs (one per seed) by id, all settings resolved.
-        groups: run name -> ids of its concrete runs.
+        runs: concrete runs (one per seed) by id, all settings resolved. Two names whose settings are equal share one.
+        groups: run name -> ids of its concrete runs; none for a run that is left out.
         tables, figures: their specifications by name.
     """
 
@@ -94,15 +94,6 @@ def _runs_in(rows: Sequence[Settings]) -> list[str]:
     return [run for row in (*rows, *further) for run in row["runs"]]
 
 
-def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Settings:
-    """`base` with `override` laid over it: mappings merge key by key, anything else replaces."""
-    result = dict(base)
-    for key, value in override.items():
-        old = result.get(key)
-        result[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
-
-
 def _typed(value: Any) -> Any:
     """`value` with texts that are numbers, booleans or null made such: Snakemake's --config gives texts only."""
     if isinstance(value, Mapping):
@@ -125,19 +116,12 @@ class _Resolver:
         self.experiments = {name: catalogue.experiment(name) for name in config["experiments"]}
 
     def study(self) -> Study:
-        runs: dict[str, Settings] = {}
-        groups: dict[str, list[str]] = {}
-        for name, override in self._definitions().items():
-            concrete = self._resolve(name, override)
-            clash = next((run for run in concrete if run in runs), None)
-            if clash:
-                raise InputError(
-                    f"{self.source}: run name '{clash}' is used twice (by '{name}' and another run's seed)"
-                )
-            runs |= concrete
-            groups[name] = list(concrete)
+        schema = self.catalogue.schema("run")
+        defined = define_runs(self._collect("runs"), self.config, self.source, schema)
+        runs, groups = self._concrete(defined)
+        rows = _Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
-            {k: self._item(kind, k, v, groups, runs) for k, v in self._collect(kind).items()}
+            {name: self._item(f"{kind}.{name}", spec, rows) for name, spec in self._collect(kind).items()}
             for kind in ("tables", "figures")
         )
         return Study(
@@ -151,6 +135,27 @@ class _Resolver:
             self.catalogue,
         )
 
+    def _concrete(self, defined: Definitions) -> tuple[dict[str, Settings], dict[str, list[str]]]:
+        """Concrete runs by id, and the ids of each name."""
+        runs: dict[str, Settings] = {}
+        groups: dict[str, list[str]] = {}
+        known: dict[str, str] = {}
+        for name, override in defined.runs.items():
+            groups[name] = []
+            if name in defined.not_run:
+                continue
+            for run_id, settings in self._resolve(name, override).items():
+                first = known.setdefault(json.dumps(settings, sort_keys=True), run_id)
+                groups[name].append(first)
+                if first != run_id:
+                    continue
+                if run_id in runs:
+                    raise InputError(
+                        f"{self.source}: run name '{run_id}' is used twice (by '{name}' and another run's seed)"
+                    )
+                runs[run_id] = {"run": run_id, **settings}
+        return runs, groups
+
     def _collect(self, kind: str) -> Settings:
         """All runs, tables or figures of the experiments by name; InputError for a name used twice."""
         found: Settings = {}
@@ -162,26 +167,8 @@ class _Resolver:
                 found[name] = value
         return found
 
-    def _definitions(self) -> Settings:
-        runs = self._collect("runs")
-        for name, override in self.config.get("runs", {}).items():
-            if name not in runs:
-                raise InputError(f"{self.source}: runs: run '{name}' is not defined{suggest(name, runs)}")
-            runs[name] = merge(runs[name], override)
-        return {name: self._inherited(name, runs, []) for name in runs}
-
-    def _inherited(self, name: str, runs: Settings, heirs: list[str]) -> Settings:
-        """Settings of a run over those of the run that it is `like`."""
-        definition = dict(runs[name])
-        base = definition.pop("like", None)
-        if base is None:
-            return definition
-        if base not in runs or base in [*heirs, name]:
-            reason = "it is like this one" if base in runs else f"it is not defined{suggest(base, runs)}"
-            raise InputError(f"{self.catalogue.folder}/experiments: runs.{name}.like: '{base}': {reason}")
-        return merge(self._inherited(base, runs, [*heirs, name]), definition)
-
     def _resolve(self, name: str, override: Settings) -> dict[str, Settings]:
+        """Settings of a run for each of its seeds, by id."""
         defaults = merge(self.catalogue.run_defaults, self.config.get("defaults", {}))
         run = merge(defaults, override)
         run["cohort"] = self._cohort(name, run["cohort"])
@@ -191,11 +178,11 @@ class _Resolver:
             "cohort": run["cohort"],
         }
         if run["method"] != "learned":
-            return {name: {"run": name, **common}}
+            return {name: common}
         seeds = run["seeds"]
         settings = {**common, **self._network(name, run), "loss": run["loss"], "training": run["training"]}
         ids = [name] if len(seeds) == 1 else [f"{name}_seed{seed}" for seed in seeds]
-        return {run_id: {"run": run_id, "seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
+        return {run_id: {"seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
 
     def _network(self, name: str, run: Settings) -> Settings:
         backbone = run["backbone"]
@@ -228,33 +215,49 @@ class _Resolver:
         self.catalogue.cohort(cohorts[role])
         return cohorts[role]
 
-    def _item(
-        self, kind: str, name: str, spec: Settings, groups: dict[str, list[str]], runs: dict[str, Settings]
-    ) -> Settings:
-        rows = [self._row(f"{kind}.{name}", row, groups, runs) for row in spec["rows"]]
-        cohorts = sorted({runs[run]["cohort"] for run in _runs_in(rows)})
+    def _item(self, item: str, spec: Settings, rows: "_Rows") -> Settings:
+        resolved = [rows.resolve(item, row) for row in spec["rows"]]
+        cohorts = rows.cohorts(resolved)
         described = [self.catalogue.cohort(cohort) for cohort in cohorts]
-        notices = [c["notice"] for c in described if c["notice"]]
         return {
             **spec,
-            "name": name,
+            "name": item.partition(".")[2],
             "study": self.config["study"],
             "study_title": self.config["title"],
             "cohorts": [c["title"] for c in described],
-            "notices": notices,
+            "notices": [c["notice"] for c in described if c["notice"]],
             "paper_cohort": self.config.get("paper_cohorts", False),
-            "rows": rows,
+            "rows": resolved,
         }
 
-    def _row(self, item: str, row: Settings, groups: dict[str, list[str]], runs: dict[str, Settings]) -> Settings:
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of tables and figures with the concrete runs that they stand for."""
+
+    defined: Definitions
+    groups: dict[str, list[str]]
+    runs: dict[str, Settings]
+    folder: str
+
+    def resolve(self, item: str, row: Settings) -> Settings:
         run = row["run"]
-        if run not in groups:
-            raise InputError(
-                f"{self.catalogue.folder}/experiments: {item}: run '{run}' is not defined{suggest(run, groups)}"
-            )
-        further = {
-            key: self._row(item, {"run": row[key], "label": row["label"]}, groups, runs)
-            for key in _FURTHER_RUNS
-            if key in row
-        }
-        return {**row, "runs": groups[run], "segmentor": runs[groups[run][0]].get("segmentor"), **further}
+        if run in self.defined.sweeps:
+            points = [
+                {**self.resolve(item, {"run": point, "label": row["label"]}), "values": values}
+                for point, values in self.defined.sweeps[run].items()
+            ]
+            resolved = {**row, "runs": _runs_in(points), "segmentor": None, "points": points}
+        elif run in self.groups:
+            ids = self.groups[run]
+            resolved = {**row, "runs": ids, "segmentor": self.runs[ids[0]].get("segmentor") if ids else None}
+        else:
+            known = [*self.groups, *self.defined.sweeps]
+            raise InputError(f"{self.folder}: {item}: run '{run}' is not defined{suggest(run, known)}")
+        if run in self.defined.not_run:
+            resolved["not_run"] = self.defined.not_run[run]
+        further = {key: {"run": row[key], "label": row["label"]} for key in _FURTHER_RUNS if key in row}
+        return {**resolved, **{key: self.resolve(item, other) for key, other in further.items()}}
+
+    def cohorts(self, rows: Sequence[Settings]) -> list[str]:
+        return sorted({self.runs[run]["cohort"] for run in _runs_in(rows)})
