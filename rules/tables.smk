@@ -5,6 +5,7 @@ rule table:
     input:
         config=f"{TABLE}/config.yaml",
         metrics=lambda wildcards: files.metrics(wildcards.table),
+        segmentors=lambda wildcards: files.segmentor_accuracy(wildcards.table),
         reported=f"{workflow.basedir}/config/reported.yaml",
     output:
         csv=f"{TABLE}.csv",

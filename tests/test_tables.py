@@ -11,7 +11,7 @@ from scipy import stats
 
 from tests.result_files import table_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import read_yaml, write_yaml
+from textscf.io import read_yaml, write_csv, write_yaml
 from textscf.results import Results, load_item
 from textscf.tables.accuracy import significance
 from textscf.tables.comparison import compare
@@ -118,14 +118,75 @@ def test_unequal_training_is_told(reported, tmp_path):
     assert "Training differs: LKU-Net 2 epochs of 50 steps; textSCF 10 epochs of 100 steps." in notes
 
 
-def test_the_papers_values_stay_away_from_another_cohort(results, reported, tmp_path):
+def test_no_difference_is_formed_for_another_cohort(results, reported, tmp_path):
     item = _item(tmp_path)
     table = compare(item, results, reported)
-    columns = [f"{metric}_{kind}" for metric in ("dice", "hd95", "sdlogj") for kind in ("paper", "difference")]
-    assert table[columns].isna().to_numpy().all()
-    assert any("cohort is not the paper's" in note for note in display(item, table).notes)
+    assert list(table["dice_paper"]) == [30.86, 50.32, 60.75]
+    assert table[[f"{metric}_difference" for metric in ("dice", "hd95", "sdlogj")]].isna().to_numpy().all()
+    assert any("no difference is formed" in note for note in display(item, table).notes)
     item = _item(tmp_path, paper_cohort=True)
-    assert not any("not the paper's" in note for note in display(item, compare(item, results, reported)).notes)
+    assert not any("no difference" in note for note in display(item, compare(item, results, reported)).notes)
+
+
+def test_a_row_that_was_not_run_says_so_with_its_reason_and_has_no_numbers(results, reported, tmp_path):
+    rows = table_spec()["rows"]
+    rows.insert(1, {"run": "im2grid", "label": "im2grid", "reported": "im2grid", "runs": [], "not_run": "no GPU"})
+    item = _item(tmp_path, rows=rows, reported="table2", paper_cohort=True)
+    table = compare(item, results, reported)
+    line = table.set_index("run").loc["im2grid"]
+    assert np.isnan(line[["dice", "hd95", "sdlogj", "seconds", "dice_difference"]].astype(float)).all()
+    assert (line["dice_paper"], line["not_run"], line["paper_quoted"]) == (89.35, "no GPU", True)
+    shown = display(item, table)
+    cells = {(c.heading.split()[0], c.subheading): [cell.text for cell in c.cells] for c in shown.columns}
+    assert cells["Dice", "this run"][1] == "not run"
+    assert cells["Dice", "paper"] == ["57.18", "89.35‡", "88.61", "90.05"]
+    assert cells["HD95", "this run"][1] == cells["Seeds", ""][1] == "-"
+    assert "Not run: im2grid (no GPU)." in shown.notes
+    assert any(note.startswith("‡ quoted by the paper") for note in shown.notes)
+    tests = significance(item, results)
+    assert set(tests["method"]) == {"Initial", "LKU-Net"}
+
+
+def test_a_reference_that_was_not_run_is_compared_with_nothing(results, reported, tmp_path):
+    rows = table_spec()["rows"]
+    rows[2] |= {"runs": [], "not_run": "no weights"}
+    assert significance(_item(tmp_path, rows=rows), results).empty
+
+
+def test_details_are_columns_and_metrics_may_be_few(results, reported, tmp_path):
+    rows = [row | {"details": {"Prompt": f"of {row['label']}", "Encoder": "-"}} for row in table_spec()["rows"]]
+    item = _item(tmp_path, rows=rows, metrics=["dice"])
+    table = compare(item, results, reported)
+    assert list(table["Prompt"]) == ["of Initial", "of LKU-Net", "of textSCF"]
+    headings = [column.heading for column in display(item, table).columns]
+    assert headings == ["Method", "Prompt", "Encoder", *["Dice (%) ↑"] * 3, "Seeds"]
+    rows[0]["details"] = {"Encoder": "-"}
+    with pytest.raises(InputError, match="table3: its rows have details under different headings"):
+        compare(_item(tmp_path, rows=rows), results, reported)
+
+
+def test_a_sweep_has_no_place_in_a_table(results, reported, tmp_path):
+    rows = table_spec()["rows"]
+    rows[1] |= {"points": [rows[1] | {"values": {"loss.smoothness": 1.0}}]}
+    with pytest.raises(InputError, match="table3: 'lku_net' is a sweep; expected single runs"):
+        compare(_item(tmp_path, rows=rows), results, reported)
+
+
+def test_the_segmentors_accuracy_stands_beside_what_the_paper_says_of_it(reported, tmp_path):
+    rows = table_spec()["rows"]
+    rows[1] |= {"reported": "none"}
+    rows[2] |= {"reported": "SwinUNETR tiny"}
+    item = _item(tmp_path, rows=[rows[1], rows[2]], reported="table5", segmentor_accuracy=True, paper_cohort=True)
+    write_runs(tmp_path, table_spec())
+    folder = tmp_path / "cohorts/toy_cohort/segmentations/tiny"
+    with pytest.raises(InputError, match=r"tiny/accuracy_by_split\.csv: no such file; expected the accuracy of a seg"):
+        compare(item, Results(tmp_path, "toy"), reported)
+    write_csv(folder / "accuracy_by_split.csv", pd.DataFrame({"split": ["train", "all"], "dice": [0.9, 0.65]}))
+    table = compare(item, Results(tmp_path, "toy"), reported).set_index("run")
+    assert np.isnan(table.loc["lku_net", "segmentor_dice"])
+    assert table.loc["textscf", "segmentor_dice"] == pytest.approx(65)
+    assert table.loc["textscf", "segmentor_dice_difference"] == pytest.approx(65 - 63.35)
+    assert display(item, table.reset_index()).columns[1].heading == "Segmentor Dice (%) ↑"
 
 
 @pytest.mark.parametrize(

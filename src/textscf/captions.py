@@ -63,6 +63,15 @@ def schedule_phrase(epochs: int, steps_per_epoch: int | None) -> str:
     return f"{epochs} epochs of {f'{steps_per_epoch} steps' if steps_per_epoch else 'all training pairs'}"
 
 
+def not_run_sentences(item: Item) -> list[str]:
+    """Which rows the study leaves out, and why."""
+    reasons: dict[str, list[str]] = {}
+    for row in item.rows:
+        if row.not_run:
+            reasons.setdefault(row.not_run, []).append(row.label)
+    return [f"Not run: {', '.join(labels)} ({reason})." for reason, labels in reasons.items()]
+
+
 def leakage_sentences(item: Item) -> list[str]:
     """The explanation of the dagger, if any row of the item sees the labels on which it is scored."""
     labels = [row.label for row in item.rows if row.sees_fixed_labels]

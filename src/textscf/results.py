@@ -151,18 +151,25 @@ class Results:
         except ValueError as error:
             raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
 
+    def segmentor_dice(self, row: Row) -> float:
+        """Mean Dice of a row's segmentor over all scans of its cohort, a fraction."""
+        cohort = self.settings(row.runs[0])["cohort"]
+        path = self.folder / f"cohorts/{cohort}/segmentations/{row.segmentor}/accuracy_by_split.csv"
+        frame = _read_csv(path, ["split", "dice"], "the accuracy of a segmentor, made by src/segmentor_accuracy.py")
+        return float(frame.set_index("split")["dice"]["all"])
+
     def _read(self, row: Row, name: str, columns: Iterable[str]) -> list[pd.DataFrame]:
         return [self._frame(self.run_folder(run) / name, columns) for run in row.runs]
 
     def _frame(self, path: Path, columns: Iterable[str]) -> pd.DataFrame:
         if path not in self._frames:
-            self._frames[path] = _read_csv(path, columns)
+            self._frames[path] = _read_csv(path, columns, "the metrics of a run, made by src/evaluate.py")
         return self._frames[path]
 
 
-def _read_csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+def _read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected the metrics of a run, made by src/evaluate.py")
+        raise InputError(f"{path}: no such file; expected {what}")
     try:
         frame = pd.read_csv(path, dtype=_TEXT)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -52,6 +52,15 @@ class StudyFiles:
         runs = self._study.runs_of(item)
         return [self._run(run, name) for run in runs for name in ("metrics.csv", "pairs.csv")]
 
+    def segmentor_accuracy(self, table: str) -> list[str]:
+        """How good the segmentors of a table's rows are, for a table that tells it."""
+        study = self._study
+        if not study.tables[table].get("segmentor_accuracy"):
+            return []
+        runs = [study.runs[run] for run in study.runs_of(table) if study.runs[run].get("segmentor")]
+        folders = {f"results/cohorts/{run['cohort']}/segmentations/{run['segmentor']}" for run in runs}
+        return [f"{folder}/accuracy_by_split.csv" for folder in sorted(folders)]
+
     def complexity(self, table: str) -> list[str]:
         """Counts of the networks that a table shows; those of a run's seeds are alike, the first is counted."""
         study = self._study

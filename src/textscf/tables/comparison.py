@@ -46,10 +46,15 @@ METRICS = (
     Metric("seconds", "Time per pair (s)", "seconds", 1, 2, "min", False),
 )
 OF_A_FIELD = ("sdlogj", "nonpositive_jacobian_percent", "seconds")
+SEGMENTOR = Metric("segmentor_dice", "Segmentor Dice (%)", "accuracy", 100, 2, "max", True)
+"""How good a row's segmentor is on all scans of the cohort, for tables that ask for it (paper, Table 5)."""
+
+
+_NOT_RUN = pd.DataFrame({**{metric.name: [np.nan] for metric in METRICS}, "pairs": [0]})
 
 
 def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
-    """One line per method, in the order of the table.
+    """One line per method, in the order of the table; metrics of a method that was not run are NaN.
 
     Every metric is the mean over test pairs of one seed's run, then mean and standard deviation (N - 1) over seeds.
 
@@ -59,24 +64,49 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         reported: file with the values that the paper prints.
 
     Returns:
-        Columns method, run, then per metric `<metric>` and `<metric>_sd` (NaN with one seed) and, for metrics that the
-        paper prints, `<metric>_paper` and `<metric>_difference` (ours - paper; both NaN unless the cohort is the
-        paper's), then seeds, pairs, trained, training (its length in words), sees_fixed_labels, convention, notice.
-        Units as in `METRICS`; metrics of a displacement field are NaN where nothing was registered.
+        Columns method, run, the headings of the rows' details, then per metric `<metric>` and `<metric>_sd` (NaN with
+        one seed) and, for metrics that the paper prints, `<metric>_paper` and `<metric>_difference` (ours - paper; NaN
+        unless the cohort is the paper's), the same of `SEGMENTOR` if the table has it, then seeds, pairs, trained,
+        training (its length in words), sees_fixed_labels, paper_quoted (whether the paper has its values from
+        elsewhere), not_run (why, or empty), convention, notice. Units as in `METRICS`; metrics of a displacement field
+        are NaN where nothing was registered.
+
+    Raises:
+        InputError: rows with different details, a sweep, or files that cannot be used.
     """
-    lines = []
-    for row in item.rows:
-        printed = _printed_values(item, row, reported)
-        line: dict[str, Any] = {"method": row.label, "run": row.run}
-        values = _seed_values(item, results, row)
-        for metric in METRICS:
-            line |= _statistics(metric, values[metric.name], printed)
-        trained = results.is_trained(row)
-        line |= {"seeds": len(row.runs) if trained else 0, "pairs": int(values["pairs"].iloc[0]), "trained": trained}
-        training = results.settings(row.runs[0])["training"] if trained else None
-        schedule = captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else ""
-        lines.append(line | {"training": schedule, "sees_fixed_labels": row.sees_fixed_labels})
+    if len({tuple(row.details) for row in item.rows}) > 1:
+        raise InputError(f"{item.name}: its rows have details under different headings; expected the same in each")
+    lines = [_line(item, results, row, _printed_values(item, row, reported)) for row in item.rows]
     return pd.DataFrame(lines).assign(convention=item.convention, notice="; ".join(item.notices))
+
+
+def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any]) -> dict[str, Any]:
+    if row.points:
+        raise InputError(f"{item.name}: '{row.run}' is a sweep; expected single runs in a table")
+    values = _seed_values(item, results, row) if row.runs else _NOT_RUN
+    line: dict[str, Any] = {"method": row.label, "run": row.run, **row.details}
+    for metric in METRICS:
+        line |= _statistics(metric, values[metric.name], printed, item.paper_cohort)
+    if item.segmentor_accuracy:
+        line |= _statistics(SEGMENTOR, _segmentor_dice(results, row), printed, item.paper_cohort)
+    trained = bool(row.runs) and results.is_trained(row)
+    training = results.settings(row.runs[0])["training"] if trained else None
+    return line | {
+        "seeds": len(row.runs) if trained else 0,
+        "pairs": int(values["pairs"].iloc[0]),
+        "trained": trained,
+        "training": captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else "",
+        "sees_fixed_labels": row.sees_fixed_labels,
+        "paper_quoted": bool(printed.get("quoted", False)),
+        "not_run": row.not_run or "",
+    }
+
+
+def _segmentor_dice(results: Results, row: Row) -> pd.Series:
+    """Mean Dice of a row's segmentor over all scans in percent; NaN for a method without one."""
+    if not row.runs or row.segmentor is None:
+        return pd.Series([np.nan])
+    return pd.Series([100 * results.segmentor_dice(row)])
 
 
 def _seed_values(item: Item, results: Results, row: Row) -> pd.DataFrame:
@@ -95,23 +125,25 @@ def _seed_values(item: Item, results: Results, row: Row) -> pd.DataFrame:
     return pd.DataFrame({**columns, "pairs": values["pairs"]})
 
 
-def _statistics(metric: Metric, values: pd.Series, printed: Mapping[str, float | None]) -> dict[str, float]:
+def _statistics(
+    metric: Metric, values: pd.Series, printed: Mapping[str, float | None], comparable: bool
+) -> dict[str, float]:
     mean = float(values.mean())
     spread = float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
     cells = {metric.name: mean, f"{metric.name}_sd": spread}
     if metric.printed:
-        paper = printed.get(metric.name)
-        paper = np.nan if paper is None else float(paper)
-        cells |= {f"{metric.name}_paper": paper, f"{metric.name}_difference": mean - paper}
+        value = printed.get("accuracy" if metric is SEGMENTOR else metric.name)
+        paper = np.nan if value is None else float(value)
+        cells |= {f"{metric.name}_paper": paper, f"{metric.name}_difference": mean - paper if comparable else np.nan}
     return cells
 
 
-def _printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, float | None]:
-    """The paper's values of a row; none where the cohort is not the paper's or the row names no method of it.
+def _printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, Any]:
+    """The paper's values of a row; none where the row names no line of its table.
 
     The first key of a line of the reported table is the name by which rows refer to it.
     """
-    if not item.paper_cohort or item.reported is None or row.reported is None:
+    if item.reported is None or row.reported is None:
         return {}
     tables = read_yaml(reported)
     if item.reported not in tables:

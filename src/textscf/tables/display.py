@@ -7,9 +7,11 @@ import pandas as pd
 
 from textscf import captions
 from textscf.results import Item
-from textscf.tables.comparison import METRICS, OF_A_FIELD, Metric
+from textscf.tables.comparison import METRICS, OF_A_FIELD, SEGMENTOR, Metric
 
 UNDEFINED = "-"
+NOT_RUN = "not run"
+QUOTED = "‡"
 _ARROWS = {"max": "↑", "min": "↓"}
 _SUBHEADINGS = ["this run", "paper", "difference"]
 
@@ -46,26 +48,47 @@ def display(item: Item, table: pd.DataFrame) -> Display:
     """Make the lines of `compare` readable."""
     with_paper = item.reported is not None
     columns = [Column("Method", "", [Cell(captions.marked_label(row)) for row in item.rows])]
-    for metric in METRICS:
+    columns += [Column(heading, "", [Cell(row.details[heading]) for row in item.rows]) for heading in _details(item)]
+    for metric in _metrics(item):
         columns += _metric_columns(metric, table, with_paper)
-    seeds = [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]
-    columns.append(Column("Seeds", "", seeds))
+    columns.append(Column("Seeds", "", [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]))
     return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table))
+
+
+def _details(item: Item) -> list[str]:
+    return list(item.rows[0].details)
+
+
+def _metrics(item: Item) -> list[Metric]:
+    shown = [metric for metric in METRICS if item.metrics is None or metric.name in item.metrics]
+    return [SEGMENTOR, *shown] if item.segmentor_accuracy else shown
 
 
 def _metric_columns(metric: Metric, table: pd.DataFrame, with_paper: bool) -> list[Column]:
     heading = f"{metric.heading} {_ARROWS[metric.best]}"
-    texts = [number(value, metric.decimals) for value in table[metric.name]]
-    best = _best(table, metric, texts)
+    left_out = table["not_run"].ne("") & (metric.name == "dice")
+    texts = [
+        NOT_RUN if missing else number(value, metric.decimals)
+        for value, missing in zip(table[metric.name], left_out, strict=True)
+    ]
+    best = _best(table, metric, texts) if metric is not SEGMENTOR else [False] * len(texts)
     cells = []
     for text, spread, bold in zip(texts, table[f"{metric.name}_sd"], best, strict=True):
         shown = text if np.isnan(spread) else f"{text} ± {spread:.{metric.decimals}f}"
         cells.append(Cell(shown, bold))
     if not (with_paper and metric.printed):
         return [Column(heading, "", cells)]
-    paper = [Cell(number(value, metric.decimals, "")) for value in table[f"{metric.name}_paper"]]
+    paper = [
+        Cell(number(value, metric.decimals, "") + (QUOTED if quoted and np.isfinite(value) else ""))
+        for value, quoted in zip(table[f"{metric.name}_paper"], _quoted(table), strict=True)
+    ]
     difference = [Cell(_signed(value, metric.decimals)) for value in table[f"{metric.name}_difference"]]
     return [Column(heading, *column) for column in zip(_SUBHEADINGS, (cells, paper, difference), strict=True)]
+
+
+def _quoted(table: pd.DataFrame) -> pd.Series:
+    """Rows with nothing but what the paper has from elsewhere."""
+    return table["paper_quoted"] & table["not_run"].ne("")
 
 
 def _best(table: pd.DataFrame, metric: Metric, texts: list[str]) -> list[bool]:
@@ -101,7 +124,7 @@ def _caption(item: Item, table: pd.DataFrame) -> list[str]:
     spread = f", then mean ± standard deviation over {seeds}" if table["seeds"].max() > 1 else f"; {seeds}"
     return [
         *captions.subject_sentences(item),
-        f"Means over {captions.pairs_phrase(sorted(set(table['pairs'])))}{spread}.",
+        f"Means over {captions.pairs_phrase(sorted(set(table['pairs']) - {0}))}{spread}.",
         captions.convention_sentence(item.convention),
         "Best values in bold.",
     ]
@@ -113,11 +136,15 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
         notes.append(f"Methods marked {captions.DAGGER} do not compete for the best values.")
     trained = table[table["trained"]]
     notes += captions.training_sentences(dict(zip(trained["method"], trained["training"], strict=True)))
+    notes += captions.not_run_sentences(item)
+    if _quoted(table).any():
+        notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
     if item.reported is not None and not item.paper_cohort:
         notes.append(
-            "The columns with the paper's values are empty because this study's cohort is not the paper's: "
-            "its numbers cannot be compared with ours."
+            "The paper's values are of its own cohort, not of this study's: they stand beside ours for orientation, "
+            "and no difference is formed."
         )
-    if table.loc[~table["trained"], list(OF_A_FIELD)].isna().to_numpy().any():
+    undefined = table[~table["trained"] & table["not_run"].eq("")]
+    if undefined[list(OF_A_FIELD)].isna().to_numpy().any():
         notes.append(f"{UNDEFINED}: not defined without a displacement field.")
     return notes
