@@ -1,5 +1,6 @@
 """The files below `config/`: cohorts with their anatomies and phantoms, prompt sets, experiments."""
 
+import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ class Catalogue:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[Path, dict[str, Any]] = {}
 
     def schema(self, kind: str) -> Path:
         """The JSON schema of a kind of file."""
@@ -58,4 +60,6 @@ class Catalogue:
         if not path.is_file():
             known = [p.stem for p in (self.folder / folder).glob("*.yaml")]
             raise InputError(f"{self.folder / folder}: {kind} '{name}' is not defined{suggest(name, known)}")
-        return read_validated(path, self.schema(kind))
+        if path not in self._known:
+            self._known[path] = read_validated(path, self.schema(kind))
+        return copy.deepcopy(self._known[path])
