@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from textscf.config import StudyFiles, load_study
+from textscf.config import StudyFiles, load_study, plan
 from textscf.errors import InputError
 
 try:
@@ -18,6 +18,10 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 files = StudyFiles(study)
+
+if workflow.is_main_process:
+    step_times = Path(workflow.basedir, "config/step_times.yaml")
+    logger.info(f"Study {study.name}: {plan(study, step_times)}.")
 
 # Read by the shell when a job runs, so that another place of the project or of the data does not make jobs run anew.
 os.environ |= {

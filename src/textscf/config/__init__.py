@@ -2,5 +2,6 @@
 
 from textscf.config.files import StudyFiles
 from textscf.config.study import Study, load_study
+from textscf.config.trainings import plan
 
-__all__ = ["Study", "StudyFiles", "load_study"]
+__all__ = ["Study", "StudyFiles", "load_study", "plan"]

@@ -1,0 +1,91 @@
+"""Median time of a training step of every network of a study, without its data; config/step_times.yaml keeps them.
+
+Run as ``PYTHONPATH=src python benchmarks/step_times.py --study config/paper.yaml``. Networks whose time the file holds
+for this device are left out, so that an interrupted call goes on. Volumes are smooth noise with smooth label maps.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from textscf.config import load_study
+from textscf.config.trainings import workload
+from textscf.io import read_yaml, write_yaml
+from textscf.models import build_network
+from textscf.progress import progress_bar
+from textscf.provenance import environment
+from textscf.training.objective import Objective
+from textscf.training.volumes import Scan
+
+TEXT_WIDTH = 768
+FILE = Path("config/step_times.yaml")
+
+
+def scan(shape: list[int], regions: int, device: str, seed: int) -> Scan:
+    """A volume of smooth noise whose level sets are the regions."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), 4).astype(np.float32)
+    ranks = np.searchsorted(np.quantile(noise, np.linspace(0, 1, regions + 1)[1:-1]), noise).astype(np.uint8)
+    image, labels = (torch.from_numpy(part)[None, None].to(device) for part in (noise / noise.max(), ranks))
+    return Scan(image, labels, labels, torch.full_like(image, 0.9))
+
+
+def measure(work: dict[str, Any], device: str, repeats: int) -> float:
+    """Median seconds of a step in this process, the first one left out."""
+    torch.manual_seed(0)
+    head = work["network"]["head"]
+    text = torch.randn(work["regions"], TEXT_WIDTH) if head and head["kind"] == "scf" else None
+    network = build_network(work["network"], text).to(device)
+    objective = Objective({"similarity": work["similarity"], "dice": 1.0, "smoothness": 0.1}, work["regions"])
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    fixed, moving = (scan(work["shape"], work["regions"], device, seed) for seed in (0, 1))
+    seconds = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        with torch.autocast(device, torch.bfloat16, enabled=work["precision"] == "bfloat16"):
+            loss = objective(network, fixed, moving)[0]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[1:])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", type=Path, default=Path("config/paper.yaml"), help="default: config/paper.yaml")
+    parser.add_argument("--cohort", help="the networks of one cohort alone")
+    parser.add_argument("--repeats", type=int, default=3, help="steps of which the median is taken (default: 3)")
+    parser.add_argument("--out", type=Path, default=FILE, help=f"default: {FILE}")
+    args = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    provenance = environment(device)
+    name = provenance["device"] if device == "cuda" else f"{torch.get_num_threads()} cores of {provenance['processor']}"
+    study = load_study(read_yaml(args.study), Path("config"), [args.study])
+    runs = [run for run in study.runs.values() if run["method"] == "learned"]
+    works = [workload(study, run) for run in runs if args.cohort in (None, run["cohort"])]
+    known = read_yaml(args.out) if args.out.is_file() else {"device": name, "steps": []}
+    steps = known["steps"] if known["device"] == name else []
+    done = [{key: value for key, value in step.items() if key != "seconds"} for step in steps]
+    todo = [work for n, work in enumerate(works) if work not in works[:n] and work not in done]
+    context = multiprocessing.get_context("spawn")
+    with progress_bar(len(todo), "measuring") as bar:
+        for work in todo:
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                seconds = pool.submit(measure, work, device, args.repeats).result()
+            steps.append({**work, "seconds": float(f"{seconds:.3g}")})
+            write_yaml(args.out, {"device": name, "steps": steps})
+            bar.update(1)
+
+
+if __name__ == "__main__":
+    main()
