@@ -42,7 +42,7 @@ def check_keys(content: Any, required: Collection[str], optional: Collection[str
             raise InputError(f"{where}: key '{key}' is missing; expected {', '.join(required)}")
     for key in content:
         if key not in required and key not in optional:
-            raise InputError(f"{where}: unknown key '{key}'; expected {', '.join([*required, *optional])}")
+            raise InputError(f"{where}: unknown key '{key}'; expected {', '.join([*required, *optional]) or 'none'}")
 
 
 def _check_entry(value: Any, entry: tuple[str, str], where: str) -> None:

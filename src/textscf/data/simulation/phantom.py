@@ -110,7 +110,8 @@ def _check_painted(part: Mapping[str, Any], labels: list[int], tissues: list[str
 
 def _check_known(name: Any, known: list[str], where: str) -> None:
     if name not in known:
-        raise InputError(f"{where}: found {name!r}; expected one of {', '.join(known)}")
+        expected = f"one of {', '.join(known)}" if known else "none"
+        raise InputError(f"{where}: found {name!r}; expected {expected}")
 
 
 def _check_body(body: Any, where: str) -> None:
