@@ -60,7 +60,7 @@ def test_our_phantom_has_the_13_organs_of_the_anatomy(phantom: dict[str, Any], r
         ("parts.2.signal", None, r"parts\[2\]: neither of tissue and signal; expected one"),
         ("parts.2.tissue", "fat", r"parts\[2\]: both of tissue and signal; expected one"),
         ("parts.2.mirror", 7, r"parts\[2\].mirror: found 7; expected 1 to 199, each once"),
-        ("parts.2.folds", {"gyri": 3}, r"parts\[2\].folds: unknown key 'gyri'"),
+        ("parts.2.folds", {"gyri": 3}, r"parts\[2\].folds: unknown key 'gyri'; expected none"),
         ("folding", [{"name": "gyri", "apart": 9}], r"p.yaml.folding\[0\]: key 'width' is missing"),
         ("tissues.soup", {"mean": [1]}, "p.yaml.tissues: unknown key 'soup'"),
         ("scanner.blank", ["soup"], "p.yaml.scanner.blank: found 'soup'; expected one of air"),
@@ -73,6 +73,42 @@ def test_a_wrong_key_is_one_clear_error(phantom: dict[str, Any], path: str, valu
     with pytest.raises(InputError, match=message) as error:
         check_phantom(phantom, "p.yaml")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["brain", "lung"])
+def test_phantoms_without_a_body_have_the_structures_of_their_anatomies(root: Path, name: str) -> None:
+    phantom = read_yaml(root / f"config/phantoms/{name}.yaml")
+    check_phantom(phantom, name)
+    structures = read_yaml(root / f"config/anatomies/{name}.yaml")["structures"]
+    assert structure_labels(phantom) == {structure["label"] for structure in structures}
+    assert len({structure["colour"] for structure in structures}) == len(structures)
+    sides = {s["label"]: s["side"] for s in structures}
+    pairs = [(part["label"], part["mirror"]) for part in phantom["parts"] if "label" in part and "mirror" in part]
+    assert all((sides[a], sides[b]) == ("left", "right") for a, b in pairs if a != b)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("parts.0.tissue", "soup", r"p.yaml.parts\[0\].tissue: found 'soup'; expected one of air, csf"),
+        ("parts.0.mirror", 2, r"p.yaml.parts\[0\].mirror: found 2; expected one of air, csf"),
+        ("parts.1.mirror", "cortex", r"p.yaml.parts\[1\].mirror: found 'cortex'; expected 1 to 199"),
+        ("parts.1.folds", {"gyry": 7}, r"folds: unknown key 'gyry'; expected gyri, folia"),
+        ("parts.1.folds", {"gyri": "deep"}, r"folds.gyri: found 'deep'; expected a number"),
+        ("parts.1.slides", ["skull"], r"parts\[1\].slides: found 'skull'; expected none"),
+        ("tissues.air", None, "p.yaml.tissues: key 'air' is missing"),
+        ("tissues.csf", {"hu": [1]}, "p.yaml.tissues.csf: key 'mean' is missing"),
+        ("tissues", ["csf"], "p.yaml.tissues: found .*; expected a mapping with air"),
+        ("scanner.bias", "strong", "p.yaml.scanner.bias: found 'strong'; expected a number"),
+    ],
+)
+def test_a_wrong_key_of_a_phantom_without_a_body_is_one_clear_error(
+    root: Path, path: str, value: Any, message: str
+) -> None:
+    phantom = copy.deepcopy(read_yaml(root / "config/phantoms/brain.yaml"))
+    change(phantom, path, value)
+    with pytest.raises(InputError, match=message):
+        check_phantom(phantom, "p.yaml")
 
 
 def test_a_phantom_that_is_no_mapping_is_refused() -> None:
