@@ -48,7 +48,7 @@ def test_phantoms_are_written_resumed_and_described(drawn: dict[str, Any], tmp_p
     assert sorted(first) == [f"{k}/simulated_{n:03d}.nii.gz" for k in ("images", "labels") for n in (1, 2, 24)]
     record = read_json(tmp_path / "simulation.json")
     assert record["files"] == first
-    assert (record["seed"], record["simulated"]) == (2024, "anatomy and CT images")
+    assert (record["seed"], record["simulated"]) == (2024, "anatomy and images")
     assert record["notice"] == "simulated anatomy, simulated CT"
     damaged, kept = tmp_path / "images/simulated_002.nii.gz", tmp_path / "images/simulated_001.nii.gz"
     before = kept.stat().st_mtime_ns
@@ -95,7 +95,7 @@ def test_real_label_maps_get_images_on_their_own_grid(real: dict[str, Any], shar
     assert np.array_equal(image.affine, affine)
     assert image.data.shape == labels.shape
     assert 50 < image.data[labels == 6].mean() < 140
-    assert read_json(tmp_path / "raw/simulation.json")["simulated"] == "CT images; the label maps are real"
+    assert read_json(tmp_path / "raw/simulation.json")["simulated"] == "images; the label maps are real"
 
 
 def test_the_axes_of_real_label_maps_do_not_change_the_patient(real: dict[str, Any], tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_configs_that_cannot_be_simulated_are_refused(
     with pytest.raises(InputError, match=r"preprocess\.axes is RAS; expected header or LAS"):
         simulate_cohort(wrong_axes, None, tmp_path, workers=1)
     wrong_phantom = copy.deepcopy(drawn)
-    wrong_phantom["source"]["phantom"]["organs"][0]["sise"] = 1
-    with pytest.raises(InputError, match=r"source.phantom.organs\[0\]: unknown key 'sise'"):
+    wrong_phantom["source"]["phantom"]["parts"][0]["sise"] = 1
+    with pytest.raises(InputError, match=r"source.phantom.parts\[0\]: unknown key 'sise'"):
         simulate_cohort(wrong_phantom, None, tmp_path, workers=1)
     fewer = copy.deepcopy(drawn)
     fewer["anatomy"]["structures"].pop()

@@ -12,6 +12,7 @@ from textscf.errors import InputError
 BALL = {"ellipsoid": {"centre": [1, 2, 3], "radii": [5, 5, 5]}}
 ROD = {"tube": {"through": [[0, 0, 0], [0, 0, 20]], "radii": [3, 3]}}
 TURNED = {"ellipsoid": {"centre": [0, 0, 0], "radii": [10, 2, 2], "turn": [0, 0, 90]}}
+ROW = {"repeat": {"of": BALL, "step": [-7, 3, 0], "times": 3}}
 BELOW = {"side": {"point": [0, 0, 10], "normal": [0, 0, 2]}}
 
 
@@ -34,6 +35,7 @@ def at(shape: dict[str, Any], *point: float) -> float:
         ({"cut": {"from": ROD, "by": [BELOW]}}, (0, 0, 5), 5.0),
         ({"cut": {"from": ROD, "by": [BELOW]}}, (0, 0, 15), -3.0),
         ({"both": {"of": [ROD, BELOW]}}, (0, 0, 15), 5.0),
+        ({"repeat": {"of": BALL, "step": [0, 20, 0], "times": 3}}, (1, 42, 9), 1.0),
     ],
 )
 def test_level_is_the_distance(shape: dict[str, Any], point: tuple[float, ...], expected: float) -> None:
@@ -52,7 +54,9 @@ def test_smooth_minimum_without_blend_is_the_minimum() -> None:
     assert smooth_minimum(a, b, 0).tolist() == [1.0, 3.0]
 
 
-@pytest.mark.parametrize("shape", [BALL, ROD, TURNED, {"union": {"of": [BALL, ROD]}}, {"both": {"of": [BALL, ROD]}}])
+@pytest.mark.parametrize(
+    "shape", [BALL, ROD, TURNED, {"union": {"of": [BALL, ROD]}}, {"both": {"of": [BALL, ROD]}}, ROW]
+)
 def test_bounds_contain_the_shape(shape: dict[str, Any]) -> None:
     axis = np.arange(-30, 31, dtype=np.float32)
     inside = np.argwhere(level(shape, np.meshgrid(axis, axis, axis, indexing="ij")) < 0) - 30
@@ -83,6 +87,8 @@ def test_rotation_turns_x_to_y_about_z() -> None:
         ({"tube": {"through": [[0, 0, 0], [1, 1]], "radii": [1, 2]}}, r"through\[1\]: found \[1, 1\]"),
         ({"union": {"of": BALL}}, "expected a list of at least one entry"),
         ({"union": {"of": [BALL], "blend": "soft"}}, "blend: found 'soft'; expected a number"),
+        ({"repeat": {"of": BALL, "step": [1, 1, 1], "times": 0}}, "times: found 0; expected a whole number from 1"),
+        ({"repeat": {"of": {"ball": 1}, "step": [1, 1, 1], "times": 2}}, "repeat.of: found shape 'ball'"),
         ({"cut": {"from": BALL, "by": [{"ball": 1}]}}, r"cut.by\[0\]: found shape 'ball'"),
     ],
 )  # fmt: skip
@@ -91,6 +97,6 @@ def test_a_wrong_shape_is_one_clear_error(shape: Any, message: str) -> None:
         check_shape(shape, "organ.shape")
 
 
-@pytest.mark.parametrize("shape", [BALL, ROD, TURNED, BELOW, {"cut": {"from": BALL, "by": [ROD]}}])
+@pytest.mark.parametrize("shape", [BALL, ROD, TURNED, BELOW, ROW, {"cut": {"from": BALL, "by": [ROD]}}])
 def test_right_shapes_pass(shape: dict[str, Any]) -> None:
     check_shape(shape, "shape")

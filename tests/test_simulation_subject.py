@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from textscf.data.simulation import simulate_ct, simulate_phantom_subject
+from textscf.data.simulation import simulate_image, simulate_phantom_subject
 from textscf.errors import InputError
 from textscf.io import read_yaml
 
@@ -148,8 +148,8 @@ def test_contrast_differs_between_subjects() -> None:
 def test_a_real_label_map_gets_a_body(shared: Path, phantom: dict[str, Any]) -> None:
     path = shared / "data/AbdomenCTCT/labelsTr/AbdomenCTCT_0024_0000.nii.gz"
     labels = np.asarray(nib.load(path).dataobj).astype(np.uint8)[::2, ::2, ::2]
-    image = simulate_ct(labels, phantom, 24, 7, (4.0, 4.0, 4.0))
-    assert image.tobytes() == simulate_ct(labels, phantom, 24, 7, (4.0, 4.0, 4.0)).tobytes()
+    image = simulate_image(labels, phantom, 24, 7, (4.0, 4.0, 4.0))
+    assert image.tobytes() == simulate_image(labels, phantom, 24, 7, (4.0, 4.0, 4.0)).tobytes()
     assert 60 < image[ndimage.binary_erosion(labels == LIVER)].mean() < 140
     assert np.median(image[(labels == 0) & ndimage.binary_dilation(labels > 0)]) > -200, "organs in air"
     i, j, k = centroid(labels, AORTA).astype(int)
@@ -162,15 +162,15 @@ def test_a_real_label_map_gets_a_body(shared: Path, phantom: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(0, "no labelled voxel; expected organs"), (77, r"labels \[77\] are not in the phantom")],
+    [(0, "no labelled voxel; expected structures"), (77, r"labels \[77\] are not in the phantom")],
 )
 def test_a_label_map_without_known_organs_is_refused(phantom: dict[str, Any], value: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        simulate_ct(np.full((8, 8, 8), value, np.uint8), phantom, 1, 1, (4.0, 4.0, 4.0))
+        simulate_image(np.full((8, 8, 8), value, np.uint8), phantom, 1, 1, (4.0, 4.0, 4.0))
 
 
 def test_one_organ_is_enough_to_place_a_body(phantom: dict[str, Any]) -> None:
     labels = np.zeros((40, 32, 40), np.uint8)
     labels[12:15, 14:17, 18:21] = RIGHT_ADRENAL
-    image = simulate_ct(labels, phantom, 1, 1, (8.0, 8.0, 8.0))
+    image = simulate_image(labels, phantom, 1, 1, (8.0, 8.0, 8.0))
     assert np.isfinite(image).all()

@@ -1,5 +1,5 @@
-"""Simulation in two halves that meet in a label map: anatomy -> labels, labels -> CT."""
+"""Simulation in two halves that meet in a map of structures and tissues: anatomy -> map, map -> image."""
 
-from textscf.data.simulation.subject import simulate_ct, simulate_phantom_subject
+from textscf.data.simulation.subject import simulate_image, simulate_phantom_subject
 
-__all__ = ["simulate_ct", "simulate_phantom_subject"]
+__all__ = ["simulate_image", "simulate_phantom_subject"]

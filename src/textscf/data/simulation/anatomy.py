@@ -1,4 +1,4 @@
-"""First half of the simulation: a declarative anatomy -> the label map of one subject."""
+"""First half of the simulation: a declarative anatomy -> the structures and tissues of one subject."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,33 +6,40 @@ from typing import Any
 import numpy as np
 
 from textscf.data.simulation.deform import Affine, random_displacement, slide, vary
-from textscf.data.simulation.fields import voxel_centres
+from textscf.data.simulation.fields import smooth_noise, voxel_centres
 from textscf.data.simulation.shapes import bounds, level
+from textscf.data.simulation.tissues import painted_codes, tissue_codes
+
+_MIRROR = Affine(np.diag([-1.0, 1.0, 1.0]), np.zeros(3))
 
 
-def simulate_labels(
+def draw_anatomy(
     phantom: Mapping[str, Any], rng: np.random.Generator, shape: Sequence[int], spacing: Sequence[float]
 ) -> np.ndarray:
-    """Label map (H, W, D) uint8 of a random subject; axes run left, anterior, superior.
+    """Codes (H, W, D) uint8 of a random subject: labels, tissues of unlabelled parts, 0 where nothing is drawn.
 
-    The phantom is drawn in millimetres about the centre of the grid, with `drawing_spacing`. Organs are
-    painted in the order of `organs`, later ones over earlier ones.
+    Axes run left, anterior, superior. The phantom is drawn in millimetres about the centre of the grid, with
+    `drawing_spacing`. Its `parts` are painted in their order, later ones over earlier ones.
     """
     mm = drawing_spacing(phantom["frame"], shape, spacing)
     centres = [voxel_centres(n, s) for n, s in zip(shape, mm, strict=True)]
     whole = vary(rng, np.zeros(3), phantom["subject"])
-    slides = {s["name"]: slide(rng, s) for s in phantom["sliding"]}
+    slides = {s["name"]: slide(rng, s) for s in phantom.get("sliding", ())}
     displacement = random_displacement(rng, phantom["deformation"], phantom["frame"], centres)
     reach = np.abs(displacement).reshape(3, -1).max(axis=1)
-    labels = np.zeros(tuple(shape), np.uint8)
-    for organ in phantom["organs"]:
-        pull, swelling = _organ_motion(rng, organ, slides)
-        pull = pull.after(whole)
-        box = _grid_box(organ["shape"], pull, reach + swelling, centres)
-        points = [displacement[(axis, *box)] + _along(centres[axis][box[axis]], axis) for axis in range(3)]
-        inside = level(organ["shape"], pull(points)) < swelling
-        labels[box][inside] = organ["label"]
-    return labels
+    grooves = {f["name"]: _grooves(rng, f, shape, mm) for f in phantom.get("folding", ())}
+    codes = tissue_codes(phantom["tissues"])
+    drawn = np.zeros(tuple(shape), np.uint8)
+    for part in phantom["parts"]:
+        pulls, swelling = _motion(rng, part, slides)
+        for code, pull in zip(painted_codes(part, codes), (pull.after(whole) for pull in pulls), strict=True):
+            box = _grid_box(part["shape"], pull, reach + swelling, centres)
+            points = [displacement[(axis, *box)] + _along(centres[axis][box[axis]], axis) for axis in range(3)]
+            distance = level(part["shape"], pull(points))
+            for name, depth in part.get("folds", {}).items():
+                distance += np.float32(depth) * grooves[name][box]
+            drawn[box][distance < swelling] = code
+    return drawn
 
 
 def drawing_spacing(frame: Sequence[float], shape: Sequence[int], spacing: Sequence[float]) -> tuple[float, ...]:
@@ -43,15 +50,26 @@ def drawing_spacing(frame: Sequence[float], shape: Sequence[int], spacing: Seque
     return tuple(max(float(s), extent / n) for n, s, extent in zip(shape, spacing, frame, strict=True))
 
 
-def _organ_motion(
-    rng: np.random.Generator, organ: Mapping[str, Any], slides: Mapping[str, Affine]
-) -> tuple[Affine, float]:
-    """Pull-back of one organ and how far (mm) its filling moves its surface outwards."""
-    lower, upper = bounds(organ["shape"])
-    pull = vary(rng, (lower + upper) / 2, organ)
-    for name in organ.get("slides", ()):
-        pull = pull.after(slides[name])
-    return pull, float(rng.uniform(*organ.get("filling", (0, 0))))
+def _motion(
+    rng: np.random.Generator, part: Mapping[str, Any], slides: Mapping[str, Affine]
+) -> tuple[list[Affine], float]:
+    """Pull-backs of a part and of its mirror image, and how far (mm) their filling moves their surfaces outwards."""
+    lower, upper = bounds(part["shape"])
+    pulls = [vary(rng, (lower + upper) / 2, part)]
+    swelling = float(rng.uniform(*part.get("filling", (0, 0))))
+    if "mirror" in part:
+        pulls.append(vary(rng, (lower + upper) / 2, part).after(_MIRROR))
+    for name in part.get("slides", ()):
+        pulls = [pull.after(slides[name]) for pull in pulls]
+    return pulls, swelling
+
+
+def _grooves(
+    rng: np.random.Generator, folding: Mapping[str, Any], shape: Sequence[int], spacing: Sequence[float]
+) -> np.ndarray:
+    """Field (H, W, D): 1 on winding sheets about `apart` mm from each other, 0 between them; `width` is theirs."""
+    noise = smooth_noise(rng, shape, spacing, folding["apart"])
+    return np.exp(-(noise**2) / np.float32(folding["width"]))
 
 
 def _along(centres: np.ndarray, axis: int) -> np.ndarray:
@@ -61,7 +79,7 @@ def _along(centres: np.ndarray, axis: int) -> np.ndarray:
 def _grid_box(
     shape: Mapping[str, Any], pull: Affine, reach: np.ndarray, centres: Sequence[np.ndarray]
 ) -> tuple[slice, slice, slice]:
-    """Part of the grid that the organ can reach."""
+    """Piece of the grid that the shape can reach."""
     lower, upper = bounds(shape)
     corners = np.array([[(lower, upper)[b >> a & 1][a] for a in range(3)] for b in range(8)])
     push = pull.inverse()

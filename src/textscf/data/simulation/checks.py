@@ -1,6 +1,6 @@
 """Checks of what a declarative file says; errors name the key, what was found and what was expected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from textscf.errors import InputError
@@ -12,11 +12,12 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "union": (("of",), ("blend",)),
     "cut": (("from", "by"), ()),
     "both": (("of",), ()),
+    "repeat": (("of", "step", "times"), ()),
 }
 
 
 def check_shape(shape: Any, where: str) -> None:
-    """InputError naming `where` (a config key) unless `shape` is one of the six kinds with its keys."""
+    """InputError naming `where` (a config key) unless `shape` is one of the seven kinds with its keys."""
     if not isinstance(shape, Mapping) or len(shape) != 1 or next(iter(shape)) not in _KEYS:
         found = ", ".join(map(str, shape)) if isinstance(shape, Mapping) else repr(shape)
         raise InputError(f"{where}: found shape '{found}'; expected one of {', '.join(_KEYS)}")
@@ -32,20 +33,20 @@ def check_shape(shape: Any, where: str) -> None:
         )
 
 
-def check_keys(content: Any, required: Sequence[str], optional: Sequence[str], where: str) -> None:
+def check_keys(content: Any, required: Collection[str], optional: Collection[str], where: str) -> None:
     """InputError naming `where` unless `content` is a mapping with all required and no unknown keys."""
     if not isinstance(content, Mapping):
-        raise InputError(f"{where}: found {content!r}; expected a mapping with {', '.join(required)}")
+        raise InputError(f"{where}: found {content!r}; expected a mapping with {', '.join(required or optional)}")
     for key in required:
         if key not in content:
             raise InputError(f"{where}: key '{key}' is missing; expected {', '.join(required)}")
     for key in content:
         if key not in required and key not in optional:
-            raise InputError(f"{where}: unknown key '{key}'; expected {', '.join([*required, *optional])}")
+            raise InputError(f"{where}: unknown key '{key}'; expected {', '.join([*required, *optional]) or 'none'}")
 
 
 def _check_entry(value: Any, entry: tuple[str, str], where: str) -> None:
-    if entry == ("cut", "from"):
+    if entry in (("cut", "from"), ("repeat", "of")):
         check_shape(value, where)
     elif entry[1] in ("of", "by", "through"):
         for index, part in enumerate(check_list(value, where)):
@@ -53,6 +54,9 @@ def _check_entry(value: Any, entry: tuple[str, str], where: str) -> None:
                 check_numbers(part, 3, f"{where}[{index}]")
             else:
                 check_shape(part, f"{where}[{index}]")
+    elif entry == ("repeat", "times"):
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"{where}: found {value!r}; expected a whole number from 1")
     else:
         check_numbers(value, {("tube", "radii"): None, ("union", "blend"): 0}.get(entry, 3), where)
 

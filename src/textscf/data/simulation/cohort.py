@@ -1,4 +1,4 @@
-"""Simulate the scans of a whole cohort: phantoms, or CT images of real label maps."""
+"""Simulate the scans of a whole cohort: phantoms, or images of real label maps."""
 
 import hashlib
 import json
@@ -14,7 +14,8 @@ import numpy as np
 from textscf.data import geometry
 from textscf.data.cohort import expand_subjects
 from textscf.data.simulation.phantom import check_phantom
-from textscf.data.simulation.subject import simulate_ct, simulate_phantom_subject
+from textscf.data.simulation.subject import simulate_image, simulate_phantom_subject
+from textscf.data.simulation.tissues import structure_labels
 from textscf.data.workers import parallel_map
 from textscf.errors import InputError
 from textscf.io import read_json, read_labels, sha256_of, write_json, write_nifti
@@ -111,7 +112,7 @@ def _number(subject: str, template: str) -> int:
 
 
 def _check_labels_are_known(task: _Task, cohort: str) -> None:
-    known = {int(organ["label"]) for organ in task.phantom["organs"]}
+    known = structure_labels(task.phantom)
     unknown = sorted(set(task.labels) ^ known) if task.label_file is None else sorted(set(task.labels) - known)
     if unknown:
         raise InputError(
@@ -144,7 +145,7 @@ def _drawn(task: _Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _imaged(task: _Task, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A CT image of a real label map, on its grid and with its affine."""
+    """An image of a real label map, on its grid and with its affine."""
     volume = read_labels(path)
     axes = geometry.axis_codes(volume.affine) if task.axes == "header" else task.axes
     spacing = np.asarray(task.spacing or volume.spacing, float)
@@ -154,7 +155,7 @@ def _imaged(task: _Task, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray
     labels = geometry.reorient(volume.data.astype(np.uint8), axes, _AXES)
     order = geometry.axis_order(axes, _AXES)
     try:
-        image = simulate_ct(labels, task.phantom, task.number, task.seed, spacing[order])
+        image = simulate_image(labels, task.phantom, task.number, task.seed, spacing[order])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return geometry.reorient(image, _AXES, axes), volume.data.astype(np.uint8), volume.affine
@@ -185,7 +186,7 @@ def _code() -> list[str]:
 
 def _description(config: Mapping[str, Any], tasks: list[_Task]) -> dict[str, Any]:
     drawn = config["source"]["kind"] == "phantom"
-    simulated = "anatomy and CT images" if drawn else "CT images; the label maps are real"
+    simulated = "anatomy and images" if drawn else "images; the label maps are real"
     return {
         "cohort": config["name"],
         "notice": config["notice"],

@@ -15,7 +15,7 @@ from textscf.data.simulation.tissues import Tissue
 def tissue_map(
     labels: np.ndarray, spacing: Sequence[float], settings: Mapping[str, Any], rng: np.random.Generator
 ) -> np.ndarray:
-    """Tissues (H, W, D) uint8 around and in the organs of `labels` (H, W, D).
+    """Tissues (H, W, D) uint8 of a trunk around and in the organs of `labels` (H, W, D).
 
     Codes are the labels themselves and, above them, `Tissue`. `settings` is the phantom's `body`.
     """

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from textscf.data.simulation.checks import check_keys, check_list, check_numbers, check_shape
+from textscf.data.simulation.shapes import bounds
 from textscf.data.simulation.tissues import FIRST_TISSUE, Tissue
 from textscf.errors import InputError
 
-_SECTIONS = (
-    "title", "frame", "subject", "deformation", "sliding", "organs", "body", "tissues", "scanner",
-)  # fmt: skip
+_SECTIONS = ("title", "frame", "subject", "deformation", "parts", "tissues", "scanner")
+_OPTIONAL_SECTIONS = ("sliding", "folding", "body")
 _BODY: dict[str, dict[str, int]] = {
     "spine": {"aorta": 0, "cava": 0, "behind": 0, "radii": 2, "pitch": 0, "disc": 0, "reach": 0, "aorta_radius": 0},
     "ribs": dict.fromkeys(
@@ -22,7 +24,8 @@ _BODY: dict[str, dict[str, int]] = {
     "bowel": dict.fromkeys(("width", "threshold", "wall", "gas"), 0),
     "branches": dict.fromkeys(("label", "apart", "width"), 0),
 }  # fmt: skip
-_SCANNER = {"phase": 2, "grain": 0, "blur": 0, "drift": 0, "noise": 2, "noise_width": 0}
+_SCANNER = {"contrast": 2, "grain": 0, "blur": 0, "noise": 2, "noise_width": 0, "range": 2}
+_SLOW_CHANGES = ("drift", "bias")
 
 
 def check_phantom(phantom: Any, where: str) -> None:
@@ -30,19 +33,30 @@ def check_phantom(phantom: Any, where: str) -> None:
 
     `where` says which file or config key the phantom comes from.
     """
-    check_keys(phantom, _SECTIONS, (), where)
+    check_keys(phantom, _SECTIONS, _OPTIONAL_SECTIONS, where)
     check_numbers(phantom["frame"], 3, f"{where}.frame")
     _check_variation(phantom["subject"], f"{where}.subject", ())
-    for index, scale in enumerate(check_list(phantom["deformation"], f"{where}.deformation")):
-        _check_table(scale, {"width": 0, "amplitude": 0}, f"{where}.deformation[{index}]")
-    for index, sliding in enumerate(check_list(phantom["sliding"], f"{where}.sliding")):
-        _check_table(sliding, {"centre": 3, "radii": 3, "degrees": 3}, f"{where}.sliding[{index}]", ("name",))
-    _check_organs(phantom, where)
-    _check_body(phantom["body"], f"{where}.body")
-    check_keys(phantom["tissues"], [t.name.lower() for t in Tissue], (), f"{where}.tissues")
-    for name, entry in phantom["tissues"].items():
-        _check_intensity(entry, f"{where}.tissues.{name}")
-    _check_table(phantom["scanner"], _SCANNER, f"{where}.scanner")
+    _check_tables(phantom["deformation"], {"width": 0, "amplitude": 0}, f"{where}.deformation")
+    if "sliding" in phantom:
+        _check_tables(phantom["sliding"], {"centre": 3, "radii": 3, "degrees": 3}, f"{where}.sliding", ("name",))
+    if "folding" in phantom:
+        _check_tables(phantom["folding"], {"apart": 0, "width": 0}, f"{where}.folding", ("name",))
+    if "body" in phantom:
+        _check_body(phantom["body"], f"{where}.body")
+    needed = [t.name.lower() for t in (Tissue if "body" in phantom else (Tissue.AIR,))]
+    check_keys(phantom["tissues"], needed, phantom["tissues"], f"{where}.tissues")
+    _check_parts(phantom, where)
+    painted = [part.get(key) for part in phantom["parts"] for key in ("tissue", "mirror")]
+    used = [name for name in phantom["tissues"] if name in painted and name not in needed]
+    check_keys(phantom["tissues"], needed, used, f"{where}.tissues")
+    for name, signal in phantom["tissues"].items():
+        _check_signal(signal, f"{where}.tissues.{name}")
+    _check_scanner(phantom["scanner"], list(phantom["tissues"]), f"{where}.scanner")
+
+
+def _check_tables(content: Any, numbers: Mapping[str, int], where: str, others: tuple[str, ...] = ()) -> None:
+    for index, entry in enumerate(check_list(content, where)):
+        _check_table(entry, numbers, f"{where}[{index}]", others)
 
 
 def _check_table(content: Any, numbers: Mapping[str, int], where: str, others: tuple[str, ...] = ()) -> None:
@@ -58,21 +72,46 @@ def _check_variation(content: Any, where: str, required: tuple[str, ...], *optio
             check_numbers(content[key], count, f"{where}.{key}")
 
 
-def _check_organs(phantom: Mapping[str, Any], where: str) -> None:
-    names = [sliding["name"] for sliding in phantom["sliding"]]
+def _check_parts(phantom: Mapping[str, Any], where: str) -> None:
     labels: list[int] = []
-    for index, organ in enumerate(check_list(phantom["organs"], f"{where}.organs")):
-        here = f"{where}.organs[{index}]"
-        _check_variation(organ, here, ("label", "shape", "ct"), "filling", "slides")
-        label = organ["label"]
+    for index, part in enumerate(check_list(phantom["parts"], f"{where}.parts")):
+        here = f"{where}.parts[{index}]"
+        _check_variation(part, here, ("shape",), "label", "tissue", "signal", "mirror", "filling", "slides", "folds")
+        check_shape(part["shape"], f"{here}.shape")
+        if not np.isfinite(bounds(part["shape"])).all():
+            raise InputError(f"{here}.shape: has no end; expected a shape that 'side' only cuts")
+        if "label" not in part and "tissue" not in part:
+            raise InputError(f"{here}: neither label nor tissue; expected one of them, or both")
+        if ("signal" in part) == ("tissue" in part):
+            raise InputError(f"{here}: {'both' if 'tissue' in part else 'neither'} of tissue and signal; expected one")
+        _check_painted(part, labels, list(phantom["tissues"]), here)
+        for name in part.get("slides", ()):
+            _check_known(name, [sliding["name"] for sliding in phantom.get("sliding", ())], f"{here}.slides")
+        check_keys(part.get("folds", {}), (), [f["name"] for f in phantom.get("folding", ())], f"{here}.folds")
+        for name, depth in part.get("folds", {}).items():
+            check_numbers(depth, 0, f"{here}.folds.{name}")
+        if "signal" in part:
+            _check_signal(part["signal"], f"{here}.signal")
+
+
+def _check_painted(part: Mapping[str, Any], labels: list[int], tissues: list[str], where: str) -> None:
+    """Check what a part is painted as and add its labels to `labels`, those of the parts before it."""
+    if "tissue" in part:
+        _check_known(part["tissue"], tissues, f"{where}.tissue")
+    if "label" not in part:
+        _check_known(part.get("mirror", part["tissue"]), tissues, f"{where}.mirror")
+        return
+    for key in ("label", "mirror"):
+        label = part.get(key, part["label"])
         if not isinstance(label, int) or not 0 < label < FIRST_TISSUE or label in labels:
-            raise InputError(f"{here}.label: found {label!r}; expected 1 to {FIRST_TISSUE - 1}, each once")
-        labels.append(label)
-        check_shape(organ["shape"], f"{here}.shape")
-        _check_intensity(organ["ct"], f"{here}.ct")
-        unknown = [name for name in organ.get("slides", ()) if name not in names]
-        if unknown:
-            raise InputError(f"{here}.slides: found '{unknown[0]}'; expected one of {', '.join(names)}")
+            raise InputError(f"{where}.{key}: found {label!r}; expected 1 to {FIRST_TISSUE - 1}, each once")
+    labels += {part["label"], part.get("mirror", part["label"])}
+
+
+def _check_known(name: Any, known: list[str], where: str) -> None:
+    if name not in known:
+        expected = f"one of {', '.join(known)}" if known else "none"
+        raise InputError(f"{where}: found {name!r}; expected {expected}")
 
 
 def _check_body(body: Any, where: str) -> None:
@@ -83,14 +122,21 @@ def _check_body(body: Any, where: str) -> None:
     for index, filled in enumerate(check_list(body["filled"], f"{where}.filled")):
         here = f"{where}.filled[{index}]"
         check_keys(filled, ("label", "tissue", "wall"), ("gas", "ragged"), here)
-        if str(filled["tissue"]).upper() not in Tissue.__members__:
-            known = ", ".join(t.name.lower() for t in Tissue)
-            raise InputError(f"{here}.tissue: found {filled['tissue']!r}; expected one of {known}")
+        _check_known(filled["tissue"], [t.name.lower() for t in Tissue], f"{here}.tissue")
         check_numbers(filled.get("gas", [0, 0]), 2, f"{here}.gas")
 
 
-def _check_intensity(entry: Any, where: str) -> None:
-    check_keys(entry, ("hu",), ("spread", "texture"), where)
-    check_numbers(check_list(entry["hu"], f"{where}.hu"), None, f"{where}.hu")
+def _check_signal(signal: Any, where: str) -> None:
+    check_keys(signal, ("mean",), ("spread", "texture"), where)
+    check_numbers(check_list(signal["mean"], f"{where}.mean"), None, f"{where}.mean")
     for key in ("spread", "texture"):
-        check_numbers(entry.get(key, 0), 0, f"{where}.{key}")
+        check_numbers(signal.get(key, 0), 0, f"{where}.{key}")
+
+
+def _check_scanner(scanner: Any, tissues: list[str], where: str) -> None:
+    check_keys(scanner, _SCANNER, (*_SLOW_CHANGES, "blank"), where)
+    for key, count in (_SCANNER | dict.fromkeys(_SLOW_CHANGES, 0)).items():
+        if key in scanner:
+            check_numbers(scanner[key], count, f"{where}.{key}")
+    for name in scanner.get("blank", ()):
+        _check_known(name, tissues, f"{where}.blank")

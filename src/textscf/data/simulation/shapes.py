@@ -1,6 +1,6 @@
 """Declarative shapes -> level functions: millimetres to the surface, negative inside.
 
-Six kinds, each a mapping with one key, that nest freely:
+Seven kinds, each a mapping with one key, that nest freely:
 
     ellipsoid: {centre: [x, y, z], radii: [a, b, c], turn: [about x, y, z in degrees]}
     tube: {through: [[x, y, z], ...], radii: [r, ...]}     a tube along a spline through the points
@@ -8,6 +8,7 @@ Six kinds, each a mapping with one key, that nest freely:
     union: {of: [shape, ...], blend: mm}                   rounded where the shapes meet
     cut: {from: shape, by: [shape, ...]}                   the first without the others
     both: {of: [shape, ...]}                               what the shapes share
+    repeat: {of: shape, step: [x, y, z], times: n}         the shape n times, each a step further
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,10 @@ def bounds(shape: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         return np.full(3, -np.inf), np.full(3, np.inf)
     if kind == "cut":
         return bounds(content["from"])
+    if kind == "repeat":
+        lower, upper = bounds(content["of"])
+        last = (content["times"] - 1) * np.asarray(content["step"], float)
+        return lower + np.minimum(last, 0), upper + np.maximum(last, 0)
     lower, upper = zip(*(bounds(part) for part in content["of"]), strict=True)
     if kind == "both":
         return np.max(lower, axis=0), np.min(upper, axis=0)
@@ -135,6 +140,13 @@ def _both(content: Mapping[str, Any], points: Points) -> np.ndarray:
     return reduce(np.maximum, (level(part, points) for part in content["of"]))
 
 
+def _repeat(content: Mapping[str, Any], points: Points) -> np.ndarray:
+    steps = (index * np.asarray(content["step"], np.float32) for index in range(content["times"]))
+    shifted = ([p - s for p, s in zip(points, step, strict=True)] for step in steps)
+    return reduce(np.minimum, (level(content["of"], moved) for moved in shifted))
+
+
 _KINDS: dict[str, Level] = {
     "ellipsoid": _ellipsoid, "tube": _tube, "side": _side, "union": _union, "cut": _cut, "both": _both,
+    "repeat": _repeat,
 }  # fmt: skip

@@ -1,13 +1,14 @@
-"""One simulated subject: from a phantom, or a CT of a given label map. Same seed and number, same bytes."""
+"""One simulated subject: from a phantom, or an image of a given label map. Same seed and number, same bytes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from textscf.data.simulation.anatomy import drawing_spacing, simulate_labels
+from textscf.data.simulation.anatomy import draw_anatomy, drawing_spacing
 from textscf.data.simulation.contents import tissue_map
-from textscf.data.simulation.ct import render_ct
+from textscf.data.simulation.scan import scan
+from textscf.data.simulation.tissues import FIRST_TISSUE, Tissue, structure_labels
 from textscf.errors import InputError
 
 _ANATOMY, _SCAN = 0, 1
@@ -16,27 +17,38 @@ _ANATOMY, _SCAN = 0, 1
 def simulate_phantom_subject(
     phantom: Mapping[str, Any], number: int, seed: int, shape: Sequence[int], spacing: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image (H, W, D) float32 in Hounsfield units and labels (H, W, D) uint8 of subject `number`.
+    """Image (H, W, D) float32 in the unit of the phantom's signals and labels (H, W, D) uint8 of subject `number`.
 
     `shape` in voxels and `spacing` in mm; axes run left, anterior, superior. `phantom` as `check_phantom` accepts.
     """
-    labels = simulate_labels(phantom, np.random.default_rng((seed, number, _ANATOMY)), shape, spacing)
-    return simulate_ct(labels, phantom, number, seed, drawing_spacing(phantom["frame"], shape, spacing)), labels
+    drawn = draw_anatomy(phantom, np.random.default_rng((seed, number, _ANATOMY)), shape, spacing)
+    image = _image(drawn, phantom, number, seed, drawing_spacing(phantom["frame"], shape, spacing))
+    return image, np.where(drawn < FIRST_TISSUE, drawn, np.uint8(0))
 
 
-def simulate_ct(
+def simulate_image(
     labels: np.ndarray, phantom: Mapping[str, Any], number: int, seed: int, spacing: Sequence[float]
 ) -> np.ndarray:
-    """CT image (H, W, D) float32, whole Hounsfield units, of a label map (H, W, D).
+    """Image (H, W, D) float32, whole numbers in the unit of the phantom's signals, of a label map (H, W, D).
 
     Axes run left, anterior, superior. InputError for an empty map and for labels that the phantom lacks.
     """
-    known = {0} | {int(organ["label"]) for organ in phantom["organs"]}
+    known = {0} | structure_labels(phantom)
     found = {int(label) for label in np.unique(labels)}
     if not found <= known:
         raise InputError(f"label map: labels {sorted(found - known)} are not in the phantom; expected {sorted(known)}")
     if found == {0}:
-        raise InputError("label map: no labelled voxel; expected organs to place a body around")
+        raise InputError("label map: no labelled voxel; expected structures to make an image of")
+    return _image(labels, phantom, number, seed, spacing)
+
+
+def _image(
+    drawn: np.ndarray, phantom: Mapping[str, Any], number: int, seed: int, spacing: Sequence[float]
+) -> np.ndarray:
+    """Image of what is drawn (H, W, D), labels and tissues, within the phantom's body if it has one, else in air."""
     rng = np.random.default_rng((seed, number, _SCAN))
-    tissues = tissue_map(labels, spacing, phantom["body"], rng)
-    return render_ct(tissues, phantom, spacing, rng)
+    if "body" in phantom:
+        tissues = tissue_map(drawn, spacing, phantom["body"], rng)
+    else:
+        tissues = np.where(drawn > 0, drawn, Tissue.AIR).astype(np.uint8)
+    return scan(tissues, phantom, spacing, rng)

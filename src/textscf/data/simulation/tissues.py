@@ -1,10 +1,12 @@
-"""Codes of the tissue map that stands between labels and Hounsfield units."""
+"""Codes of the tissue map that stands between labels and intensities."""
 
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from typing import Any
 
 
 class Tissue(IntEnum):
-    """What is not one of the anatomy's structures; codes above every structure label."""
+    """Air, and what a trunk has around and in its organs; codes above every structure label."""
 
     AIR = 200
     SKIN = 201
@@ -27,3 +29,23 @@ class Tissue(IntEnum):
 
 
 FIRST_TISSUE = int(Tissue.AIR)
+
+
+def tissue_codes(names: Iterable[str]) -> dict[str, int]:
+    """Code of each tissue in `names`: that of `Tissue`, or one after those, in alphabetical order."""
+    fixed = {tissue.name.lower(): int(tissue) for tissue in Tissue}
+    others = sorted(set(names) - set(fixed))
+    return {name: fixed[name] for name in names if name in fixed} | {
+        name: max(Tissue) + 1 + index for index, name in enumerate(others)
+    }
+
+
+def painted_codes(part: Mapping[str, Any], codes: Mapping[str, int]) -> list[int]:
+    """What a part of a phantom and, where it has one, its mirror image are painted as."""
+    names = [part["label"] if "label" in part else part["tissue"], *([part["mirror"]] if "mirror" in part else [])]
+    return [int(name) if "label" in part else codes[name] for name in names]
+
+
+def structure_labels(phantom: Mapping[str, Any]) -> set[int]:
+    """Labels of all structures that a phantom draws."""
+    return {code for part in phantom["parts"] if "label" in part for code in painted_codes(part, {})}
