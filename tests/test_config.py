@@ -170,6 +170,12 @@ def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> 
     assert (run["segmentor"], run["prompts"]) == (None, None)
 
 
+def test_a_cohort_without_test_pairs_cannot_be_a_runs_own(folder: Path) -> None:
+    message = "run 'initial': cohort 'lung_ct' has no validation pairs; it can only be auxiliary data"
+    with pytest.raises(InputError, match=message):
+        load_study(study_with(cohorts={"primary": "lung_ct"}), folder)
+
+
 def test_another_study_has_no_trace_of_the_default_one(root: Path) -> None:
     demo, other = (load_study(read_yaml(root / f"config/{n}.yaml"), root / "config") for n in ("demo", "hippocampus"))
     assert not set(demo.cohorts.values()) & set(other.cohorts.values())

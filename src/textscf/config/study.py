@@ -212,7 +212,13 @@ class _Resolver:
                 f"{self.source}: cohorts: run '{name}' needs cohort '{role}', which is not defined"
                 + suggest(role, cohorts)
             )
-        self.catalogue.cohort(cohorts[role])
+        pairs = self.catalogue.cohort(cohorts[role])["pairs"]
+        missing = [split for split in ("validation", "test") if split not in pairs]
+        if missing:
+            raise InputError(
+                f"{self.source}: run '{name}': cohort '{cohorts[role]}' has no {missing[0]} pairs; it can only be "
+                "auxiliary data of another"
+            )
         return cohorts[role]
 
     def _item(self, item: str, spec: Settings, rows: "_Rows") -> Settings:
