@@ -126,7 +126,7 @@ def test_a_row_of_a_sweep_has_its_points_with_their_values(folder: Path) -> None
     study = load_study(study_with(experiments=["table3", "figure7"]), folder)
     (row,) = study.figures["figure7"]["rows"]
     assert row["runs"] == [f"widths-start_channels8_seed{n}" for n in (1, 2)] + ["lku_net_seed1", "lku_net_seed2"]
-    assert [point["values"] for point in row["points"]] == [{"backbone_options.start_channels": n} for n in (8, 32)]
+    assert [point["swept"] for point in row["points"]] == [{"backbone_options.start_channels": n} for n in (8, 32)]
     assert row["points"][1]["runs"] == ["lku_net_seed1", "lku_net_seed2"]
 
 

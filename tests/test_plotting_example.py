@@ -65,7 +65,7 @@ def _median(results):
 
 
 def test_the_pair_has_the_lower_median_dice_of_the_last_rows_first_seed(results):
-    pair, n_pairs = example.median_pair(results, _item(results).rows[-1])
+    pair, n_pairs = example.chosen_pair(results, _item(results).rows[-1])
     assert (pair.fixed, pair.moving) == (_median(results)["fixed"], _median(results)["moving"])
     assert n_pairs == 6
 
@@ -185,3 +185,51 @@ def test_an_empty_slice_needs_no_legend(results):
     for subject in SPLITS["test"]:
         write_nifti(cohort.label_path(subject), np.zeros(SHAPE, dtype=np.uint8), cohort.affine)
     assert draw(_item(results), results).figure.legends == []
+
+
+def _field_item(results, **changes):
+    for run in ("lku_net_seed1", "lku_net_seed2", "textscf_seed1", "textscf_seed2"):
+        path = results.folder / "toy/runs" / run / "pairs.csv"
+        pairs = pd.read_csv(path).assign(jump_inside=0.1)
+        pairs.assign(jump_across_borders=[0.1 * n for n in range(len(pairs))]).to_csv(path, index=False)
+    return _item(results, name="figure6", kind="field", structure="right blob", **changes)
+
+
+def test_arrows_of_a_field_are_in_mm_along_the_patients_axes(results):
+    drawing = draw(_field_item(results), results)
+    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
+    _, plain, shifted = drawing.figure.axes
+    to_patient = cohort.affine[:3, :3] @ np.array(SHIFTS["textscf_seed1"])
+    for axes, (right, forward) in ((plain, (0, 0)), (shifted, to_patient[:2])):
+        (arrows,) = [part for part in axes.collections if hasattr(part, "U")]
+        np.testing.assert_allclose(arrows.U, -right, atol=1e-5)
+        np.testing.assert_allclose(arrows.V, -forward, atol=1e-5)
+    assert shifted.get_ylim()[0] > shifted.get_ylim()[1]
+
+
+def test_the_jumps_of_a_field_are_those_of_the_pair_and_of_all_pairs(results):
+    drawing = draw(_field_item(results), results)
+    line = drawing.data.iloc[1]
+    assert (line["pair_border"], line["pair_inside"]) == pytest.approx((0, 0), abs=1e-6)
+    assert (line["mean_border"], line["mean_inside"], line["mean_ratio"]) == pytest.approx((0.25, 0.1, 2.5))
+    assert "textSCF 0.250 and 0.100, ratio 2.50" in " ".join(drawing.sentences)
+    assert (line["fixed"], line["moving"]) == tuple(_median(results)[["fixed", "moving"]])
+
+
+def test_a_structure_that_the_scan_lacks_is_replaced_by_the_largest(results):
+    drawing = draw(_field_item(results) and _item(results, kind="field", structure="stomach"), results)
+    assert "stomach is missing from this scan" in " ".join(drawing.sentences)
+
+
+def test_pairs_evaluated_without_jumps_are_refused(results):
+    with pytest.raises(InputError, match=r"pairs\.csv: has no column 'jump_across_borders'; evaluate it again"):
+        draw(_item(results, kind="field", structure="right blob"), results)
+
+
+def test_the_best_and_the_worst_pair_are_those_of_the_last_row(results):
+    ranked = _pairs(results, "textscf_seed1").sort_values("dice")
+    for which, place in (("worst", 0), ("best", -1)):
+        drawing = draw(_item(results, pair=which), results)
+        assert tuple(drawing.data.iloc[1][["fixed", "moving"]]) == tuple(ranked.iloc[place][["fixed", "moving"]])
+        assert drawing.data["dice"].iloc[1] == pytest.approx(100 * ranked["dice"].iloc[place])
+        assert f"the pair with the {which} Dice of textSCF" in " ".join(drawing.sentences)

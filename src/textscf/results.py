@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.io import read_json, read_yaml
 from textscf.metrics.aggregation import METRIC_COLUMNS, Convention, apply_convention
 from textscf.settings import fill
 from textscf.statistics import compare_runs, mean_over_seeds
@@ -34,7 +34,7 @@ class Row:
         details: texts of further columns by their heading.
         not_run: why the study leaves the method out, which then has no runs.
         points: the runs of a sweep.
-        values: of a sweep's point, by the setting that they are of, such as ``loss.smoothness``.
+        swept: values of a sweep's point by the setting that they are of, such as ``loss.smoothness``.
     """
 
     run: str
@@ -46,7 +46,7 @@ class Row:
     details: dict[str, str] = field(default_factory=dict)
     not_run: str | None = None
     points: "list[Row]" = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
+    swept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sees_fixed_labels(self) -> bool:
@@ -72,6 +72,9 @@ class Item:
     kind: str | None = None
     metrics: list[str] | None = None
     segmentor_accuracy: bool = False
+    xlabel: str | None = None
+    structure: str | None = None
+    pair: str = "median"
 
     @property
     def reference_row(self) -> Row | None:
@@ -150,6 +153,10 @@ class Results:
             return mean_over_seeds(frames)
         except ValueError as error:
             raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
+
+    def complexity(self, row: Row) -> dict[str, Any]:
+        """Parameters and multi-adds of a row's network, as src/run_complexity.py writes them; of the first seed."""
+        return read_json(self.run_folder(row.runs[0]) / "complexity.json")
 
     def segmentor_dice(self, row: Row) -> float:
         """Mean Dice of a row's segmentor over all scans of its cohort, a fraction."""

@@ -250,7 +250,7 @@ class _Rows:
         run = row["run"]
         if run in self.defined.sweeps:
             points = [
-                {**self.resolve(item, {"run": point, "label": row["label"]}), "values": values}
+                {**self.resolve(item, {"run": point, "label": row["label"]}), "swept": values}
                 for point, values in self.defined.sweeps[run].items()
             ]
             resolved = {**row, "runs": _runs_in(points), "segmentor": None, "points": points}
