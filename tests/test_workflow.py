@@ -143,6 +143,27 @@ def test_every_study_of_the_project_resolves_without_data(project: Path, study: 
     assert "{cohort}" not in dry_run.stdout + dry_run.stderr
 
 
+def test_an_auxiliary_cohort_is_made_and_passed_on(project: Path) -> None:
+    shutil.copy(project / "config/cohorts/simulated_abdomen.yaml", project / "config/cohorts/chest.yaml")
+    joint = {
+        "study": "joint",
+        "cohorts": {**STUDY["cohorts"], "auxiliary": "chest"},
+        "experiments": ["table3", "table4"],
+    }
+    (project / "config/joint.yaml").write_text(yaml.safe_dump({**STUDY, **joint}))
+    dry_run = snakemake(project, "--dry-run", "--printshellcmds", "results/joint/tables/table4.csv", study="joint")
+    assert jobs(dry_run)["train"] == 3
+    commands = [line.split() for line in (dry_run.stdout + dry_run.stderr).splitlines() if "TEXTSCF_SRC/" in line]
+    assert any("$TEXTSCF_SRC/preprocess.py" in c and "results/cohorts/chest/cohort.json" in c for c in commands)
+    embedding = "results/cohorts/simulated_abdomen/prompts/one_hot{}/embedding.npz"
+    trained = [c for c in commands if "$TEXTSCF_SRC/train.py" in c]
+    with_auxiliary = {
+        c[c.index("--embedding") + 1]: c[c.index("--auxiliary") + 1] for c in trained if "--auxiliary" in c
+    }
+    assert with_auxiliary == {embedding.format(tail): "results/cohorts/chest" for tail in ("", ".chest")}
+    assert any("$TEXTSCF_SRC/embed_prompts.py" in c and embedding.format(".chest") in c for c in commands)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

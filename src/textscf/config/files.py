@@ -42,6 +42,11 @@ class StudyFiles:
             "embedding": f"{cohort}/prompts/{settings['prompts']}/embedding.npz",
         }
 
+    def auxiliary(self, run: str) -> list[str]:
+        """The prepared cohort that a run is trained on beside its own."""
+        auxiliary = self._study.runs[run].get("auxiliary")
+        return [f"results/cohorts/{auxiliary['cohort']}/cohort.json"] if auxiliary else []
+
     def checkpoints(self, runs: Iterable[str]) -> list[str]:
         """Checkpoints of those runs that are trained."""
         study = self._study
@@ -107,7 +112,7 @@ class StudyFiles:
         return sorted({(run["cohort"], run["segmentor"]) for run in runs if run.get("segmentor")})
 
     def prompt_sets(self) -> list[tuple[str, str]]:
-        """(cohort, prompt set) pairs that runs use."""
+        """(cohort, prompt set) pairs that runs use, those with an auxiliary cohort too (see `Catalogue.prompts`)."""
         return sorted({(run["cohort"], run["prompts"]) for run in self._study.runs.values() if run.get("prompts")})
 
     def _run(self, run: str, name: str) -> str:
