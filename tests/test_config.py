@@ -432,6 +432,13 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
             {"figures": {"figure7": {"rows": [{"run": "lku_net", "label": "x"}]}}},
             "key 'with_head' is missing",
         ),
+        (
+            "experiments",
+            "table3",
+            {"figures": {"figure3": {"structure": "liver"}}},
+            "figures.figure3.kind: 'field' was expected; expected: field, which alone has the key structure",
+        ),
+        ("experiments", "table3", {"figures": {"example": {"pair": "bst"}}}, "pair: found 'bst'; did you mean 'best'?"),
     ],
 )
 def test_mistakes_in_other_files_are_named(
