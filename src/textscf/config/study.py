@@ -171,7 +171,7 @@ class _Resolver:
         """Settings of a run for each of its seeds, by id."""
         defaults = merge(self.catalogue.run_defaults, self.config.get("defaults", {}))
         run = merge(defaults, override)
-        run["cohort"] = self._cohort(name, run["cohort"])
+        run["cohort"] = self._own_cohort(name, run["cohort"])
         common = {
             "study": self.config["study"],
             "method": run["method"],
@@ -222,6 +222,18 @@ class _Resolver:
         }
         return {"network": network, "segmentor": segmentor, "prompts": prompts}
 
+    def _own_cohort(self, name: str, role: str) -> str:
+        """The cohort of a role that a run is trained and evaluated on."""
+        cohort = self._cohort(name, role)
+        pairs = self.catalogue.cohort(cohort)["pairs"]
+        missing = [split for split in ("validation", "test") if split not in pairs]
+        if missing:
+            raise InputError(
+                f"{self.source}: run '{name}': cohort '{cohort}' has no {missing[0]} pairs; it can only be auxiliary "
+                "data of another"
+            )
+        return cohort
+
     def _cohort(self, name: str, role: str) -> str:
         cohorts = self.config["cohorts"]
         if role not in cohorts:
@@ -229,13 +241,7 @@ class _Resolver:
                 f"{self.source}: cohorts: run '{name}' needs cohort '{role}', which is not defined"
                 + suggest(role, cohorts)
             )
-        pairs = self.catalogue.cohort(cohorts[role])["pairs"]
-        missing = [split for split in ("validation", "test") if split not in pairs]
-        if missing:
-            raise InputError(
-                f"{self.source}: run '{name}': cohort '{cohorts[role]}' has no {missing[0]} pairs; it can only be "
-                "auxiliary data of another"
-            )
+        self.catalogue.cohort(cohorts[role])
         return cohorts[role]
 
     def _item(self, item: str, spec: Settings, rows: "_Rows") -> Settings:
