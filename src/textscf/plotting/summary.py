@@ -35,8 +35,7 @@ def summarise(item: Item, results: Results) -> pd.DataFrame:
 
     Columns method, run, the swept settings by dotted key (empty where a run is not of a sweep), smoothness (lambda),
     steps (of integrating a velocity field; 0 for none), dice, dice_low, dice_high (percent, 95 % interval over
-    subjects), sdlogj, nonpositive_jacobian_percent, pairs, seeds, trained. Smoothness is NaN for what is not
-    trained.
+    subjects), sdlogj, nonpositive_jacobian_percent, pairs, seeds, trained. Smoothness is NaN without training.
     """
     lines = [_line(item, results, row, point) for row in item.rows for point in row.points or [row]]
     return pd.DataFrame(lines)
