@@ -332,6 +332,22 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.prompt_sets() == [("hippocampus_mr", "minilm")]
 
 
+def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Path) -> None:
+    config = study_with(experiments=["table3", "figure5"], not_run={"lku_net_size-start_channels16": "too long"})
+    files = StudyFiles(load_study(config, folder))
+    names = [Path(path).parent.name for path in files.figure("figure5b")]
+    assert names[:4] == [
+        "voxelmorph_seed1",
+        "transmorph_seed1",
+        "fourier_net_seed1",
+        "lku_net_size-start_channels8_seed1",
+    ]
+    assert len(names) == 3 + 3 * 3 - 1
+    assert all(name.endswith("seed1") for name in names if name != "textscf_seed1")
+    assert sorted(files.figure("figure5b")) == files.complexity_counts()
+    assert files.figure("figure5a") == []
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -432,6 +448,13 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
             {"figures": {"figure7": {"rows": [{"run": "lku_net", "label": "x"}]}}},
             "key 'with_head' is missing",
         ),
+        (
+            "experiments",
+            "table3",
+            {"figures": {"figure3": {"structure": "liver"}}},
+            "figures.figure3.kind: 'field' was expected; expected: field, which alone has the key structure",
+        ),
+        ("experiments", "table3", {"figures": {"example": {"pair": "bst"}}}, "pair: found 'bst'; did you mean 'best'?"),
     ],
 )
 def test_mistakes_in_other_files_are_named(

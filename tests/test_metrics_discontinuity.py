@@ -7,7 +7,7 @@ import pytest
 
 from textscf.metrics.discontinuity import displacement_jumps
 
-SPACING = (1.0, 2.0, 4.0)
+SPACING = (3.0, 2.0, 4.0)
 
 
 def _by_loop(labels: np.ndarray, displacement: np.ndarray) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import SHAPE, SPLITS, make_cohort
-from tests.result_files import figure_spec, write_runs
+from tests.result_files import ORGANS, figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.io import read_json, read_yaml, write_json, write_nifti, write_yaml
 from textscf.metrics.warping import warp_labels
@@ -160,6 +160,28 @@ def test_the_caption_names_pair_seed_and_what_is_drawn(results):
     assert "† textSCF uses" in text
 
 
+def test_the_names_of_many_structures_take_two_lines(results):
+    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
+    names = ORGANS
+    labels = np.arange(np.prod(SHAPE), dtype=np.uint8).reshape(SHAPE) % 14
+    content = read_json(results.folder / "cohorts/toy_cohort/cohort.json")
+    content["anatomy"]["structures"] = [
+        {"label": n, "name": name, "prompt": name, "side": None, "colour": "#332288"} for n, name in enumerate(names, 1)
+    ]
+    write_json(results.folder / "cohorts/toy_cohort/cohort.json", content)
+    for subject in SPLITS["test"]:
+        write_nifti(cohort.label_path(subject), labels, cohort.affine)
+    figure = draw(_item(results), results).figure
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    texts = [text.get_window_extent() for text in legend.get_texts()]
+    assert len(texts) == 13
+    assert len({round(text.y0) for text in texts}) == 2
+    assert legend.get_window_extent().x0 >= 0
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert legend.get_window_extent().height < 0.15 * figure.bbox.height
+
+
 def test_structures_in_view_are_named(results):
     (legend,) = draw(_item(results), results).figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["left blob", "right blob"]
@@ -187,43 +209,13 @@ def test_an_empty_slice_needs_no_legend(results):
     assert draw(_item(results), results).figure.legends == []
 
 
-def _field_item(results, **changes):
-    for run in ("lku_net_seed1", "lku_net_seed2", "textscf_seed1", "textscf_seed2"):
-        path = results.folder / "toy/runs" / run / "pairs.csv"
-        pairs = pd.read_csv(path).assign(jump_inside=0.1)
-        pairs.assign(jump_across_borders=[0.1 * n for n in range(len(pairs))]).to_csv(path, index=False)
-    return _item(results, name="figure6", kind="field", structure="right blob", **changes)
-
-
-def test_arrows_of_a_field_are_in_mm_along_the_patients_axes(results):
-    drawing = draw(_field_item(results), results)
-    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
-    _, plain, shifted = drawing.figure.axes
-    to_patient = cohort.affine[:3, :3] @ np.array(SHIFTS["textscf_seed1"])
-    for axes, (right, forward) in ((plain, (0, 0)), (shifted, to_patient[:2])):
-        (arrows,) = [part for part in axes.collections if hasattr(part, "U")]
-        np.testing.assert_allclose(arrows.U, -right, atol=1e-5)
-        np.testing.assert_allclose(arrows.V, -forward, atol=1e-5)
-    assert shifted.get_ylim()[0] > shifted.get_ylim()[1]
-
-
-def test_the_jumps_of_a_field_are_those_of_the_pair_and_of_all_pairs(results):
-    drawing = draw(_field_item(results), results)
-    line = drawing.data.iloc[1]
-    assert (line["pair_border"], line["pair_inside"]) == pytest.approx((0, 0), abs=1e-6)
-    assert (line["mean_border"], line["mean_inside"], line["mean_ratio"]) == pytest.approx((0.25, 0.1, 2.5))
-    assert "textSCF 0.250 and 0.100, ratio 2.50" in " ".join(drawing.sentences)
-    assert (line["fixed"], line["moving"]) == tuple(_median(results)[["fixed", "moving"]])
-
-
-def test_a_structure_that_the_scan_lacks_is_replaced_by_the_largest(results):
-    drawing = draw(_field_item(results) and _item(results, kind="field", structure="stomach"), results)
-    assert "stomach is missing from this scan" in " ".join(drawing.sentences)
-
-
-def test_pairs_evaluated_without_jumps_are_refused(results):
-    with pytest.raises(InputError, match=r"pairs\.csv: has no column 'jump_across_borders'; evaluate it again"):
-        draw(_item(results, kind="field", structure="right blob"), results)
+def test_the_data_are_the_pair_and_the_dice_of_each_method(results):
+    data = draw(_item(results), results).data
+    assert list(data) == ["method", "fixed", "moving", "dice"]
+    for line, run in zip(data.itertuples(), SHIFTS, strict=True):
+        pairs = _pairs(results, run).set_index(["fixed", "moving"])
+        assert (line.fixed, line.moving) == tuple(_median(results)[["fixed", "moving"]])
+        assert line.dice == pytest.approx(100 * pairs.loc[(line.fixed, line.moving), "dice"])
 
 
 def test_the_best_and_the_worst_pair_are_those_of_the_last_row(results):

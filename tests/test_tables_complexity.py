@@ -100,7 +100,9 @@ def test_files_are_those_of_other_tables_without_tests(table: Content, tmp_path:
 
 
 def test_a_method_without_a_network_is_refused(item: Callable[..., Item], results: Results) -> None:
-    with pytest.raises(InputError, match="complexity: run 'initial' has no network; expected runs that are trained"):
+    with pytest.raises(
+        InputError, match=r"initial/config\.yaml: run 'initial' has no network; expected runs that are trained"
+    ):
         make(item("initial", "lku_net"), results, Path("unused"))
 
 

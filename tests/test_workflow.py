@@ -82,7 +82,7 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
         *(study / f"tables/table3{suffix}" for suffix in (".csv", ".md", ".tex", ".html", "_tests.csv")),
         *(study / f"tables/complexity{suffix}" for suffix in (".csv", ".md", ".tex", ".html")),
         finished / "complexity/claim.csv",
-        *(study / f"figures/{n}.{kind}" for n in ("figure3", "figure7", "example") for kind in ("pdf", "png", "txt")),
+        *(study / f"figures/{n}.{s}" for n in ("figure3", "figure7", "example") for s in ("pdf", "png", "csv", "txt")),
     ]  # fmt: skip
     assert [str(path) for path in made if not path.is_file()] == []
     assert len(list((cohort / "images").iterdir())) == len(list((cohort / "labels").iterdir())) == 8

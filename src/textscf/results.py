@@ -16,6 +16,9 @@ from textscf.statistics import compare_runs, mean_over_seeds
 
 GROUND_TRUTH = "ground_truth"
 
+COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
+"""What `complexity.json` tells of a network, in training and in inference."""
+
 _PAIR_COLUMNS = ["run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"]
 _TEXT = dict.fromkeys(["run", "fixed", "moving", "structure"], str)
 
@@ -50,8 +53,8 @@ class Row:
 
     @property
     def sees_fixed_labels(self) -> bool:
-        """Whether the method takes the labels as input on which it is scored."""
-        return self.segmentor == GROUND_TRUTH
+        """Whether the method, or a point of its sweep, takes the labels as input on which it is scored."""
+        return GROUND_TRUTH in (self.segmentor, *(point.segmentor for point in self.points))
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,20 @@ class Results:
             raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
 
     def complexity(self, row: Row) -> dict[str, Any]:
-        """Parameters and multi-adds of a row's network, as src/run_complexity.py writes them; of the first seed."""
-        return read_json(self.run_folder(row.runs[0]) / "complexity.json")
+        """Parameters and multi-adds of a row's network, by `training` and `inference`, and the `shape` of its volumes.
+
+        Of the first seed, as they are alike. InputError for a row without a network, or a file with other content.
+        """
+        if not self.is_trained(row):
+            source = self.run_folder(row.runs[0]) / "config.yaml"
+            raise InputError(f"{source}: run '{row.run}' has no network; expected runs that are trained")
+        path = self.run_folder(row.runs[0]) / "complexity.json"
+        content = read_json(path)
+        try:
+            uses = {use: {count: content[use][count] for count in COUNTS} for use in ("training", "inference")}
+            return {**uses, "shape": content["shape"]}
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: not made by src/run_complexity.py ({error})") from error
 
     def segmentor_dice(self, row: Row) -> float:
         """Mean Dice of a row's segmentor over all scans of its cohort, a fraction."""

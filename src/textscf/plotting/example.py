@@ -53,6 +53,7 @@ def chosen_pair(results: Results, row: Row, which: str = "median") -> tuple[Pair
 
 
 def cohort_of(item: Item, results: Results) -> Cohort:
+    """The one cohort of all rows; InputError for several."""
     names = sorted({results.settings(row.runs[0])["cohort"] for row in item.rows})
     if len(names) > 1:
         raise InputError(f"{item.name}: its runs are of cohorts {', '.join(names)}; an example shows one cohort")
@@ -88,10 +89,12 @@ def displacement_of(results: Results, row: Row, cohort: Cohort, pair: Pair) -> n
     return np.zeros((*cohort.shape, 3)) if registrar is None else registrar.displacement(pair.fixed, pair.moving)[0]
 
 
-def pair_phrase(item: Item, pair: Pair, n_pairs: int) -> str:
-    """Which pair is shown."""
+def pair_sentences(item: Item, results: Results, pair: Pair, n_pairs: int) -> list[str]:
+    """Which pair is shown, and of which seed."""
     chosen = f"the pair with the {item.pair} Dice of {item.rows[-1].label} among {captions.pairs_phrase([n_pairs])}"
-    return f"Fixed: {pair.fixed}, moving: {pair.moving}, {chosen}"
+    counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
+    several = [f"The first of {captions.seeds_phrase(counts)} is shown."] if max(counts, default=1) > 1 else []
+    return [f"Fixed: {pair.fixed}, moving: {pair.moving}, {chosen}.", *several]
 
 
 def _displayed(picture: Picture, codes: str) -> Picture:
@@ -100,10 +103,8 @@ def _displayed(picture: Picture, codes: str) -> Picture:
 
 
 def _sentences(item: Item, results: Results, pair: Pair, n_pairs: int, step: float) -> list[str]:
-    counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
-    several = f" The first of {captions.seeds_phrase(counts)} is shown." if max(counts, default=1) > 1 else ""
     return [
-        f"{pair_phrase(item, pair, n_pairs)}.{several}",
+        *pair_sentences(item, results, pair, n_pairs),
         "Outlines: structures of the scan shown; dotted: those of the fixed scan.",
         "Dice: mean over the structures present in both scans.",
         f"Grid: lines every {step:g} mm of the moving scan, as the registration draws them onto the fixed one.",

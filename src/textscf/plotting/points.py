@@ -12,6 +12,8 @@ from textscf.plotting.style import INK, PALE, legend_columns, method_colours
 from textscf.results import Item
 
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
+MARKER_SIZE = 4.5
+"""Width of a marker in points."""
 
 
 def looks(item: Item) -> Iterator[tuple[str, str, str]]:
@@ -32,17 +34,21 @@ def prepare(axes: Axes, xlabel: str, ylabel: str) -> None:
 def legend_of(figure: Figure, item: Item, width: float, marker: str | None = None) -> None:
     """Rows' colours and markers, or one `marker` for all, above the axes of a figure `width` mm wide."""
     handles = [
-        Line2D([], [], linestyle="", marker=marker or own, color=colour, markeredgecolor=INK, label=label)
-        for label, colour, own in looks(item)
-    ]
+        Line2D(
+            [], [], linestyle="", marker=marker or own, markersize=MARKER_SIZE, color=colour, markeredgecolor=INK,
+            markeredgewidth=0.4, label=captions.marked_label(row),
+        )
+        for row, (_, colour, own) in zip(item.rows, looks(item), strict=True)
+    ]  # fmt: skip
     figure.legend(handles=handles, ncols=legend_columns(handles, width), loc="outside upper center", handlelength=1)
 
 
 def counted(item: Item, data: pd.DataFrame) -> list[str]:
-    """How many pairs and seeds the points are means of, and how missing structures count."""
+    """How many pairs and seeds the points are means of, how missing structures count, what the dagger means."""
     pairs = captions.pairs_phrase(sorted(set(data["pairs"])))
+    seeds = captions.seeds_phrase(list(data.loc[data["trained"], "seeds"]))
     return [
-        f"Means over {pairs}; {captions.seeds_phrase(list(data['seeds']))}.",
+        f"Means over {pairs}; {seeds}.",
         captions.convention_sentence(item.convention),
         *captions.leakage_sentences(item),
     ]

@@ -34,8 +34,8 @@ def summarise(item: Item, results: Results) -> pd.DataFrame:
     """Means over pairs and seeds, one line per row of an item and per point of its sweeps, in their order.
 
     Columns method, run, the swept settings by dotted key (empty where a run is not of a sweep), smoothness (lambda),
-    integrated (whether a velocity field is integrated), dice, dice_low, dice_high (percent, 95 % interval over
-    subjects), sdlogj, nonpositive_jacobian_percent, pairs, seeds. Smoothness is NaN for what is not trained.
+    steps (of integrating a velocity field; 0 for none), dice, dice_low, dice_high (percent, 95 % interval over
+    subjects), sdlogj, nonpositive_jacobian_percent, pairs, seeds, trained. Smoothness is NaN without training.
     """
     lines = [_line(item, results, row, point) for row in item.rows for point in row.points or [row]]
     return pd.DataFrame(lines)
@@ -53,7 +53,7 @@ def _line(item: Item, results: Results, row: Row, point: Row) -> dict[str, Any]:
         "run": point.run,
         **point.swept,
         "smoothness": settings["loss"]["smoothness"] if "loss" in settings else np.nan,
-        "integrated": steps > 0,
+        "steps": steps,
         "dice": dice.mean(),
         "dice_low": low,
         "dice_high": high,
@@ -61,4 +61,5 @@ def _line(item: Item, results: Results, row: Row, point: Row) -> dict[str, Any]:
         "nonpositive_jacobian_percent": 100 * np.mean(folding),
         "pairs": len(dice),
         "seeds": len(point.runs),
+        "trained": results.is_trained(point),
     }
