@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from itertools import groupby
 
-from textscf.tables.display import Cell, Column, Display
+from textscf.tables.display import NOT_RUN, UNDEFINED, Cell, Column, Display
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -33,7 +33,7 @@ th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; font-vari
 th { font-weight: 600; }
 thead { border-bottom: 1px solid #222; }
 thead th { vertical-align: bottom; }
-th[data-column="0"], tbody th { text-align: left; }
+th[data-column="0"], tbody th, .text { text-align: left; }
 tbody th { font-weight: inherit; }
 th[colspan] { text-align: center; border-bottom: 1px solid #999; }
 tbody tr:hover { background: #eef4fa; }
@@ -90,9 +90,8 @@ def to_html(table: Display) -> str:
 def to_fragment(table: Display) -> str:
     """Caption, table and footnotes for a page; headings of single columns have their number as `data-column`."""
     title, caption = html.escape(table.title), html.escape(table.caption)
-    body = [
-        f"<tr>{''.join(_html_cell(number, cell) for number, cell in enumerate(row))}</tr>" for row in _rows(table)
-    ]
+    columns = [_html_cells(number, column) for number, column in enumerate(table.columns)]
+    body = [f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)]
     lines = [
         f'<figure class="table"><figcaption><b>{title}.</b> {caption}</figcaption>',
         f'<div class="scroll" role="region" tabindex="0" aria-label="{title}"><table>',
@@ -110,9 +109,16 @@ def fragment_of(page: str) -> str | None:
     return body[0].strip() if body[1] else None
 
 
-def _html_cell(column: int, cell: Cell) -> str:
-    text = _marked(cell, "<b>{}</b>", html.escape)
-    return f"<td>{text}</td>" if column else f'<th scope="row">{text}</th>'
+def _html_cells(number: int, column: Column) -> list[str]:
+    opening = f"<td{_text_class(column)}>" if number else '<th scope="row">'
+    closing = "</td>" if number else "</th>"
+    return [f"{opening}{_marked(cell, '<b>{}</b>', html.escape)}{closing}" for cell in column.cells]
+
+
+def _text_class(column: Column) -> str:
+    """The attribute of a column's cells that sets words flush left."""
+    words = [cell.text for cell in column.cells if cell.text not in ("", UNDEFINED, NOT_RUN)]
+    return "" if all(re.match(r"[<+−-]?[\d∞]", word) for word in words) else ' class="text"'
 
 
 def _rows(table: Display) -> list[tuple[Cell, ...]]:
@@ -152,16 +158,17 @@ def _latex_header(columns: list[Column]) -> list[str]:
 
 def _html_header(columns: list[Column]) -> str:
     groups = _groups(columns)
+    attributes = [f'scope="col" data-column="{n}"{_text_class(column)}' for n, column in enumerate(columns)]
     height = 2 if any(span > 1 for _, span in groups) else 1
     upper, lower, column = [], [], 0
     for heading, span in groups:
         text = html.escape(heading)
         if span == 1:
-            upper.append(f'<th scope="col" rowspan="{height}" data-column="{column}">{text}</th>')
+            upper.append(f'<th {attributes[column]} rowspan="{height}">{text}</th>')
         else:
             upper.append(f'<th scope="colgroup" colspan="{span}">{text}</th>')
             lower += [
-                f'<th scope="col" data-column="{number}">{html.escape(columns[number].subheading)}</th>'
+                f"<th {attributes[number]}>{html.escape(columns[number].subheading)}</th>"
                 for number in range(column, column + span)
             ]
         column += span
