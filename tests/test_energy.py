@@ -43,9 +43,7 @@ def test_an_unknown_part_makes_the_sum_unknown(driver: SimpleNamespace) -> None:
     assert EnergyMeter(CUDA, before=None).joules() is None
 
 
-def test_the_cpu_and_an_unknown_device_tell_nothing(
-    driver: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cpu_and_an_unknown_device_tell_nothing(driver: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     assert EnergyMeter(torch.device("cpu")).joules() is None
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="MIG"))
     assert EnergyMeter(CUDA).joules() is None

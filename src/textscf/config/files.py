@@ -111,7 +111,7 @@ class StudyFiles:
 
     @staticmethod
     def targets(names: Iterable[str]) -> dict[str, list[str]]:
-        """Tables or figures by the target that makes them: each by its name, parts `figure4a`, `figure4b` by `figure4`."""
+        """Tables or figures by the target that makes them: its name, for `figure4a` and `figure4b` `figure4` too."""
         names = list(names)
         targets = {name: [name] for name in names}
         for name in names:

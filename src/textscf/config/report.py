@@ -51,7 +51,8 @@ def _main(items: dict[str, Any], name: str) -> str | None:
 def _cohorts(study: "Study", runs: list[str]) -> list[dict[str, Any]]:
     """Names of all cohorts that the runs learn from or are tested on, and what must be said of them."""
     settings = [study.runs[run] for run in runs]
-    names = {run["cohort"] for run in settings} | {run["auxiliary"]["cohort"] for run in settings if run.get("auxiliary")}
+    names = {run["cohort"] for run in settings}
+    names |= {run["auxiliary"]["cohort"] for run in settings if run.get("auxiliary")}
     described = {name: study.settings(f"cohorts/{name}") for name in sorted(names)}
     return [
         {"name": name, **{key: cohort[key] for key in ("title", "notice", "licence", "citation")}}

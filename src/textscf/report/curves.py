@@ -48,17 +48,17 @@ def dice_limits(trainings: list[Training]) -> tuple[float, float]:
 def draw_panel(training: Training, limits: tuple[float, float]) -> Panel:
     """Dice on the common scale `limits`; every loss term on its own, from its lowest to its highest value."""
     history = training.history
-    terms = [column for column in history.columns if column not in _AXES]
+    names = [DICE, *(column for column in history.columns if column not in _AXES)]
     curves, paths = [], []
-    for number, name in enumerate([DICE, *terms]):
-        values = history[[name, "step"]].dropna()
-        if values.empty:
+    for number, name in enumerate(names):
+        known = history[np.isfinite(history[name])]
+        if known.empty:
             continue
-        scale = limits if name == DICE else (float(values[name].min()), float(values[name].max()))
-        curve = Curve(name.replace("_", " ").replace("dice", "Dice"), f"c{number}", float(values[name].iloc[0]), float(values[name].iloc[-1]))
-        band = _DICE_BAND if name == DICE else _LOSS_BAND
-        curves.append(curve)
-        paths.append(f'<path class="{curve.style}" d="{_path(values["step"], values[name], scale, band)}"/>')
+        values = known[name]
+        scale, band = (limits, _DICE_BAND) if name == DICE else ((values.min(), values.max()), _LOSS_BAND)
+        title = name.replace("_", " ").replace("dice", "Dice")
+        curves.append(Curve(title, f"c{number}", float(values.iloc[0]), float(values.iloc[-1])))
+        paths.append(f'<path class="c{number}" d="{_path(known["step"], values, scale, band)}"/>')
     told = "; ".join(f"{curve.name} from {curve.first:.3g} to {curve.last:.3g}" for curve in curves)
     svg = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{told}">',

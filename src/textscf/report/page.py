@@ -90,13 +90,14 @@ def _training(groups: dict[str, list[Training]], trainings: list[Training]) -> d
     panels: dict[str, list[Panel]] = {
         heading: [draw_panel(training, limits) for training in group] for heading, group in groups.items()
     }
-    return {"panels": panels, "dice_limits": limits, "trainings": _fragment(trainings_table(trainings) if trainings else None)}
+    table = _fragment(trainings_table(trainings)) if trainings else None
+    return {"panels": panels, "dice_limits": limits, "trainings": table}
 
 
 def _origin(shown: Shown, trainings: list[Training], results: Path) -> dict[str, Any]:
     common, own = provenance.common_settings(trainings)
     return {
-        "origin": _fragment(provenance.origin(trainings) if trainings else None),
+        "origin": _fragment(provenance.origin(trainings)) if trainings else None,
         "stages": _fragment(provenance.stage_times(shown, results)),
         "energy": provenance.energy_sentence(trainings),
         "common": common,

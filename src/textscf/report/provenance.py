@@ -117,7 +117,7 @@ def _packages(training: Training) -> str:
 def _counted(counts: Counter[str]) -> str:
     if len(counts) == 1:
         return next(iter(counts))
-    return ", ".join(f"{value} ({count} runs)" for value, count in counts.items())
+    return ", ".join(f"{value} ({count} run{'' if count == 1 else 's'})" for value, count in counts.items())
 
 
 def _benchmarks(shown: Shown, results: Path) -> Iterable[Path]:

@@ -32,8 +32,8 @@ def summary(item: Item, tests: Path) -> str | None:
         return None
     frame = read_csv(tests, _COLUMNS, "the t-tests of a table, made by src/table.py")
     mean = frame[(frame["structure"] == ALL) & frame["metric"].str.startswith("Dice") & frame["method"].isin(fair)]
-    best = mean.loc[mean["mean_method"].idxmax()]
-    return " ".join(_sentences(captions.marked_label(reference), best))
+    best = mean.nlargest(1, "mean_method")
+    return None if best.empty else " ".join(_sentences(captions.marked_label(reference), best.iloc[0]))
 
 
 def _sentences(reference: str, best: pd.Series) -> list[str]:

@@ -123,7 +123,8 @@ def trainings_table(trainings: list[Training]) -> Display:
     notes = []
     if any("energy_joules" in training.timing for training in trainings):
         notes.append("Energy: of the whole GPU from the start of training to its end, its idle power included.")
-    return Display("Trained runs", "trainings", "What each training took; best Dice: the highest on the validation pairs.", columns, notes)
+    caption = "What each training took; best Dice: the highest on the validation pairs."
+    return Display("Trained runs", "trainings", caption, columns, notes)
 
 
 def _column(heading: str, trainings: list[Training], key: str, scale: float, decimals: int) -> Column:
