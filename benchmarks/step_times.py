@@ -1,7 +1,7 @@
 """Median time of a training step of every network of a study, without its data; config/step_times.yaml keeps them.
 
 Run as ``PYTHONPATH=src python benchmarks/step_times.py --study config/paper.yaml``. Networks whose time the file holds
-for this device are left out, so that an interrupted call goes on. Volumes are smooth noise with smooth label maps.
+for this device are left out, so that an interrupted call goes on. Volumes are smooth noise whose regions are compact.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from textscf.config import load_study
 from textscf.config.trainings import workload
@@ -30,11 +31,13 @@ FILE = Path("config/step_times.yaml")
 
 
 def scan(shape: list[int], regions: int, device: str, seed: int) -> Scan:
-    """A volume of smooth noise whose level sets are the regions."""
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), 4).astype(np.float32)
-    ranks = np.searchsorted(np.quantile(noise, np.linspace(0, 1, regions + 1)[1:-1]), noise).astype(np.uint8)
-    image, labels = (torch.from_numpy(part)[None, None].to(device) for part in (noise / noise.max(), ranks))
-    return Scan(image, labels, labels, torch.full_like(image, 0.9))
+    """Smooth noise, and as regions what is nearest to each of as many random places."""
+    generator = np.random.default_rng(seed)
+    noise = ndimage.gaussian_filter(generator.standard_normal(shape), 4).astype(np.float32)
+    places = cKDTree(generator.uniform(0, shape, (regions, 3)))
+    labels = places.query(np.indices(shape).reshape(3, -1).T)[1].astype(np.uint8).reshape(shape)
+    image, nearest = (torch.from_numpy(part)[None, None].to(device) for part in (noise / noise.max(), labels))
+    return Scan(image, nearest, nearest, torch.full_like(image, 0.9))
 
 
 def measure(work: dict[str, Any], device: str, repeats: int) -> float:

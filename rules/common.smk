@@ -40,7 +40,7 @@ RUN = f"results/{study.name}/runs/{{run}}"
 wildcard_constraints:
     cohort=r"[A-Za-z0-9_-]+",
     segmentor=r"[A-Za-z0-9_-]+",
-    prompts=r"[A-Za-z0-9_-]+",
+    prompts=r"[A-Za-z0-9_.-]+",
     run=r"[A-Za-z0-9_.-]+",
     table=r"[a-z0-9]+",
     figure=r"[a-z0-9]+",

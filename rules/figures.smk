@@ -14,6 +14,7 @@ rule figure:
             category="Figures",
             labels={"figure": "{figure}"},
         ),
+        data=f"{FIGURE}.csv",
         caption=f"{FIGURE}.txt",
     log:
         f"{FIGURE}/logs/figure.log",

@@ -3,6 +3,7 @@ rule train:
         config=f"{RUN}/config.yaml",
         cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
         head=lambda wildcards: files.head(wildcards.run).values(),
+        auxiliary=lambda wildcards: files.auxiliary(wildcards.run),
     output:
         checkpoint=f"{RUN}/checkpoint.pt",
         history=f"{RUN}/history.csv",
@@ -23,7 +24,12 @@ rule train:
         head=lambda wildcards: [
             f"--{k} {v}" for k, v in files.head(wildcards.run).items()
         ],
+        auxiliary=lambda wildcards, input: (
+            f"--auxiliary {Path(str(input.auxiliary)).parent}"
+            if input.auxiliary
+            else ""
+        ),
     shell:
         "python $TEXTSCF_SRC/train.py"
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.head}"
-        " --out $(dirname {output.checkpoint}) --threads {threads} 2> {log}"
+        " {params.auxiliary} --out $(dirname {output.checkpoint}) --threads {threads} 2> {log}"

@@ -25,7 +25,7 @@ def main() -> None:
     settings = fill(PromptSet, read_yaml(arguments.config), arguments.config)
     embedding, provenance = embed(settings, arguments.device)
     folder = arguments.out.parent
-    title = f"{settings.anatomy['title']}, encoder {settings.encoder}, background {settings.background}"
+    title = f"{settings.title}, encoder {settings.encoder}, background {settings.background}"
     plot_similarity(embedding, title, folder / "similarity.pdf")
     save_embedding(arguments.out, embedding, provenance)
     logging.info("%d regions as vectors of length %d", *embedding.vectors.shape)

@@ -1,10 +1,10 @@
-"""Make one figure of a study from its runs: PDF, PNG, and the caption as text."""
+"""Make one figure of a study from its runs: PDF, PNG, the plotted values as CSV, and the caption as text."""
 
 from pathlib import Path
 
 from textscf.captions import subject_sentences
 from textscf.cli import parse_arguments, run, stage_parser
-from textscf.io import atomic_path
+from textscf.io import atomic_path, write_csv
 from textscf.plotting.kinds import draw
 from textscf.plotting.style import save_figure
 from textscf.results import Results, load_item
@@ -15,12 +15,13 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="resolved specification of the figure (YAML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
     parser.add_argument(
-        "--out", type=Path, required=True, help="figure to write (.pdf); .png and the caption (.txt) go beside it"
+        "--out", type=Path, required=True, help="figure to write (.pdf); .png, .csv and the caption (.txt) go beside it"
     )
     args = parse_arguments(parser)
     item = load_item(args.config)
     drawing = draw(item, Results(args.results, item.study))
     save_figure(drawing.figure, args.out)
+    write_csv(args.out.with_suffix(".csv"), drawing.data)
     with atomic_path(args.out.with_suffix(".txt")) as caption:
         text = " ".join([f"{item.number}.", *subject_sentences(item), *drawing.sentences])
         caption.write_text(f"{text}\n", encoding="utf-8")

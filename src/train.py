@@ -19,13 +19,17 @@ def main() -> None:
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort, results/cohorts/<cohort>")
     parser.add_argument("--segmentation", type=Path, help="segmentation.json of the segmentor, for a text-driven head")
     parser.add_argument("--embedding", type=Path, help="embedding.npz of the prompt set, for a text-driven head")
+    parser.add_argument(
+        "--auxiliary", type=Path, help="prepared cohort that is trained on as well, for a run with an auxiliary cohort"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     args = parse_arguments(parser)
     settings = read_yaml(args.config)
     cohort = Cohort.load(args.cohort)
     segmentation = load_segmentation(args.segmentation, cohort) if args.segmentation else None
     embedding = load_embedding(args.embedding) if args.embedding else None
-    train_run(settings, cohort, segmentation, embedding, args.out, acquire_device(args.device))
+    auxiliary = Cohort.load(args.auxiliary) if args.auxiliary else None
+    train_run(settings, cohort, segmentation, embedding, args.out, acquire_device(args.device), auxiliary)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small prepared cohort for tests: two ellipsoids in noise, moved from subject to subject."""
+"""Small prepared cohorts for tests: ellipsoids in noise, moved from subject to subject."""
 
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ STRUCTURES = [
     {"label": 1, "name": "left blob", "prompt": "left blob", "side": "left", "colour": "#0072B2"},
     {"label": 2, "name": "right blob", "prompt": "right blob", "side": "right", "colour": "#D55E00"},
 ]
+LUNG = [{"label": 1, "name": "lung", "prompt": "lung", "side": None, "colour": "#56B4E9"}]
 
 SEGMENTOR: dict[str, Any] = {
     "source": "train",
@@ -43,18 +44,21 @@ def make_subject(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(image, 0, 1).astype(np.float32), labels
 
 
-def make_cohort(folder: Path) -> Cohort:
-    """Write a prepared cohort of 8 subjects to `folder`."""
+def make_cohort(
+    folder: Path, name: str = "blobs", structures: list[dict[str, Any]] = STRUCTURES, first_seed: int = 0
+) -> Cohort:
+    """Write a prepared cohort of 8 subjects with the first of the labels, those of `structures`, to `folder`."""
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     subjects = [subject for split in SPLITS.values() for subject in split]
-    for number, subject in enumerate(subjects):
+    for number, subject in enumerate(subjects, first_seed):
         image, labels = make_subject(number)
+        labels[labels > len(structures)] = 0
         write_nifti(folder / f"images/{subject}.nii.gz", image, affine)
         write_nifti(folder / f"labels/{subject}.nii.gz", labels, affine)
     names = [f"{kind}/{subject}.nii.gz" for kind in ("images", "labels") for subject in subjects]
-    described = {"name": "blobs", "title": "Two blobs", "notice": "made for tests", "licence": "none",
+    described = {"name": name, "title": "Two blobs", "notice": "made for tests", "licence": "none",
                  "citation": "none", "modality": "test image",
-                 "anatomy": {"title": "Blobs", "body_part": "test", "structures": STRUCTURES}}  # fmt: skip
+                 "anatomy": {"title": "Blobs", "body_part": "test", "structures": structures}}  # fmt: skip
     pairs = {
         split: [[f, m] for f in SPLITS[split] for m in SPLITS[split] if f != m] for split in ("validation", "test")
     }

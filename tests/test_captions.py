@@ -63,6 +63,22 @@ def test_methods_that_were_trained_for_longer_than_others_are_named():
     ]
 
 
+def test_what_is_left_out_is_named_with_the_reasons(tmp_path):
+    assert captions.not_run_sentences(_item(tmp_path)) == []
+    rows = table_spec()["rows"]
+    rows[0] |= {"runs": [], "not_run": "no GPU"}
+    rows[1]["with_head"] = {"run": "lku_net_scf", "label": "LKU-Net", "runs": [], "not_run": "too long"}
+    swept = {"loss.smoothness": 0.1, "backbone_options.integration_steps": 7}
+    point = {"run": "p", "label": "textSCF", "runs": [], "swept": swept, "not_run": "no GPU"}
+    rows[2]["points"] = [point, {"run": "q", "label": "textSCF", "runs": ["q"], "swept": swept}]
+    assert captions.not_run_sentences(_item(tmp_path, rows=rows)) == [
+        "Not run: Initial, textSCF with smoothness 0.1 and integration steps 7 (no GPU); "
+        "LKU-Net with the text-driven head (too long)."
+    ]
+    rows[2] |= {"runs": [], "not_run": "no GPU"}
+    assert captions.not_run_sentences(_item(tmp_path, rows=rows))[0].startswith("Not run: Initial, textSCF (no GPU)")
+
+
 def test_only_rows_that_see_the_labels_are_marked(tmp_path):
     spec = table_spec()
     assert captions.leakage_sentences(_item(tmp_path)) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from textscf.config import StudyFiles, load_study
+from textscf.config import Study, StudyFiles, load_study
 from textscf.config.catalogue import Catalogue
 from textscf.config.study import merge
 from textscf.errors import InputError
@@ -32,6 +32,27 @@ def folder(tmp_path: Path, root: Path) -> Path:
 
 def study_with(**changes: Any) -> dict[str, Any]:
     return merge(copy.deepcopy(STUDY), changes)
+
+
+@pytest.fixture(scope="module")
+def with_lung(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A copy of `config/` with a cohort `lung_ct` that has one structure."""
+    folder = Path(shutil.copytree(root / "config", tmp_path_factory.mktemp("with_lung") / "config"))
+    lung = {"label": 1, "name": "lung", "prompt": "lung", "side": None, "colour": "#000000"}
+    anatomy = {"title": "Lung", "body_part": "chest", "structures": [lung]}
+    (folder / "anatomies/one_lung.yaml").write_text(yaml.safe_dump(anatomy))
+    cohort = read_yaml(folder / "cohorts/simulated_abdomen.yaml") | {"title": "Chests", "anatomy": "one_lung"}
+    (folder / "cohorts/lung_ct.yaml").write_text(yaml.safe_dump(cohort))
+    return folder
+
+
+JOINT = {"cohorts": {"auxiliary": "lung_ct"}, "experiments": ["table3", "table4"], "defaults": {"seeds": [1]}}
+
+
+@pytest.fixture(scope="module")
+def joint(with_lung: Path) -> Study:
+    """A study with runs that have an auxiliary cohort."""
+    return load_study(study_with(**JOINT), with_lung)
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -127,7 +148,7 @@ def test_a_row_of_a_sweep_has_its_points_with_their_values(folder: Path) -> None
     study = load_study(study_with(experiments=["table3", "figure7"]), folder)
     (row,) = study.figures["figure7"]["rows"]
     assert row["runs"] == [f"widths-start_channels8_seed{n}" for n in (1, 2)] + ["lku_net_seed1", "lku_net_seed2"]
-    assert [point["values"] for point in row["points"]] == [{"backbone_options.start_channels": n} for n in (8, 32)]
+    assert [point["swept"] for point in row["points"]] == [{"backbone_options.start_channels": n} for n in (8, 32)]
     assert row["points"][1]["runs"] == ["lku_net_seed1", "lku_net_seed2"]
 
 
@@ -169,6 +190,86 @@ def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> 
     run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf_seed1"]
     assert run["network"]["head"] == {"kind": "scp", "hidden_channels": 2048, "coordinate_stride": 8}
     assert (run["segmentor"], run["prompts"]) == (None, None)
+
+
+def test_a_cohort_without_test_pairs_cannot_be_a_runs_own(folder: Path) -> None:
+    message = "run 'initial': cohort 'lung_ct' has no validation pairs; it can only be auxiliary data"
+    with pytest.raises(InputError, match=message):
+        load_study(study_with(cohorts={"primary": "lung_ct"}), folder)
+
+
+def test_an_auxiliary_cohort_changes_the_runs_that_have_it_alone(joint: Study, with_lung: Path) -> None:
+    alone = load_study(study_with(defaults={"seeds": [1]}), with_lung)
+    assert joint.runs.keys() - alone.runs.keys() == {"textscf_lung", "textscf_lung_encoded"}
+    assert {run: joint.runs[run] for run in alone.runs} == alone.runs
+    assert not any("auxiliary" in run for run in alone.runs.values())
+    base = {**joint.runs["textscf"], "auxiliary": {"cohort": "lung_ct", "encode": False}}
+    assert joint.runs["textscf_lung"] == {**base, "run": "textscf_lung"}
+    encoded = {"prompts": "minilm.lung_ct", "auxiliary": {"cohort": "lung_ct", "encode": True}}
+    assert joint.runs["textscf_lung_encoded"] == {**base, "run": "textscf_lung_encoded", **encoded}
+
+
+def test_files_of_runs_with_an_auxiliary_cohort(joint: Study) -> None:
+    files = StudyFiles(joint)
+    prompts = "results/cohorts/hippocampus_mr/prompts"
+    assert files.auxiliary("textscf") == files.auxiliary("initial") == []
+    assert files.auxiliary("textscf_lung") == ["results/cohorts/lung_ct/cohort.json"]
+    assert files.auxiliary("textscf_lung_encoded") == files.auxiliary("textscf_lung")
+    assert files.head("textscf_lung") == files.head("textscf")
+    assert files.head("textscf_lung_encoded")["embedding"] == f"{prompts}/minilm.lung_ct/embedding.npz"
+    assert files.head("textscf_lung_encoded")["segmentation"] == files.head("textscf")["segmentation"]
+    assert files.segmentors() == [("hippocampus_mr", "tiny")]
+    assert files.prompt_sets() == [("hippocampus_mr", "minilm"), ("hippocampus_mr", "minilm.lung_ct")]
+
+
+def test_prompts_with_an_auxiliary_cohort_have_both_anatomies_and_modalities(joint: Study) -> None:
+    alone = joint.settings("cohorts/hippocampus_mr/prompts/minilm")
+    both = joint.settings("cohorts/hippocampus_mr/prompts/minilm.lung_ct")
+    auxiliary = both.pop("auxiliary")
+    assert both == alone
+    assert (auxiliary["anatomy"]["title"], auxiliary["modality"]) == ("Lung", "computerized tomography")
+
+
+def test_a_table_says_what_is_simulated_about_an_auxiliary_cohort(joint: Study) -> None:
+    notice = "auxiliary Chests: simulated anatomy, simulated CT"
+    assert (joint.tables["table3"]["notices"], joint.tables["table4"]["notices"]) == ([], [notice])
+    assert joint.tables["table4"]["cohorts"] == joint.tables["table3"]["cohorts"]
+
+
+def test_the_rows_of_table4_are_the_papers_lines(joint: Study, root: Path) -> None:
+    rows = joint.tables["table4"]["rows"]
+    lines = {str(line["id"]): line for line in read_yaml(root / "config/reported.yaml")["table4"]["rows"]}
+    used = [lines[row["reported"]] for row in rows]
+    assert [next(iter(line)) for line in used] == ["id"] * 3
+    details = [list(row["details"].values()) for row in rows]
+    assert details == [["yes" if line[key] else "-" for key in ("lung_data", "lung_encoding")] for line in used]
+    assert [line["dice"] for line in used] == [60.75, 59.81, 62.07]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"cohorts": {"primary": "hippocampus_mr"}},
+            "cohorts: run 'textscf_lung' needs cohort 'auxiliary', which is not defined; expected one of primary",
+        ),
+        (
+            {"cohorts": {"primary": "hippocampus_mr", "auxiliary": "hippocampus_mr"}},
+            "run 'textscf_lung': auxiliary.cohort: 'hippocampus_mr' is the run's own cohort",
+        ),
+        ({"runs": {"textscf_lung": {"auxiliary": {"encoded": True}}}}, "unknown key 'encoded'; did you mean 'encode'?"),
+        (
+            {"runs": {"textscf_lung_encoded": {"head": None}}},
+            "run 'textscf_lung_encoded': auxiliary.encode: found true; expected a text-driven head",
+        ),
+        ({"runs": {"textscf": {"head": {"prompts": "minilm.lung_ct"}}}}, "'minilm.lung_ct' does not match"),
+    ],
+)
+def test_mistakes_about_an_auxiliary_cohort_are_named(with_lung: Path, changes: dict[str, Any], message: str) -> None:
+    study = merge(study_with(**JOINT), changes) | {key: changes[key] for key in changes if key == "cohorts"}
+    with pytest.raises(InputError) as error:
+        load_study(study, with_lung)
+    assert message in str(error.value)
 
 
 def test_another_study_has_no_trace_of_the_default_one(root: Path) -> None:
@@ -275,6 +376,22 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.prompt_sets() == [("hippocampus_mr", "minilm")]
 
 
+def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Path) -> None:
+    config = study_with(experiments=["table3", "figure5"], not_run={"lku_net_size-start_channels16": "too long"})
+    files = StudyFiles(load_study(config, folder))
+    names = [Path(path).parent.name for path in files.figure("figure5b")]
+    assert names[:4] == [
+        "voxelmorph_seed1",
+        "transmorph_seed1",
+        "fourier_net_seed1",
+        "lku_net_size-start_channels8_seed1",
+    ]
+    assert len(names) == 3 + 3 * 3 - 1
+    assert all(name.endswith("seed1") for name in names if name != "textscf_seed1")
+    assert sorted(files.figure("figure5b")) == files.complexity_counts()
+    assert files.figure("figure5a") == []
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -375,6 +492,13 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
             {"figures": {"figure7": {"rows": [{"run": "lku_net", "label": "x"}]}}},
             "key 'with_head' is missing",
         ),
+        (
+            "experiments",
+            "table3",
+            {"figures": {"figure3": {"structure": "liver"}}},
+            "figures.figure3.kind: 'field' was expected; expected: field, which alone has the key structure",
+        ),
+        ("experiments", "table3", {"figures": {"example": {"pair": "bst"}}}, "pair: found 'bst'; did you mean 'best'?"),
     ],
 )
 def test_mistakes_in_other_files_are_named(

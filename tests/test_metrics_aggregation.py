@@ -25,7 +25,7 @@ NAN, INF = np.nan, np.inf
 
 def rows(fixed: str, dice: list[float], hd95: list[float], initial: list[float]) -> pd.DataFrame:
     n = len(dice)
-    metrics = PairMetrics(np.arange(1, n + 1), np.array(dice), np.array(hd95), np.array(initial), 0.0, 0.0)
+    metrics = PairMetrics(np.arange(1, n + 1), np.array(dice), np.array(hd95), np.array(initial), 0.0, 0.0, NAN, NAN)
     return structure_rows(metrics, "run", fixed, "m", ["liver", "spleen", "gall bladder"][:n])
 
 

@@ -200,5 +200,9 @@ def test_the_script_writes_what_another_process_would(root, results, tmp_path):
     assert caption.startswith(
         "Figure 3. Dice of each structure. Study: Toy abdomen. Cohort: Simulated abdomen (simulated"
     )
+    written = pd.read_csv(out.with_suffix(".csv"))
+    pd.testing.assert_frame_equal(written, draw(item, results).data)
+    liver = written[(written["method"] == "textSCF") & (written["structure"] == "liver")]
+    np.testing.assert_allclose(liver["dice"], _expected(results, "textscf")["liver"])
     for part in ("42 test pairs; 2 seeds", "counts as Dice 0", "paired t-test over pairs against textSCF"):
         assert part in caption

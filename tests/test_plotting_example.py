@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import SHAPE, SPLITS, make_cohort
-from tests.result_files import figure_spec, write_runs
+from tests.result_files import ORGANS, figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.io import read_json, read_yaml, write_json, write_nifti, write_yaml
 from textscf.metrics.warping import warp_labels
@@ -65,7 +65,7 @@ def _median(results):
 
 
 def test_the_pair_has_the_lower_median_dice_of_the_last_rows_first_seed(results):
-    pair, n_pairs = example.median_pair(results, _item(results).rows[-1])
+    pair, n_pairs = example.chosen_pair(results, _item(results).rows[-1])
     assert (pair.fixed, pair.moving) == (_median(results)["fixed"], _median(results)["moving"])
     assert n_pairs == 6
 
@@ -160,6 +160,28 @@ def test_the_caption_names_pair_seed_and_what_is_drawn(results):
     assert "† textSCF uses" in text
 
 
+def test_the_names_of_many_structures_take_two_lines(results):
+    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
+    names = ORGANS
+    labels = np.arange(np.prod(SHAPE), dtype=np.uint8).reshape(SHAPE) % 14
+    content = read_json(results.folder / "cohorts/toy_cohort/cohort.json")
+    content["anatomy"]["structures"] = [
+        {"label": n, "name": name, "prompt": name, "side": None, "colour": "#332288"} for n, name in enumerate(names, 1)
+    ]
+    write_json(results.folder / "cohorts/toy_cohort/cohort.json", content)
+    for subject in SPLITS["test"]:
+        write_nifti(cohort.label_path(subject), labels, cohort.affine)
+    figure = draw(_item(results), results).figure
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    texts = [text.get_window_extent() for text in legend.get_texts()]
+    assert len(texts) == 13
+    assert len({round(text.y0) for text in texts}) == 2
+    assert legend.get_window_extent().x0 >= 0
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert legend.get_window_extent().height < 0.15 * figure.bbox.height
+
+
 def test_structures_in_view_are_named(results):
     (legend,) = draw(_item(results), results).figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["left blob", "right blob"]
@@ -185,3 +207,21 @@ def test_an_empty_slice_needs_no_legend(results):
     for subject in SPLITS["test"]:
         write_nifti(cohort.label_path(subject), np.zeros(SHAPE, dtype=np.uint8), cohort.affine)
     assert draw(_item(results), results).figure.legends == []
+
+
+def test_the_data_are_the_pair_and_the_dice_of_each_method(results):
+    data = draw(_item(results), results).data
+    assert list(data) == ["method", "fixed", "moving", "dice"]
+    for line, run in zip(data.itertuples(), SHIFTS, strict=True):
+        pairs = _pairs(results, run).set_index(["fixed", "moving"])
+        assert (line.fixed, line.moving) == tuple(_median(results)[["fixed", "moving"]])
+        assert line.dice == pytest.approx(100 * pairs.loc[(line.fixed, line.moving), "dice"])
+
+
+def test_the_best_and_the_worst_pair_are_those_of_the_last_row(results):
+    ranked = _pairs(results, "textscf_seed1").sort_values("dice")
+    for which, place in (("worst", 0), ("best", -1)):
+        drawing = draw(_item(results, pair=which), results)
+        assert tuple(drawing.data.iloc[1][["fixed", "moving"]]) == tuple(ranked.iloc[place][["fixed", "moving"]])
+        assert drawing.data["dice"].iloc[1] == pytest.approx(100 * ranked["dice"].iloc[place])
+        assert f"the pair with the {which} Dice of textSCF" in " ".join(drawing.sentences)

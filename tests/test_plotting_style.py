@@ -42,6 +42,12 @@ def test_a_legend_has_the_columns_that_fit(label, width, columns):
     assert legend_columns([Patch(label=label)] * 3, width) == columns
 
 
+def test_a_long_name_widens_its_own_column_alone():
+    handles = [Patch(label=label) for label in ("a" * 30, "a" * 30, "ab", "ab", "ab", "ab")]
+    assert legend_columns(handles, 85) == 3
+    assert legend_columns(handles, 85, fontsize=3.5) > 3
+
+
 def _draw():
     with journal_style():
         figure = new_figure(60, 40)

@@ -25,6 +25,9 @@ ANATOMY = {
 }
 
 
+LUNG = {"title": "Lung", "body_part": "chest", "structures": [{"label": 1, "name": "lung", "prompt": "Lung"}]}
+
+
 def settings(**changes: Any) -> PromptSet:
     content = {
         "encoder": "minilm",
@@ -65,6 +68,20 @@ def test_provenance_names_encoder_weights_and_texts(minilm: tuple[Any, dict[str,
     assert (provenance["template"], provenance["background"]) == (TEMPLATE, "svd")
     assert "model" in provenance
     assert "file" not in provenance
+
+
+def test_structures_of_an_auxiliary_cohort_follow_with_their_own_body_part_and_modality(
+    minilm: tuple[Any, dict[str, Any]],
+) -> None:
+    embedding, provenance = embed(settings(auxiliary={"anatomy": LUNG, "modality": "X-ray"}))
+    alone, alone_provenance = minilm
+    assert embedding.labels.tolist() == [0, 1, 2, 3]
+    assert embedding.names == [*alone.names, "lung"]
+    assert embedding.prompts == [*alone.prompts, "A X-ray of a lung in human chest."]
+    np.testing.assert_array_equal(embedding.vectors[1:3], alone.vectors[1:])
+    assert np.abs(embedding.vectors[1:] @ embedding.vectors[0]).max() < 1e-6
+    assert abs(alone.vectors[0] @ embedding.vectors[3]) > 1e-4
+    assert provenance == alone_provenance | {"auxiliary": {"anatomy": "Lung", "modality": "X-ray"}}
 
 
 def test_text_background_is_the_encoded_word() -> None:

@@ -167,7 +167,7 @@ def test_details_are_columns_and_metrics_may_be_few(results, reported, tmp_path)
 
 def test_a_sweep_has_no_place_in_a_table(results, reported, tmp_path):
     rows = table_spec()["rows"]
-    rows[1] |= {"points": [rows[1] | {"values": {"loss.smoothness": 1.0}}]}
+    rows[1] |= {"points": [rows[1] | {"swept": {"loss.smoothness": 1.0}}]}
     with pytest.raises(InputError, match="table3: 'lku_net' is a sweep; expected single runs"):
         compare(_item(tmp_path, rows=rows), results, reported)
 

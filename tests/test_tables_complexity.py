@@ -1,5 +1,6 @@
 """Tables of complexity: what stands in the files of the runs, in readable units."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from tests.result_files import table_spec, write_runs
 from textscf.errors import InputError
 from textscf.io import read_json, write_json, write_yaml
-from textscf.results import Item, Results, load_item
+from textscf.results import Item, Results, Row, load_item
 from textscf.tables.content import Content
 from textscf.tables.files import write_table
 from textscf.tables.formats import to_latex, to_markdown
@@ -53,6 +54,13 @@ def table(item: Callable[..., Item], results: Results) -> Content:
     return make(item("lku_net", "textscf"), results, Path("unused"))
 
 
+def test_a_row_that_was_not_run_is_named_below(item: Callable[..., Item], results: Results) -> None:
+    rows = [*item("lku_net").rows, Row(run="im2grid", label="im2grid", runs=[], not_run="no GPU")]
+    content = make(dataclasses.replace(item("lku_net"), rows=rows), results, Path("unused"))
+    assert list(content.frame["run"]) == ["lku_net"]
+    assert content.readable.notes[-1] == "Not run: im2grid (no GPU)."
+
+
 def test_the_frame_has_the_counts_of_the_first_seed(table: Content) -> None:
     assert list(table.frame["run"]) == ["lku_net", "textscf"]
     for run, uses in COUNTS.items():
@@ -92,7 +100,9 @@ def test_files_are_those_of_other_tables_without_tests(table: Content, tmp_path:
 
 
 def test_a_method_without_a_network_is_refused(item: Callable[..., Item], results: Results) -> None:
-    with pytest.raises(InputError, match="complexity: run 'initial' has no network; expected runs that are trained"):
+    with pytest.raises(
+        InputError, match=r"initial/config\.yaml: run 'initial' has no network; expected runs that are trained"
+    ):
         make(item("initial", "lku_net"), results, Path("unused"))
 
 

@@ -212,6 +212,28 @@ def test_pair_schedule() -> None:
         PairSchedule(["a"], 1)
 
 
+def test_pairs_of_one_cohort_stay_as_they_were() -> None:
+    every, some = PairSchedule(["a", "b", "c"], 7), PairSchedule(["a", "b", "c"], 7, 8)
+    pairs = ["ac", "ca", "ba", "bc", "cb", "ab", "ba", "bc", "ab", "cb", "ac", "ca"]
+    assert ["".join(every[step]) for step in range(12)] == pairs
+    assert ["".join(some[step]) for step in range(12)] == [*pairs[:6], "ac", "cb", "ba", "bc", "ab", "cb"]
+
+
+def test_pairs_with_an_auxiliary_cohort_are_of_one_cohort_each_and_all_drawn_alike() -> None:
+    primary, auxiliary = ["a", "b", "c"], ["x/a", "x/b", "x/c", "x/d"]
+    every = PairSchedule(primary, 1, auxiliary=auxiliary)
+    assert every.steps_per_epoch == 3 * 2 + 4 * 3
+    for epoch in range(2):
+        pairs = [every[step] for step in range(18 * epoch, 18 * (epoch + 1))]
+        assert len(set(pairs)) == 18
+        assert all(fixed != moving and ("x/" in fixed) == ("x/" in moving) for fixed, moving in pairs)
+    some = PairSchedule(primary, 1, 1, auxiliary)
+    share = sum("x/" in some[step][0] for step in range(3000)) / 3000
+    assert share == pytest.approx(12 / 18, abs=0.03)
+    with pytest.raises(ValueError, match="a pair needs 2"):
+        PairSchedule(primary, 1, auxiliary=["x/a"])
+
+
 def test_polynomial_decay() -> None:
     assert polynomial(1e-4, 0, 100, 0.9) == 1e-4
     assert polynomial(1e-4, 50, 100, 0.9) == pytest.approx(1e-4 * 0.5**0.9)

@@ -1,6 +1,7 @@
 """Sentences of captions: what a table or figure shows, of what, and how it was counted."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from textscf.metrics.aggregation import Convention
 from textscf.results import Item, Row
@@ -64,12 +65,32 @@ def schedule_phrase(epochs: int, steps_per_epoch: int | None) -> str:
 
 
 def not_run_sentences(item: Item) -> list[str]:
-    """Which rows the study leaves out, and why."""
+    """Which rows, second runs of rows and points of sweeps the study leaves out, and why, in one sentence."""
     reasons: dict[str, list[str]] = {}
-    for row in item.rows:
-        if row.not_run:
-            reasons.setdefault(row.not_run, []).append(row.label)
-    return [f"Not run: {', '.join(labels)} ({reason})." for reason, labels in reasons.items()]
+    for label, reason in (entry for row in item.rows for entry in _left_out(row)):
+        reasons.setdefault(reason, []).append(label)
+    parts = [f"{', '.join(labels)} ({reason})" for reason, labels in reasons.items()]
+    return [f"Not run: {'; '.join(parts)}."] if parts else []
+
+
+def _left_out(row: Row) -> list[tuple[str, str]]:
+    """What is left out of a row with the reasons: all of it, or its run with the head and points of its sweep."""
+    if row.not_run:
+        return [(row.label, row.not_run)]
+    found = [(f"{row.label} with {settings_phrase(point.swept)}", point.not_run) for point in row.points]
+    if row.with_head:
+        found.append((f"{row.label} with the text-driven head", row.with_head.not_run))
+    return [(label, reason) for label, reason in found if reason]
+
+
+def settings_phrase(settings: Mapping[str, Any]) -> str:
+    """Values by dotted setting in words, such as `smoothness 0.1 and integration steps 7`."""
+    return " and ".join(f"{setting_name(key)} {value}" for key, value in settings.items())
+
+
+def setting_name(key: str) -> str:
+    """The last part of a dotted setting in words, such as `start channels`."""
+    return key.rpartition(".")[2].replace("_", " ")
 
 
 def leakage_sentences(item: Item) -> list[str]:

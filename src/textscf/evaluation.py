@@ -153,6 +153,8 @@ def _rows(run: str, cohort: Cohort, case: _Case) -> tuple[pd.DataFrame, dict[str
         "hd95": float(np.nanmean(metrics.hd95)),
         "sdlogj": metrics.sdlogj,
         "nonpositive_jacobian_fraction": metrics.nonpositive_jacobian_fraction,
+        "jump_across_borders": metrics.jump_across_borders,
+        "jump_inside": metrics.jump_inside,
         "seconds": case.seconds,
     }
     return pd.DataFrame({**key, **structures}), pair

@@ -6,7 +6,11 @@ from pathlib import Path
 from textscf.errors import InputError
 from textscf.io import atomic_path, read_yaml
 
-_OF_STUDY = ("tables/*.csv", "tables/*.md", "tables/*.tex", "figures/*.png", "figures/*.pdf", "figures/*.txt")
+_OF_STUDY = tuple(
+    f"{folder}/*.{suffix}"
+    for folder, suffixes in {"tables": ("csv", "md", "tex"), "figures": ("csv", "pdf", "png", "txt")}.items()
+    for suffix in suffixes
+)
 _OF_RUNS = ("config.yaml", "history.csv", "metrics.csv", "pairs.csv", "timing.json", "environment.json")
 _OF_COHORTS = ("segmentations/*/accuracy_by_split.csv", "segmentations/*/config.yaml", "segmentations/*/history.csv")
 

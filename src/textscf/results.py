@@ -10,12 +10,15 @@ from typing import Any
 import pandas as pd
 
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.io import read_json, read_yaml
 from textscf.metrics.aggregation import METRIC_COLUMNS, Convention, apply_convention
 from textscf.settings import fill
 from textscf.statistics import compare_runs, mean_over_seeds
 
 GROUND_TRUTH = "ground_truth"
+
+COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
+"""What `complexity.json` tells of a network, in training and in inference."""
 
 _PAIR_COLUMNS = ["run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"]
 _TEXT = dict.fromkeys(["run", "fixed", "moving", "structure"], str)
@@ -35,7 +38,7 @@ class Row:
         details: texts of further columns by their heading.
         not_run: why the study leaves the method out, which then has no runs.
         points: the runs of a sweep.
-        values: of a sweep's point, by the setting that they are of, such as ``loss.smoothness``.
+        swept: values of a sweep's point by the setting that they are of, such as ``loss.smoothness``.
     """
 
     run: str
@@ -47,12 +50,12 @@ class Row:
     details: dict[str, str] = field(default_factory=dict)
     not_run: str | None = None
     points: "list[Row]" = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
+    swept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sees_fixed_labels(self) -> bool:
-        """Whether the method takes the labels as input on which it is scored."""
-        return self.segmentor == GROUND_TRUTH
+        """Whether the method, or a point of its sweep, takes the labels as input on which it is scored."""
+        return GROUND_TRUTH in (self.segmentor, *(point.segmentor for point in self.points))
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class Item:
     kind: str | None = None
     metrics: list[str] | None = None
     segmentor_accuracy: bool = False
+    xlabel: str | None = None
+    structure: str | None = None
+    pair: str = "median"
 
     @property
     def reference_row(self) -> Row | None:
@@ -150,6 +156,22 @@ class Results:
             return mean_over_seeds(frames)
         except ValueError as error:
             raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
+
+    def complexity(self, row: Row) -> dict[str, Any]:
+        """Parameters and multi-adds of a row's network, by `training` and `inference`, and the `shape` of its volumes.
+
+        Of the first seed, as they are alike. InputError for a row without a network, or a file with other content.
+        """
+        if not self.is_trained(row):
+            source = self.run_folder(row.runs[0]) / "config.yaml"
+            raise InputError(f"{source}: run '{row.run}' has no network; expected runs that are trained")
+        path = self.run_folder(row.runs[0]) / "complexity.json"
+        content = read_json(path)
+        try:
+            uses = {use: {count: content[use][count] for count in COUNTS} for use in ("training", "inference")}
+            return {**uses, "shape": content["shape"]}
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: not made by src/run_complexity.py ({error})") from error
 
     def segmentor_dice(self, row: Row) -> float:
         """Mean Dice of a row's segmentor over all scans of its cohort, a fraction."""

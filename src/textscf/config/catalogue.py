@@ -41,10 +41,14 @@ class Catalogue:
         return known[name]
 
     def prompts(self, cohort: str, name: str) -> dict[str, Any]:
-        """Settings of a prompt set for a cohort, with the cohort's anatomy and modality inlined."""
-        described = self.cohort(cohort)
-        prompts = self._read("prompts", "prompts", name)
-        return {**prompts, "anatomy": described["anatomy"], "modality": described["modality"]}
+        """Settings of a prompt set for a cohort, with the cohort's anatomy and modality inlined.
+
+        A name such as `minilm.lung_ct` is the set `minilm` for the cohort together with the auxiliary cohort `lung_ct`,
+        whose anatomy and modality stand under `auxiliary`.
+        """
+        prompts, _, auxiliary = name.partition(".")
+        settings = {**self._read("prompts", "prompts", prompts), **self._prompted(cohort)}
+        return {**settings, "auxiliary": self._prompted(auxiliary)} if auxiliary else settings
 
     def experiment(self, name: str) -> dict[str, Any]:
         """Runs, tables and figures of an experiment file."""
@@ -54,6 +58,10 @@ class Catalogue:
     def run_defaults(self) -> dict[str, Any]:
         """The paper's settings of a run."""
         return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
+
+    def _prompted(self, cohort: str) -> dict[str, Any]:
+        described = self.cohort(cohort)
+        return {"anatomy": described["anatomy"], "modality": described["modality"]}
 
     def _read(self, kind: str, folder: str, name: str) -> dict[str, Any]:
         path = self.folder / folder / f"{name}.yaml"

@@ -44,6 +44,11 @@ class StudyFiles:
             "embedding": f"{cohort}/prompts/{settings['prompts']}/embedding.npz",
         }
 
+    def auxiliary(self, run: str) -> list[str]:
+        """The prepared cohort that a run is trained on beside its own."""
+        auxiliary = self._study.runs[run].get("auxiliary")
+        return [f"results/cohorts/{auxiliary['cohort']}/cohort.json"] if auxiliary else []
+
     def checkpoints(self, runs: Iterable[str]) -> list[str]:
         """Checkpoints of those runs that are trained."""
         study = self._study
@@ -63,15 +68,18 @@ class StudyFiles:
         folders = {f"results/cohorts/{run['cohort']}/segmentations/{run['segmentor']}" for run in runs}
         return [f"{folder}/accuracy_by_split.csv" for folder in sorted(folders)]
 
-    def complexity(self, table: str) -> list[str]:
-        """Counts of the networks that a table shows; those of a run's seeds are alike, the first is counted."""
+    def complexity(self, item: str) -> list[str]:
+        """Counts of the networks that a table or figure shows; a run's seeds are alike, the first is counted."""
         study = self._study
-        runs = [row["runs"][0] for row in study.tables[table]["rows"]]
+        rows = (study.tables.get(item) or study.figures[item])["rows"]
+        points = [point for row in rows for point in row.get("points") or [row]]
+        runs = [point["runs"][0] for point in points if point["runs"]]
         return [self._run(run, "complexity.json") for run in runs if study.runs[run]["method"] == "learned"]
 
     def complexity_counts(self) -> list[str]:
-        """Counts of the networks that any table shows: they are made together, as each takes less than its start."""
-        return sorted({path for table in self.tables("complexity") for path in self.complexity(table)})
+        """All counts that are shown anywhere: they are made together, as each takes less than its start."""
+        items = [*self.tables("complexity"), *self.figures("cost")]
+        return sorted({path for item in items for path in self.complexity(item)})
 
     def complexity_settings(self) -> list[str]:
         """Settings of the runs of `complexity_counts`, in their order."""
@@ -87,10 +95,18 @@ class StudyFiles:
         """Names of the tables of a kind."""
         return [name for name, spec in self._study.tables.items() if spec.get("kind", "accuracy") == kind]
 
+    def figures(self, kind: str) -> list[str]:
+        """Names of the figures of a kind."""
+        return [name for name, spec in self._study.figures.items() if spec["kind"] == kind]
+
     def figure(self, figure: str) -> list[str]:
-        """What a figure reads beside metrics: an example needs the checkpoints."""
-        spec = self._study.figures[figure]
-        return self.checkpoints(self._study.runs_of(figure)) if spec["kind"] == "example" else []
+        """What a figure reads beside metrics: checkpoints where it registers a pair, counts where it shows them."""
+        match self._study.figures[figure]["kind"]:
+            case "example" | "field":
+                return self.checkpoints(self._study.runs_of(figure))
+            case "cost":
+                return self.complexity(figure)
+        return []
 
     def report(self, part: str) -> list[str]:
         """What the report of the study, or its first part, shows."""
@@ -125,7 +141,7 @@ class StudyFiles:
         return sorted({(run["cohort"], run["segmentor"]) for run in runs if run.get("segmentor")})
 
     def prompt_sets(self) -> list[tuple[str, str]]:
-        """(cohort, prompt set) pairs that runs use."""
+        """(cohort, prompt set) pairs that runs use, those with an auxiliary cohort too (see `Catalogue.prompts`)."""
         return sorted({(run["cohort"], run["prompts"]) for run in self._study.runs.values() if run.get("prompts")})
 
     def _run(self, run: str, name: str) -> str:

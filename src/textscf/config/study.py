@@ -174,7 +174,7 @@ class _Resolver:
         """Settings of a run for each of its seeds, by id."""
         defaults = merge(self.catalogue.run_defaults, self.config.get("defaults", {}))
         run = merge(defaults, override)
-        run["cohort"] = self._cohort(name, run["cohort"])
+        run["cohort"] = self._own_cohort(name, run["cohort"])
         common = {
             "study": self.config["study"],
             "method": run["method"],
@@ -183,30 +183,59 @@ class _Resolver:
         if run["method"] != "learned":
             return {name: common}
         seeds = run["seeds"]
-        settings = {**common, **self._network(name, run), "loss": run["loss"], "training": run["training"]}
+        auxiliary = self._auxiliary(name, run)
+        network = self._network(name, run, auxiliary)
+        settings = {**common, **network, "loss": run["loss"], "training": run["training"]}
+        if auxiliary:
+            settings["auxiliary"] = auxiliary
         ids = [name] if len(seeds) == 1 else [f"{name}_seed{seed}" for seed in seeds]
         return {run_id: {"seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
 
-    def _network(self, name: str, run: Settings) -> Settings:
+    def _auxiliary(self, name: str, run: Settings) -> Settings | None:
+        """What a run says of its auxiliary cohort, with the cohort's name for its role."""
+        if run["auxiliary"] is None:
+            return None
+        cohort = self._cohort(name, run["auxiliary"]["cohort"])
+        if cohort == run["cohort"]:
+            raise InputError(f"{self.source}: run '{name}': auxiliary.cohort: '{cohort}' is the run's own cohort")
+        return {**run["auxiliary"], "cohort": cohort}
+
+    def _network(self, name: str, run: Settings, auxiliary: Settings | None) -> Settings:
         backbone = run["backbone"]
         if backbone not in run["backbones"]:
             raise InputError(
                 f"{self.source}: run '{name}': unknown backbone '{backbone}'" + suggest(backbone, run["backbones"])
             )
         options = {**run["backbones"][backbone], **run["backbone_options"]}
+        encoded = auxiliary["cohort"] if auxiliary and auxiliary["encode"] else None
         head, segmentor, prompts = None, None, None
         if run["head"]:
             head = {key: run["head"][key] for key in _HEAD_SETTINGS[run["head"]["kind"]]}
             if head["kind"] == "scf":
                 segmentor, prompts = run["head"]["segmentor"], run["head"]["prompts"]
+                prompts = f"{prompts}.{encoded}" if encoded else prompts
                 self.catalogue.segmentor(run["cohort"], segmentor)
                 self.catalogue.prompts(run["cohort"], prompts)
+        if encoded and not prompts:
+            raise InputError(f"{self.source}: run '{name}': auxiliary.encode: found true; expected a text-driven head")
         network = {
             "backbone": {"name": backbone, **options},
             "head": head,
             "integration_steps": run["integration_steps"],
         }
         return {"network": network, "segmentor": segmentor, "prompts": prompts}
+
+    def _own_cohort(self, name: str, role: str) -> str:
+        """The cohort of a role that a run is trained and evaluated on."""
+        cohort = self._cohort(name, role)
+        pairs = self.catalogue.cohort(cohort)["pairs"]
+        missing = [split for split in ("validation", "test") if split not in pairs]
+        if missing:
+            raise InputError(
+                f"{self.source}: run '{name}': cohort '{cohort}' has no {missing[0]} pairs; it can only be auxiliary "
+                "data of another"
+            )
+        return cohort
 
     def _cohort(self, name: str, role: str) -> str:
         cohorts = self.config["cohorts"]
@@ -220,15 +249,17 @@ class _Resolver:
 
     def _item(self, item: str, spec: Settings, rows: "_Rows") -> Settings:
         resolved = [rows.resolve(item, row) for row in spec["rows"]]
-        cohorts = rows.cohorts(resolved)
-        described = [self.catalogue.cohort(cohort) for cohort in cohorts]
+        described = [self.catalogue.cohort(cohort) for cohort in rows.cohorts(resolved)]
+        auxiliary = [self.catalogue.cohort(cohort) for cohort in rows.auxiliary_cohorts(resolved)]
+        notices = [c["notice"] for c in described if c["notice"]]
+        notices += [f"auxiliary {c['title']}: {c['notice']}" for c in auxiliary if c["notice"]]
         return {
             **spec,
             "name": item.partition(".")[2],
             "study": self.config["study"],
             "study_title": self.config["title"],
             "cohorts": [c["title"] for c in described],
-            "notices": [c["notice"] for c in described if c["notice"]],
+            "notices": notices,
             "paper_cohort": self.config.get("paper_cohorts", False),
             "rows": resolved,
         }
@@ -247,7 +278,7 @@ class _Rows:
         run = row["run"]
         if run in self.defined.sweeps:
             points = [
-                {**self.resolve(item, {"run": point, "label": row["label"]}), "values": values}
+                {**self.resolve(item, {"run": point, "label": row["label"]}), "swept": values}
                 for point, values in self.defined.sweeps[run].items()
             ]
             resolved = {**row, "runs": _runs_in(points), "segmentor": None, "points": points}
@@ -264,3 +295,7 @@ class _Rows:
 
     def cohorts(self, rows: Sequence[Settings]) -> list[str]:
         return sorted({self.runs[run]["cohort"] for run in _runs_in(rows)})
+
+    def auxiliary_cohorts(self, rows: Sequence[Settings]) -> list[str]:
+        joint = [self.runs[run]["auxiliary"] for run in _runs_in(rows) if "auxiliary" in self.runs[run]]
+        return sorted({auxiliary["cohort"] for auxiliary in joint})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from textscf.metrics.discontinuity import displacement_jumps
 from textscf.metrics.jacobian import jacobian_determinant, nonpositive_fraction, sdlogj
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.metrics.surface import hd95_of_labels
@@ -23,6 +24,8 @@ class PairMetrics:
         hd95_initial: HD95 of the unwarped label where the warp lost it, NaN elsewhere (for the paper's convention).
         sdlogj: standard deviation of the log Jacobian determinant.
         nonpositive_jacobian_fraction: share of voxels where the transformation folds.
+        jump_across_borders, jump_inside: of the displacement between neighbours, see `displacement_jumps`; NaN without
+            a registration.
     """
 
     labels: NDArray[np.int64]
@@ -31,6 +34,8 @@ class PairMetrics:
     hd95_initial: NDArray[np.float64]
     sdlogj: float
     nonpositive_jacobian_fraction: float
+    jump_across_borders: float
+    jump_inside: float
 
 
 def evaluate_pair(
@@ -67,6 +72,7 @@ def evaluate_pair(
     if lost.any():
         hd95_initial[lost] = hd95_of_labels(fixed, moving, np.flatnonzero(lost) + 1, unit)
 
+    jumps = (np.nan, np.nan) if displacement is None else displacement_jumps(fixed, displacement, unit)
     determinant = None if displacement is None else jacobian_determinant(displacement)
     return PairMetrics(
         labels=values,
@@ -75,6 +81,8 @@ def evaluate_pair(
         hd95_initial=hd95_initial,
         sdlogj=0.0 if determinant is None else sdlogj(determinant),
         nonpositive_jacobian_fraction=0.0 if determinant is None else nonpositive_fraction(determinant),
+        jump_across_borders=jumps[0],
+        jump_inside=jumps[1],
     )
 
 

@@ -24,14 +24,13 @@ from textscf.plotting.style import (
     journal_style,
     new_figure,
 )
+from textscf.plotting.summary import dice_of_pairs, mean_interval
 from textscf.results import Item, Results, Row
-from textscf.statistics import subject_bootstrap_weights
 
 NAMES = ("without", "with")
 _LOOKS = {"without": PALETTE[0], "with": REFERENCE_COLOUR}
 _BAR = 0.36
 _NARROWEST_GROUP, _MARGIN = 13.0, 12.0
-_BOOTSTRAP_SAMPLES = 10_000
 
 
 def draw(item: Item, results: Results) -> Drawing:
@@ -45,7 +44,7 @@ def draw(item: Item, results: Results) -> Drawing:
         _draw_improvements(axes, data)
         _label_rows(axes, item, (width - _MARGIN) / len(item.rows))
         _draw_legend(figure)
-    return Drawing(figure, _sentences(item, results, data))
+    return Drawing(figure, _sentences(item, results, data), data)
 
 
 def bar_values(item: Item, results: Results) -> pd.DataFrame:
@@ -57,12 +56,12 @@ def bar_values(item: Item, results: Results) -> pd.DataFrame:
     lines = []
     for row in item.rows:
         headed = _with_head(item, row)
-        values = [_dice_of_pairs(item, results, entry) for entry in (row, headed)]
+        values = [dice_of_pairs(item, results, entry) for entry in (row, headed)]
         if set(values[0].index) != set(values[1].index):
             raise InputError(f"{item.name}: '{row.run}' and '{headed.run}' were evaluated on different pairs")
         line: dict[str, Any] = {"label": row.label, "pairs": len(values[0])}
         for name, dice in zip(NAMES, values, strict=True):
-            low, high = _interval(dice)
+            low, high = mean_interval(dice)
             line |= {name: dice.mean(), f"{name}_low": low, f"{name}_high": high}
         lines.append(line)
     data = pd.DataFrame(lines)
@@ -73,20 +72,6 @@ def _with_head(item: Item, row: Row) -> Row:
     if row.with_head is None:
         raise InputError(f"{item.name}: row '{row.label}' has no with_head; expected the run with the text-driven head")
     return dataclasses.replace(row.with_head, label=f"{row.label} with the text-driven head")
-
-
-def _dice_of_pairs(item: Item, results: Results, row: Row) -> pd.Series:
-    """Mean Dice over structures in percent, by (fixed, moving)."""
-    frame = results.seed_mean(row, item.convention)
-    return 100 * frame.groupby(["fixed", "moving"])["dice"].mean().dropna()
-
-
-def _interval(dice: pd.Series) -> tuple[float, float]:
-    """Percentile interval of the mean when subjects are drawn with replacement."""
-    weights = subject_bootstrap_weights(list(dice.index), _BOOTSTRAP_SAMPLES, np.random.default_rng(0))
-    weights = weights[weights.sum(1) > 0]
-    low, high = np.quantile(weights @ dice.to_numpy() / weights.sum(1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _draw_bars(axes: Axes, data: pd.DataFrame) -> None:

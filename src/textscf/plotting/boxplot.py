@@ -21,7 +21,7 @@ def draw(item: Item, results: Results) -> Drawing:
         for panel in panels:
             draw_panel(panel, item, data, tests)
         draw_legends(figure, item, panels[0].width, marks_in(tests))
-    return Drawing(figure, _sentences(item, results, data, ordered_by.label))
+    return Drawing(figure, _sentences(item, results, data, ordered_by.label), data)
 
 
 def dice_of_pairs(item: Item, results: Results) -> pd.DataFrame:

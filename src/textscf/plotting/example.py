@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
 from textscf import captions
@@ -27,9 +28,9 @@ class Pair:
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """The pair with the median Dice of the last row's first seed, registered by every row's first seed."""
-    cohort = _cohort(item, results)
-    pair, n_pairs = median_pair(results, item.rows[-1])
+    """The pair with the median, best or worst Dice of the last row's first seed, by every row's first seed."""
+    cohort = cohort_of(item, results)
+    pair, n_pairs = chosen_pair(results, item.rows[-1], item.pair)
     fixed = Picture("Fixed", cohort.load_image(pair.fixed), cohort.load_labels(pair.fixed))
     moving = Picture("Moving", cohort.load_image(pair.moving), cohort.load_labels(pair.moving))
     warped = [_warped(moving, results, row, cohort, pair) for row in item.rows]
@@ -40,17 +41,19 @@ def draw(item: Item, results: Results) -> Drawing:
     spacing = [cohort.spacing[axis] for axis in axis_order(codes, DISPLAY_AXES)]
     with journal_style():
         figure, step = draw_pictures(pictures, organ_centre(pictures[0].labels), spacing, cohort.anatomy["structures"])
-    return Drawing(figure, _sentences(item, results, pair, n_pairs, step))
+    lines = [{"method": row.label, **vars(pair), "dice": dice_of(results, row, pair)} for row in item.rows]
+    return Drawing(figure, _sentences(item, results, pair, n_pairs, step), pd.DataFrame(lines))
 
 
-def median_pair(results: Results, row: Row) -> tuple[Pair, int]:
-    """The pair with the (lower) median Dice of the row's first seed, and the number of pairs."""
+def chosen_pair(results: Results, row: Row, which: str = "median") -> tuple[Pair, int]:
+    """The pair with the worst, (lower) median or best Dice of the row's first seed, and the number of pairs."""
     pairs = results.pairs(row)[0].sort_values(["dice", "fixed", "moving"], kind="stable")
-    middle = pairs.iloc[(len(pairs) - 1) // 2]
-    return Pair(str(middle["fixed"]), str(middle["moving"])), len(pairs)
+    chosen = pairs.iloc[{"worst": 0, "median": (len(pairs) - 1) // 2, "best": -1}[which]]
+    return Pair(str(chosen["fixed"]), str(chosen["moving"])), len(pairs)
 
 
-def _cohort(item: Item, results: Results) -> Cohort:
+def cohort_of(item: Item, results: Results) -> Cohort:
+    """The one cohort of all rows; InputError for several."""
     names = sorted({results.settings(row.runs[0])["cohort"] for row in item.rows})
     if len(names) > 1:
         raise InputError(f"{item.name}: its runs are of cohorts {', '.join(names)}; an example shows one cohort")
@@ -59,10 +62,16 @@ def _cohort(item: Item, results: Results) -> Cohort:
 
 def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: Pair) -> Picture:
     """What a row's first seed makes of the moving scan."""
-    displacement = _displacement(results, row, cohort, pair)
+    displacement = displacement_of(results, row, cohort, pair)
     grid = np.stack(np.meshgrid(*map(np.arange, moving.image.shape), indexing="ij"), axis=-1)
     position = grid + displacement
     image = ndimage.map_coordinates(moving.image, np.moveaxis(position, -1, 0), order=1)
+    title = f"{captions.marked_label(row)}\nDice {dice_of(results, row, pair):.1f} %"
+    return Picture(title, image, warp_labels(moving.labels, displacement), position)
+
+
+def dice_of(results: Results, row: Row, pair: Pair) -> float:
+    """Dice of a pair in percent by a row's first seed, a mean over the structures present in both scans."""
     pairs = results.pairs(row)[0]
     found = pairs[(pairs["fixed"] == pair.fixed) & (pairs["moving"] == pair.moving)]
     if len(found) != 1:
@@ -70,15 +79,22 @@ def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: P
             f"{results.run_folder(row.runs[0])}/pairs.csv: {len(found)} rows of the pair {pair.fixed}, {pair.moving}; "
             "expected one"
         )
-    title = f"{captions.marked_label(row)}\nDice {100 * found['dice'].iloc[0]:.1f} %"
-    return Picture(title, image, warp_labels(moving.labels, displacement), position)
+    return 100 * float(found["dice"].iloc[0])
 
 
-def _displacement(results: Results, row: Row, cohort: Cohort, pair: Pair) -> np.ndarray:
-    """Field ``(H, W, D, 3)`` in voxels."""
+def displacement_of(results: Results, row: Row, cohort: Cohort, pair: Pair) -> np.ndarray:
+    """Field ``(H, W, D, 3)`` in voxels that a row's first seed predicts for a pair."""
     run = row.runs[0]
     registrar = registrar_of(results.settings(run), cohort, results.run_folder(run) / "checkpoint.pt", "cpu")
     return np.zeros((*cohort.shape, 3)) if registrar is None else registrar.displacement(pair.fixed, pair.moving)[0]
+
+
+def pair_sentences(item: Item, results: Results, pair: Pair, n_pairs: int) -> list[str]:
+    """Which pair is shown, and of which seed."""
+    chosen = f"the pair with the {item.pair} Dice of {item.rows[-1].label} among {captions.pairs_phrase([n_pairs])}"
+    counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
+    several = [f"The first of {captions.seeds_phrase(counts)} is shown."] if max(counts, default=1) > 1 else []
+    return [f"Fixed: {pair.fixed}, moving: {pair.moving}, {chosen}.", *several]
 
 
 def _displayed(picture: Picture, codes: str) -> Picture:
@@ -87,11 +103,8 @@ def _displayed(picture: Picture, codes: str) -> Picture:
 
 
 def _sentences(item: Item, results: Results, pair: Pair, n_pairs: int, step: float) -> list[str]:
-    counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
-    several = f" The first of {captions.seeds_phrase(counts)} is shown." if max(counts, default=1) > 1 else ""
     return [
-        f"Fixed: {pair.fixed}, moving: {pair.moving}, the pair with the median Dice of {item.rows[-1].label} among "
-        f"{captions.pairs_phrase([n_pairs])}.{several}",
+        *pair_sentences(item, results, pair, n_pairs),
         "Outlines: structures of the scan shown; dotted: those of the fixed scan.",
         "Dice: mean over the structures present in both scans.",
         f"Grid: lines every {step:g} mm of the moving scan, as the registration draws them onto the fixed one.",

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
-from textscf.plotting.slices import AXIAL, CORONAL, View
+from textscf.plotting.slices import AXIAL, CORONAL, View, grey_window, nice_length
 from textscf.plotting.style import INK, TEXT_WIDTH, legend_columns, new_figure
 
 VIEWS = (AXIAL, CORONAL)
 
 _GRID_LINES = 22
-_NICE = np.array([1, 2, 2.5, 5, 10, 20, 25, 50, 100])
+_LEGEND_SIZE, _LEGEND_COLUMN = 6.0, 7.0
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,23 @@ def draw_pictures(
     """
     extent = np.array(pictures[0].image.shape) * spacing
     colours = {structure["label"]: structure["colour"] for structure in structures}
-    step = _nice(extent.max() / _GRID_LINES)
-    scene = _Scene(_grey_window(pictures[0].image), spacing, step, colours, pictures[0].labels)
+    step = nice_length(extent.max() / _GRID_LINES)
+    scene = _Scene(grey_window(pictures[0].image), spacing, step, colours, pictures[0].labels)
     n_columns = len(pictures) + sum(picture.position is not None for picture in pictures)
     heights = [extent[view.in_plane[1]] / extent[view.in_plane[0]] for view in VIEWS]
     handles = _structures_shown(pictures, centre, structures)
-    columns = legend_columns(handles, TEXT_WIDTH) if handles else 1
-    below = 3.7 * -(-len(handles) // columns)
+    columns = legend_columns(handles, TEXT_WIDTH, _LEGEND_SIZE, _LEGEND_COLUMN) if handles else 1
+    below = 3.2 * -(-len(handles) // columns)
     figure = new_figure(TEXT_WIDTH, sum(heights) * ((TEXT_WIDTH - 5) / n_columns - 1) + below + 11)
     figure.set_layout_engine("compressed", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     axes = figure.subplots(len(VIEWS), n_columns, squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, view in zip(axes, VIEWS, strict=True):
         _draw_row(row, view, pictures, centre[view.axis], scene)
     if handles:
-        figure.legend(handles=handles, ncols=columns, loc="outside lower center", handlelength=1.2)
+        figure.legend(
+            handles=handles, ncols=columns, loc="outside lower center", fontsize=_LEGEND_SIZE, handlelength=1,
+            handletextpad=0.5, columnspacing=1.2, borderpad=0.2,
+        )  # fmt: skip
     return figure, step
 
 
@@ -160,7 +163,7 @@ def _draw_directions(axes: Axes, view: View) -> None:
 def _draw_scale_bar(axes: Axes) -> None:
     """A bar of about a quarter of the picture's width, with its length."""
     width, bottom = axes.get_xlim()[1], axes.get_ylim()[0]
-    length, left, place = _nice(width / 4), 0.05 * width, bottom - 0.05 * width
+    length, left, place = nice_length(width / 4), 0.05 * width, bottom - 0.05 * width
     effects = [Stroke(linewidth=2.2, foreground="black"), Normal()]
     axes.plot([left, left + length], [place, place], "w", linewidth=1.2, solid_capstyle="butt", path_effects=effects)
     _write(axes, left + length / 2, place - 0.015 * width, f"{length:g} mm", ha="center", va="bottom")
@@ -179,15 +182,3 @@ def _structures_shown(
     cuts = [view.cut(picture.labels, centre[view.axis]) for view in VIEWS for picture in pictures]
     shown = set(np.concatenate([np.unique(cut) for cut in cuts]).tolist())
     return [Line2D([], [], color=s["colour"], label=s["name"]) for s in structures if s["label"] in shown]
-
-
-def _grey_window(image: np.ndarray) -> tuple[float, float]:
-    """Grey values between which most of the content lies."""
-    content = image[image > 0.05] if (image > 0.05).any() else image
-    low, high = np.percentile(content, [2, 98])
-    return float(low), float(high)
-
-
-def _nice(length: float) -> float:
-    """The round number nearest to a length in mm."""
-    return float(_NICE[np.abs(np.log(_NICE / length)).argmin()])

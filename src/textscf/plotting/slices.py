@@ -7,6 +7,8 @@ import numpy as np
 
 from textscf.data.geometry import axis_order, reorient
 
+_NICE = np.array([1, 2, 2.5, 5, 10, 20, 25, 50, 100])
+
 DISPLAY_AXES = "LPI"
 """Axis codes of a volume whose slices, transposed, are pictures: columns run to the left, rows to the back or feet."""
 
@@ -48,6 +50,18 @@ def position_to_display(position: np.ndarray, codes: str) -> np.ndarray:
     """
     order = axis_order(codes, DISPLAY_AXES)
     return np.stack([to_display(position[..., axis], codes) for axis in order])
+
+
+def grey_window(image: np.ndarray) -> tuple[float, float]:
+    """Grey values between which most of the content lies."""
+    content = image[image > 0.05] if (image > 0.05).any() else image
+    low, high = np.percentile(content, [2, 98])
+    return float(low), float(high)
+
+
+def nice_length(length: float) -> float:
+    """The round number nearest to a length in mm."""
+    return float(_NICE[np.abs(np.log(_NICE / length)).argmin()])
 
 
 def organ_centre(labels: np.ndarray) -> list[int]:

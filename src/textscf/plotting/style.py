@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
@@ -22,6 +23,9 @@ REFERENCE_COLOUR = "#0072B2"
 PALETTE = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442"]
 """Grey and the colours of Okabe & Ito (2008), for methods other than the reference."""
 
+LEGEND_SIZE, LEGEND_COLUMN = 7.0, 9.0
+"""Of legends: points of the text, and width in millimetres of what a column has beside it."""
+
 INK, PALE = "#222222", "#DDDDDD"
 
 HATCHES = ["", "////", "...."]
@@ -34,7 +38,7 @@ _RC: dict[Any, Any] = {
     "axes.labelsize": 7.5,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "legend.fontsize": LEGEND_SIZE,
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
@@ -76,10 +80,20 @@ def method_colours(names: Sequence[str], reference: str | None) -> list[tuple[st
     return looks
 
 
-def legend_columns(handles: Sequence[Artist], width: float) -> int:
-    """How many columns of a legend fit into `width` millimetres."""
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    return max(1, min(int(width / (longest * CHARACTER_WIDTH + 9)), len(handles)))
+def legend_columns(
+    handles: Sequence[Artist], width: float, fontsize: float = LEGEND_SIZE, beside: float = LEGEND_COLUMN
+) -> int:
+    """How many columns of a legend, filled one after another as matplotlib does, fit into `width` millimetres.
+
+    `beside` is what a column has beside its text, in millimetres at the usual size.
+    """
+    width = width * LEGEND_SIZE / fontsize
+    lengths = np.array([len(str(handle.get_label())) for handle in handles])
+    for columns in range(len(handles), 1, -1):
+        longest = [int(column.max()) for column in np.array_split(lengths, columns)]
+        if sum(longest) * CHARACTER_WIDTH + columns * beside <= width:
+            return columns
+    return 1
 
 
 def save_figure(figure: Figure, pdf: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,15 @@ TEXT_BACKGROUND = "text"
 _WITHOUT_TEXT = ("one_hot", "file")
 
 
+class Region(NamedTuple):
+    """A region with its name, the name as prompts spell it, and the prompt."""
+
+    label: int
+    name: str
+    word: str
+    prompt: str
+
+
 @dataclass(frozen=True)
 class PromptSet:
     """Settings of a prompt set; ValueError for one that cannot be.
@@ -25,6 +34,8 @@ class PromptSet:
         background: `svd`, `svd_released`, or `text`: the word "background" is encoded like a region.
         anatomy: ``{body_part, structures: [{label, name, prompt}, ...]}``, labels 1 to N - 1.
         modality: as prompts spell it, e.g. "computerized tomography".
+        auxiliary: ``{anatomy, modality}`` of an auxiliary cohort whose m structures are regions N to N + m - 1, each
+            prompted with its own body part and modality; the background's prompt has those of the first anatomy.
         template: see `textscf.prompts.templates`; None for encoders that read no text.
         model, pretrained, file: of the encoders that take them.
     """
@@ -37,6 +48,7 @@ class PromptSet:
     model: str | None = None
     pretrained: str | None = None
     file: str | None = None
+    auxiliary: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.build_encoder()
@@ -57,30 +69,49 @@ class PromptSet:
         """Its encoder; nothing is read or computed yet."""
         return build_encoder(self.encoder, EncoderOptions(self.model, self.pretrained, self.file, device))
 
-    def prompt(self, structure: str) -> str:
-        """What is encoded for a region."""
+    @property
+    def title(self) -> str:
+        """Of its anatomy, or of both."""
+        return " and ".join(anatomy["title"] for anatomy, _ in self.sources())
+
+    def sources(self) -> list[tuple[Mapping[str, Any], str]]:
+        """Anatomy and modality of its cohort, and of the auxiliary one."""
+        both = [(self.anatomy, self.modality)]
+        return both + ([(self.auxiliary["anatomy"], self.auxiliary["modality"])] if self.auxiliary else [])
+
+    def regions(self) -> list[Region]:
+        """All regions, background first."""
+        prompt = self._prompt(BACKGROUND, self.anatomy, self.modality)
+        regions = [Region(0, BACKGROUND, BACKGROUND, prompt)]
+        for anatomy, modality in self.sources():
+            before = len(regions) - 1
+            for structure in sorted(anatomy["structures"], key=lambda structure: structure["label"]):
+                word = region_name(structure["prompt"])
+                prompt = self._prompt(word, anatomy, modality)
+                regions.append(Region(before + structure["label"], structure["name"], word, prompt))
+        return regions
+
+    def _prompt(self, word: str, anatomy: Mapping[str, Any], modality: str) -> str:
         if self.template is None:
-            return region_name(structure)
-        return fill_template(self.template, structure, self.modality, self.anatomy["body_part"])
+            return word
+        return fill_template(self.template, word, modality, anatomy["body_part"])
 
 
 def embed(settings: PromptSet, device: str = "cpu") -> tuple[Embedding, dict[str, Any]]:
-    """Encode the regions of the anatomy, background first; returns the embedding and its provenance."""
-    structures = sorted(settings.anatomy["structures"], key=lambda structure: structure["label"])
-    words = [BACKGROUND] + [structure["prompt"] for structure in structures]
-    prompts = [settings.prompt(word) for word in words]
+    """Encode the regions, background first; returns the embedding and its provenance."""
+    labels, names, words, prompts = (list(part) for part in zip(*settings.regions(), strict=True))
     encoder = settings.build_encoder(device)
     if settings.background == TEXT_BACKGROUND:
-        vectors = encoder.encode([region_name(word) for word in words], prompts)
+        vectors = encoder.encode(words, prompts)
     else:
-        regions = encoder.encode([region_name(word) for word in words[1:]], prompts[1:])
+        regions = encoder.encode(words[1:], prompts[1:])
         vectors = np.vstack([_background(settings, regions), regions])
         prompts[0] = ""
-    names = [BACKGROUND] + [structure["name"] for structure in structures]
-    labels = np.array([0] + [structure["label"] for structure in structures])
     provenance = {**asdict(settings), **encoder.provenance(), "anatomy": settings.anatomy.get("title")}
+    if settings.auxiliary:
+        provenance["auxiliary"] = {**settings.auxiliary, "anatomy": settings.auxiliary["anatomy"]["title"]}
     provenance = {key: value for key, value in provenance.items() if value is not None}
-    return Embedding(labels, names, prompts, vectors.astype(np.float32)), provenance
+    return Embedding(np.array(labels), names, prompts, vectors.astype(np.float32)), provenance
 
 
 def _background(settings: PromptSet, regions: np.ndarray) -> np.ndarray:

@@ -66,8 +66,8 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
     Returns:
         Columns method, run, the headings of the rows' details, then per metric `<metric>` and `<metric>_sd` (NaN with
         one seed) and, for metrics that the paper prints, `<metric>_paper` and `<metric>_difference` (ours - paper; NaN
-        unless the cohort is the paper's), the same of `SEGMENTOR` if the table has it, then seeds, pairs, trained,
-        training (its length in words), sees_fixed_labels, paper_quoted (whether the paper has its values from
+        unless the cohort is the paper's), the same of `SEGMENTOR` if the table has it, then runs (ids), seeds, pairs,
+        trained, training (its length in words), sees_fixed_labels, paper_quoted (whether the paper has its values from
         elsewhere), not_run (why, or empty), convention, notice. Units as in `METRICS`; metrics of a displacement field
         are NaN where nothing was registered.
 
@@ -92,6 +92,7 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any]) ->
     trained = bool(row.runs) and results.is_trained(row)
     training = results.settings(row.runs[0])["training"] if trained else None
     return line | {
+        "runs": " ".join(row.runs),
         "seeds": len(row.runs) if trained else 0,
         "pairs": int(values["pairs"].iloc[0]),
         "trained": trained,

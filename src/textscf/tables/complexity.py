@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from textscf.captions import subject_sentences
+from textscf.captions import not_run_sentences, subject_sentences
 from textscf.errors import InputError
-from textscf.io import read_json
-from textscf.results import Item, Results, Row
+from textscf.results import COUNTS, Item, Results, Row
 from textscf.tables.content import Content
 from textscf.tables.display import Cell, Column, Display, number
 
@@ -19,17 +18,17 @@ CONVENTION = [
     "Inference: the filters of a text-driven head are stored, so that its MLP is not needed.",
 ]
 _ATTENTION = "Attention: its multiplications of activations with each other, which are not among the multi-adds."
-_COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
 
 
 def make(item: Item, results: Results, reported: Path) -> Content:
-    """One line per method, in the order of the table; the networks of a run's seeds are alike, the first is counted.
+    """One line per method that is run; the networks of a run's seeds are alike, the first is counted.
 
     Columns of the frame: method, run, then `parameters`, `multi_adds` and `attention_multi_adds`, each as
     `<count>_training` and `<count>_inference`, shape (of the volumes, `HxWxD`), notice. InputError if a run has no
     network or the volumes of the runs differ in shape.
     """
-    frame = pd.DataFrame([_line(item, results, row) for row in item.rows]).assign(notice="; ".join(item.notices))
+    rows = item.without_missing().rows
+    frame = pd.DataFrame([_line(results, row) for row in rows]).assign(notice="; ".join(item.notices))
     shapes = sorted(set(frame["shape"]))
     if len(shapes) > 1:
         raise InputError(f"{item.name}: its runs are of volumes of {' and '.join(shapes)}; expected one shape")
@@ -46,22 +45,15 @@ def giga(values: "pd.Series[int]") -> list[Cell]:
     return [Cell(number(value / 1e9, 2)) for value in values]
 
 
-def _line(item: Item, results: Results, row: Row) -> dict[str, Any]:
-    run = row.runs[0]
-    if results.settings(run)["method"] != "learned":
-        raise InputError(f"{item.name}: run '{row.run}' has no network; expected runs that are trained")
-    path = results.run_folder(run) / "complexity.json"
-    content = read_json(path)
-    try:
-        numbers = {f"{count}_{use}": content[use][count] for count in _COUNTS for use in ("training", "inference")}
-        return {"method": row.label, "run": row.run, **numbers, "shape": "x".join(map(str, content["shape"]))}
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: not made by src/run_complexity.py ({error})") from error
+def _line(results: Results, row: Row) -> dict[str, Any]:
+    content = results.complexity(row)
+    numbers = {f"{count}_{use}": content[use][count] for count in COUNTS for use in ("training", "inference")}
+    return {"method": row.label, "run": row.run, **numbers, "shape": "x".join(map(str, content["shape"]))}
 
 
 def _display(item: Item, frame: pd.DataFrame) -> Display:
     columns = [
-        Column("Method", "", [Cell(row.label) for row in item.rows]),
+        Column("Method", "", [Cell(label) for label in frame["method"]]),
         Column("Parameters", "with MLP", counts(frame["parameters_training"])),
         Column("Parameters", "inference", counts(frame["parameters_inference"])),
         Column("Multi-adds (G)", "training", giga(frame["multi_adds_training"])),
@@ -70,4 +62,4 @@ def _display(item: Item, frame: pd.DataFrame) -> Display:
     ]
     shape = f"For a pair of volumes of {frame['shape'].iloc[0]} voxels."
     caption = " ".join([*subject_sentences(item), shape])
-    return Display(item.number, item.name, caption, columns, [*CONVENTION, _ATTENTION])
+    return Display(item.number, item.name, caption, columns, [*CONVENTION, _ATTENTION, *not_run_sentences(item)])

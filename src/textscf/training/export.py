@@ -43,13 +43,19 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
     if content.get("format") != FORMAT:
         raise InputError(f"{path}: is no checkpoint of a run (format {content.get('format')}); expected '{FORMAT}'")
     run, cohort = content["run"], content["cohort"]
-    network = build_frozen_network(run["network"], len(cohort["anatomy"]["structures"]) + 1)
+    network = build_frozen_network(run["network"], _regions(content["network"], cohort))
     try:
         network.load_state_dict(content["network"])
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
     return TrainedRun(network.to(device).eval(), run, cohort)
+
+
+def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> int:
+    """Regions that a network has filters for: the cohort's, and those of an auxiliary cohort that was encoded."""
+    stored = [len(value) for name, value in state.items() if name.endswith(".stored")]
+    return max([len(cohort["anatomy"]["structures"]) + 1, *stored])
 
 
 def _description(cohort: Cohort) -> dict[str, Any]:

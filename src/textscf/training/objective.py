@@ -22,12 +22,12 @@ class Objective:
 
     Args:
         settings: ``{similarity: name, dice: w_dice, smoothness: lambda}``.
-        n_regions: labels with the background.
+        n_labels: with the background.
     """
 
-    def __init__(self, settings: Mapping[str, Any], n_regions: int) -> None:
+    def __init__(self, settings: Mapping[str, Any], n_labels: int) -> None:
         self._similarity = SIMILARITIES[settings["similarity"]]
-        self._dice = SoftDice(n_regions)
+        self._dice = SoftDice(n_labels)
         self._dice_weight: float = settings["dice"]
         self._smoothness_weight: float = settings["smoothness"]
 

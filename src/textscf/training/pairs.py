@@ -8,20 +8,24 @@ Pair = tuple[str, str]
 
 
 class PairSchedule:
-    """Ordered (fixed, moving) pairs of distinct subjects, reshuffled each time all have been seen.
+    """Ordered (fixed, moving) pairs of distinct subjects of a cohort, reshuffled each time all have been seen.
 
     Args:
         subjects: training subjects.
         seed: of the run.
         steps_per_epoch: pairs per epoch; None means every ordered pair once (380 for the paper's 20 scans).
+        auxiliary: training subjects of an auxiliary cohort; its pairs are drawn like the others, none is of both.
     """
 
-    def __init__(self, subjects: Sequence[str], seed: int, steps_per_epoch: int | None = None) -> None:
-        if len(subjects) < 2:
-            raise ValueError(f"{len(subjects)} training subjects; a pair needs 2")
-        self._subjects = list(subjects)
+    def __init__(
+        self, subjects: Sequence[str], seed: int, steps_per_epoch: int | None = None, auxiliary: Sequence[str] = ()
+    ) -> None:
+        self._cohorts = [list(subjects), *([list(auxiliary)] if auxiliary else [])]
+        for members in self._cohorts:
+            if len(members) < 2:
+                raise ValueError(f"{len(members)} training subjects; a pair needs 2")
         self._seed = seed
-        self._all = len(subjects) * (len(subjects) - 1)
+        self._all = sum(_count(members) for members in self._cohorts)
         self.steps_per_epoch = steps_per_epoch or self._all
         self._shuffled = lru_cache(maxsize=2)(self._shuffle)
 
@@ -29,10 +33,20 @@ class PairSchedule:
         """The pair of a global step, counted from 0 over all epochs."""
         epoch, index = divmod(step, self.steps_per_epoch)
         repeat, index = divmod(index, self._all)
-        code = self._shuffled(epoch, repeat)[index]
-        fixed, other = divmod(code, len(self._subjects) - 1)
-        return self._subjects[fixed], self._subjects[other + (other >= fixed)]
+        return self._pair(self._shuffled(epoch, repeat)[index])
+
+    def _pair(self, code: int) -> Pair:
+        """The pair of a number below `_all`, which counts through one cohort's after the other's."""
+        subjects = self._cohorts[0]
+        if code >= _count(subjects):
+            code, subjects = code - _count(subjects), self._cohorts[1]
+        fixed, other = divmod(code, len(subjects) - 1)
+        return subjects[fixed], subjects[other + (other >= fixed)]
 
     def _shuffle(self, epoch: int, repeat: int) -> list[int]:
         generator = random.Random(f"{self._seed}/{epoch}/{repeat}")
         return generator.sample(range(self._all), min(self.steps_per_epoch, self._all))
+
+
+def _count(subjects: Sequence[str]) -> int:
+    return len(subjects) * (len(subjects) - 1)

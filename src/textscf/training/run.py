@@ -19,12 +19,12 @@ from textscf.models import build_network
 from textscf.prompts import Embedding
 from textscf.provenance import environment
 from textscf.segmentation import Segmentation
+from textscf.training.auxiliary import open_volumes
 from textscf.training.export import export_checkpoint
 from textscf.training.objective import Objective
 from textscf.training.pairs import PairSchedule
 from textscf.training.trainer import Trainer
 from textscf.training.validation import mean_dice
-from textscf.training.volumes import VolumeStore
 
 logger = logging.getLogger(__name__)
 
@@ -36,34 +36,36 @@ def train_run(
     embedding: Embedding | None,
     folder: Path,
     device: torch.device,
+    auxiliary: Cohort | None = None,
 ) -> None:
     """Train a run and write `checkpoint.pt`, `history.csv`, `timing.json` and `environment.json` to `folder`.
 
     `last.pt` and `best.pt` hold the full state of the last and the best epoch; a call on a folder with the `last.pt`
-    of the same settings and data goes on from there.
+    of the same settings and data goes on from there. `auxiliary` is the cohort that is trained on beside `cohort`.
 
     Raises:
         InputError: bad data or settings. TrainingStopped: after SIGTERM.
     """
-    if embedding is not None and list(embedding.labels) != list(range(cohort.n_regions)):
+    scans = open_volumes(run, cohort, segmentation, auxiliary, device)
+    if embedding is not None and list(embedding.labels) != list(range(scans.n_regions)):
         raise InputError(
-            f"run {run['run']}: the embedding has {len(embedding.labels)} regions; expected {cohort.n_regions}"
+            f"run {run['run']}: the embedding has {len(embedding.labels)} regions; expected {scans.n_regions}"
         )
     torch.manual_seed(run["seed"])
     vectors = None if embedding is None else torch.from_numpy(embedding.vectors)
     network = build_network(run["network"], vectors).to(device)
     network.backbone.check_shape(cohort.shape)
-    scans = VolumeStore(cohort, segmentation, device)
-    scans.preload([*cohort.subjects("train"), *cohort.subjects("validation")])
+    subjects = cohort.subjects("train")
+    scans.preload([*subjects, *cohort.subjects("validation"), *scans.auxiliary_subjects])
     trainer = Trainer(
         network,
-        Objective(run["loss"], cohort.n_regions),
+        Objective(run["loss"], scans.n_labels),
         scans,
-        PairSchedule(cohort.subjects("train"), run["seed"], run["training"]["steps_per_epoch"]),
+        PairSchedule(subjects, run["seed"], run["training"]["steps_per_epoch"], scans.auxiliary_subjects),
         partial(mean_dice, scans=scans, pairs=cohort.pairs["validation"], n_regions=cohort.n_regions),
         run["training"],
         folder,
-        fingerprint(run, cohort, segmentation, embedding),
+        fingerprint(run, cohort, segmentation, embedding, auxiliary),
     )
     logger.info("run %s: %d parameters on %s", run["run"], sum(p.numel() for p in network.parameters()), device)
     timing = trainer.fit()
@@ -74,11 +76,16 @@ def train_run(
 
 
 def fingerprint(
-    run: Mapping[str, Any], cohort: Cohort, segmentation: Segmentation | None, embedding: Embedding | None
+    run: Mapping[str, Any],
+    cohort: Cohort,
+    segmentation: Segmentation | None,
+    embedding: Embedding | None,
+    auxiliary: Cohort | None = None,
 ) -> str:
     """Digest of everything that determines a training's result."""
     parts = [json.dumps(run, sort_keys=True), cohort.fingerprint()]
     parts += ["" if part is None else part.fingerprint() for part in (segmentation, embedding)]
+    parts += [auxiliary.fingerprint()] if auxiliary else []
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -22,13 +22,21 @@ class Scan:
 
 
 class VolumeStore:
-    """Loads each subject once and keeps it on `device`."""
+    """Loads each subject once and keeps it on `device`.
+
+    Attributes:
+        n_labels: labels of the scans with the background.
+        n_regions: regions of the scans that a text-driven head must know, with the background.
+        auxiliary_subjects: training subjects that are not of the cohort (see `textscf.training.auxiliary`).
+    """
 
     def __init__(self, cohort: Cohort, segmentation: Segmentation | None, device: torch.device) -> None:
         self._cohort = cohort
         self._segmentation = segmentation
         self._device = device
         self._scans: dict[str, Scan] = {}
+        self.n_labels = self.n_regions = cohort.n_regions
+        self.auxiliary_subjects: list[str] = []
 
     def __getitem__(self, subject: str) -> Scan:
         if subject not in self._scans:

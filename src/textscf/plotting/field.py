@@ -1,0 +1,144 @@
+"""Figure 6 of the paper: displacement fields at the border of a structure, as arrows, with a number for their break."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from textscf import captions
+from textscf.data.cohort import Cohort
+from textscf.data.geometry import axis_codes, axis_order
+from textscf.errors import InputError
+from textscf.metrics.discontinuity import displacement_jumps
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.example import Pair, chosen_pair, cohort_of, dice_of, displacement_of, pair_sentences
+from textscf.plotting.field_panels import Arrows, Cut, draw_panels
+from textscf.plotting.slices import AXIAL, DISPLAY_AXES, to_display
+from textscf.plotting.style import journal_style
+from textscf.results import Item, Results, Row
+
+_MARGIN_MM = 25.0
+_JUMPS = ["jump_across_borders", "jump_inside"]
+
+
+def draw(item: Item, results: Results) -> Drawing:
+    """The fixed scan with the structure and a box, then the field in the box by each row's first seed."""
+    cohort = cohort_of(item, results)
+    pair, n_pairs = chosen_pair(results, item.rows[-1], item.pair)
+    labels = cohort.load_labels(pair.fixed)
+    label, name = _structure(item, cohort, pair, labels)
+    fields = [displacement_of(results, row, cohort, pair) for row in item.rows]
+    jumps = [
+        jumps_of(results, row, pair, labels == label, field, cohort)
+        for row, field in zip(item.rows, fields, strict=True)
+    ]
+    data = pd.DataFrame(jumps)
+    index = int(np.argmax((to_display(labels, axis_codes(cohort.affine)) == label).sum(axis=(0, 1))))
+    cut = _cut(cohort, pair, labels, label, index)
+    arrows = [
+        Arrows(captions.marked_label(row), _numbers(line), *_in_plane(field, cohort, index))
+        for row, line, field in zip(item.rows, jumps, fields, strict=True)
+    ]
+    with journal_style():
+        figure, shrunk = draw_panels(cut, name, arrows)
+    return Drawing(figure, _sentences(item, results, pair, n_pairs, name, shrunk, data), data)
+
+
+def jumps_of(
+    results: Results, row: Row, pair: Pair, mask: np.ndarray, displacement: np.ndarray, cohort: Cohort
+) -> dict[str, str | float]:
+    """Jumps at the structure in this pair, and over all structures and pairs (means of pairs, seeds alike).
+
+    InputError for a run without registration, or evaluated before there were jumps.
+    """
+    pairs = pd.concat(results.pairs(row))
+    path = results.run_folder(row.runs[0]) / "pairs.csv"
+    missing = [name for name in _JUMPS if name not in pairs]
+    if missing:
+        raise InputError(f"{path}: has no column '{missing[0]}'; evaluate it again")
+    if pairs[_JUMPS].isna().all(axis=None):
+        raise InputError(f"{path}: no jumps of a displacement; expected runs that register")
+    border, inside = displacement_jumps(mask.astype(np.uint8), displacement, cohort.spacing)
+    return {
+        "method": row.label,
+        **vars(pair),
+        "dice": dice_of(results, row, pair),
+        "pair_border": border,
+        "pair_inside": inside,
+        "pair_ratio": _ratio(border, inside),
+        "mean_border": float(pairs[_JUMPS[0]].mean()),
+        "mean_inside": float(pairs[_JUMPS[1]].mean()),
+        "mean_ratio": float((pairs[_JUMPS[0]] / pairs[_JUMPS[1]]).mean()),
+    }
+
+
+def _ratio(border: float, inside: float) -> float:
+    return border / inside if inside else float("nan")
+
+
+def _numbers(jumps: dict[str, str | float]) -> str:
+    border, inside, ratio = (jumps[f"pair_{name}"] for name in ("border", "inside", "ratio"))
+    return f"border {border:.2f}, inside {inside:.2f}\nratio {ratio:.2f}"
+
+
+def _structure(item: Item, cohort: Cohort, pair: Pair, labels: np.ndarray) -> tuple[int, str]:
+    """Label and name of the structure asked for; of the largest one if the fixed scan lacks it."""
+    sizes = {
+        name: np.count_nonzero(labels == value)
+        for name, value in zip(cohort.structure_names, cohort.label_values, strict=True)
+    }
+    largest = max(sizes, key=lambda name: sizes[name])
+    if not sizes[largest]:
+        raise InputError(f"{cohort.label_path(pair.fixed)}: holds no structure; expected at least one")
+    name = item.structure if item.structure and sizes.get(item.structure) else largest
+    return int(cohort.label_values[cohort.structure_names.index(name)]), name
+
+
+def _cut(cohort: Cohort, pair: Pair, labels: np.ndarray, label: int, index: int) -> Cut:
+    """The axial slice with a box around the structure."""
+    codes = axis_codes(cohort.affine)
+    spacing = [cohort.spacing[axis] for axis in axis_order(codes, DISPLAY_AXES)]
+    shown = AXIAL.cut(to_display(labels, codes), index)
+    columns_mm, rows_mm = (spacing[axis] for axis in AXIAL.in_plane)
+    box = []
+    for axis, step in ((0, rows_mm), (1, columns_mm)):
+        used = np.flatnonzero((shown == label).any(axis=1 - axis))
+        margin = round(_MARGIN_MM / step)
+        box.append(slice(max(int(used[0]) - margin, 0), min(int(used[-1]) + margin + 1, shown.shape[axis])))
+    image = AXIAL.cut(to_display(cohort.load_image(pair.fixed), codes), index)
+    return Cut(image, shown, label, (columns_mm, rows_mm), box[0], box[1])
+
+
+def _in_plane(displacement: np.ndarray, cohort: Cohort, index: int) -> Sequence[np.ndarray]:
+    """Components in mm along columns and rows of the axial picture at a slice."""
+    codes = axis_codes(cohort.affine)
+    order = axis_order(codes, DISPLAY_AXES)
+    components = []
+    for axis in AXIAL.in_plane:
+        stored = order[axis]
+        sign = 1 if codes[stored] == DISPLAY_AXES[axis] else -1
+        component = to_display(displacement[..., stored], codes) * sign * cohort.spacing[stored]
+        components.append(AXIAL.cut(component, index))
+    return components
+
+
+def _sentences(
+    item: Item, results: Results, pair: Pair, n_pairs: int, name: str, shrunk: float, data: pd.DataFrame
+) -> list[str]:
+    other = f" (this scan has no {item.structure})" if item.structure and name != item.structure else ""
+    scale = "to scale" if shrunk == 1 else f"drawn at {shrunk:g} of their length"
+    means = "; ".join(
+        f"{line.method} {line.mean_border:.3f} and {line.mean_inside:.3f}, ratio {line.mean_ratio:.2f}"
+        for line in data.itertuples()
+    )
+    return [
+        *pair_sentences(item, results, pair, n_pairs),
+        f"Axial slice through the {name}{other}, the patient's right on the left; blue: its outline, black: other "
+        "structures.",
+        f"Arrows lead to where a voxel comes from in the moving scan, {scale}, darker the longer.",
+        f"Numbers: mean size of the change of the displacement from voxel to voxel across the border of the {name} and "
+        "inside it, in mm per mm.",
+        f"Over all structures and {captions.pairs_phrase([n_pairs])}, across borders and inside, with the mean of the "
+        f"pairs' ratios: {means}.",
+        *captions.leakage_sentences(item),
+    ]

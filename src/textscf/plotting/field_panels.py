@@ -1,0 +1,155 @@
+"""A slice with a box, and displacement fields in the box as arrows on one scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from textscf.plotting.slices import grey_window, nice_length
+from textscf.plotting.style import INK, REFERENCE_COLOUR, TEXT_WIDTH, new_figure
+
+_ARROWS_ACROSS = 26
+_LONGEST_ARROW = 2.2
+_GREYS = LinearSegmentedColormap.from_list("arrows", ["#BBBBBB", "#000000"])
+_BOX = "#E69F00"
+_GAP, _TEXT = 2.0, 15.0
+_TALLEST = 70.0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A picture (rows, columns) of the fixed scan.
+
+    Attributes:
+        image, labels: what it shows.
+        label: of the structure of interest.
+        spacing: mm per pixel along columns and rows.
+        rows, columns: the box around the structure.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    label: int
+    spacing: tuple[float, float]
+    rows: slice
+    columns: slice
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height of the box in mm."""
+        (left, right), (top, bottom) = (
+            (part.start * step, part.stop * step)
+            for part, step in zip((self.columns, self.rows), self.spacing, strict=True)
+        )
+        return left, top, right - left, bottom - top
+
+
+@dataclass(frozen=True)
+class Arrows:
+    """A field in the plane of a cut: mm `along_columns` and `along_rows` (rows, columns), with title and numbers."""
+
+    title: str
+    numbers: str
+    along_columns: np.ndarray
+    along_rows: np.ndarray
+
+
+def draw_panels(cut: Cut, name: str, fields: Sequence[Arrows]) -> tuple[Figure, float]:
+    """The cut with its box, then the fields in the box, all of one height.
+
+    Returns:
+        The figure, and the share of their length at which arrows are drawn so that they stay apart.
+    """
+    _, _, width, height = cut.box
+    aspects = [cut.image.shape[1] * cut.spacing[0] / (cut.image.shape[0] * cut.spacing[1])]
+    aspects += [width / height] * len(fields)
+    room = TEXT_WIDTH - _GAP * len(aspects)
+    panel_height = min(room / sum(aspects), _TALLEST)
+    figure = new_figure(panel_height * sum(aspects) + TEXT_WIDTH - room, panel_height + _TEXT)
+    figure.set_layout_engine("compressed", w_pad=0.01, h_pad=0.01, wspace=0.02)
+    axes = figure.subplots(1, len(aspects), gridspec_kw={"width_ratios": aspects})
+    _draw_scan(axes[0], cut, name)
+    longest = max(float(np.hypot(*_boxed(cut, field)).max()) for field in fields)
+    shrunk = _share(_LONGEST_ARROW * _step(cut) * min(cut.spacing), longest)
+    for place, field in zip(axes[1:], fields, strict=True):
+        _draw_field(place, cut, field, longest, shrunk)
+    _draw_key(axes[-1], cut, longest, shrunk)
+    return figure, shrunk
+
+
+def _boxed(cut: Cut, field: Arrows) -> tuple[np.ndarray, np.ndarray]:
+    return field.along_columns[cut.rows, cut.columns], field.along_rows[cut.rows, cut.columns]
+
+
+def _step(cut: Cut) -> int:
+    """Pixels between two arrows."""
+    longer = max(cut.columns.stop - cut.columns.start, cut.rows.stop - cut.rows.start)
+    return max(1, round(longer / _ARROWS_ACROSS))
+
+
+def _share(available: float, longest: float) -> float:
+    """1, or the tenths of `longest` that are `available`, at least one."""
+    return 1.0 if longest <= available else max(np.floor(10 * available / longest), 1) / 10
+
+
+def _draw_scan(axes: Axes, cut: Cut, name: str) -> None:
+    columns, rows = cut.spacing
+    extent = (0.0, cut.image.shape[1] * columns, cut.image.shape[0] * rows, 0.0)
+    low, high = grey_window(cut.image)
+    axes.imshow(cut.image, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="nearest")
+    _outline(axes, cut.labels == cut.label, cut.spacing, REFERENCE_COLOUR, 1.0)
+    left, top, width, height = cut.box
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=_BOX, linewidth=1.0))
+    axes.set_title(f"Fixed scan, {name}", pad=3)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _draw_field(axes: Axes, cut: Cut, field: Arrows, longest: float, shrunk: float) -> None:
+    (columns, rows), step = cut.spacing, _step(cut)
+    every = slice(step // 2, None, step), slice(step // 2, None, step)
+    u, v = (part[every] for part in _boxed(cut, field))
+    left, top, width, height = cut.box
+    x = left + (np.arange(step // 2, cut.columns.stop - cut.columns.start, step) + 0.5) * columns
+    y = top + (np.arange(step // 2, cut.rows.stop - cut.rows.start, step) + 0.5) * rows
+    _quiver(axes, x, y, u, v, longest, shrunk)
+    for label in np.unique(cut.labels[cut.labels > 0]):
+        if label != cut.label:
+            _outline(axes, cut.labels == label, cut.spacing, INK, 0.4)
+    _outline(axes, cut.labels == cut.label, cut.spacing, REFERENCE_COLOUR, 1.2)
+    axes.set(xlim=(left, left + width), ylim=(top + height, top), aspect="equal", xticks=[], yticks=[])
+    axes.set_title(field.title, pad=3)
+    axes.set_xlabel(field.numbers, labelpad=2)
+    axes.spines[:].set(visible=True, color=_BOX)
+
+
+def _quiver(
+    axes: Axes, x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarray, longest: float, shrunk: float,
+    clip: bool = True,
+) -> None:  # fmt: skip
+    axes.quiver(
+        x, y, u, v, np.hypot(u, v), cmap=_GREYS, norm=Normalize(0, longest), angles="xy", scale_units="xy",
+        scale=1 / shrunk, units="inches", width=0.011, headwidth=3.5, headlength=4, headaxislength=3.5, minshaft=1.5,
+        clip_on=clip,
+    )  # fmt: skip
+
+
+def _draw_key(axes: Axes, cut: Cut, longest: float, shrunk: float) -> None:
+    """An arrow of a round length above the right end of a panel."""
+    left, top, width, height = cut.box
+    length, place = nice_length(longest), top - 0.045 * height
+    start = left + width - length * shrunk
+    x, y, u, v = (np.array([value]) for value in (start, place, length, 0.0))
+    _quiver(axes, x, y, u, v, longest, shrunk, clip=False)
+    axes.text(start - 0.01 * width, place, f"{length:g} mm", ha="right", va="center", fontsize=6)
+
+
+def _outline(axes: Axes, mask: np.ndarray, spacing: tuple[float, float], colour: str, width: float) -> None:
+    padded = np.pad(mask, 1).astype(np.float32)
+    x = (np.arange(padded.shape[1]) - 0.5) * spacing[0]
+    y = (np.arange(padded.shape[0]) - 0.5) * spacing[1]
+    axes.contour(x, y, padded, levels=[0.5], colors=[colour], linewidths=width)

@@ -1,0 +1,54 @@
+"""What scatter plots of methods share: their looks, and the sentences about pairs and seeds."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from textscf import captions
+from textscf.plotting.style import INK, PALE, legend_columns, method_colours
+from textscf.results import Item
+
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
+MARKER_SIZE = 4.5
+"""Width of a marker in points."""
+
+
+def looks(item: Item) -> Iterator[tuple[str, str, str]]:
+    """Label, colour and marker of each row; the reference, or the last row without one, has its own colour."""
+    labels = [row.label for row in item.rows]
+    reference = (item.reference_row or item.rows[-1]).label
+    colours = [colour for colour, _ in method_colours(labels, reference)]
+    return zip(labels, colours, (MARKERS[n % len(MARKERS)] for n in range(len(labels))), strict=True)
+
+
+def prepare(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Labels and a pale grid behind the points."""
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(linewidth=0.4, color=PALE)
+    axes.set_axisbelow(True)
+
+
+def legend_of(figure: Figure, item: Item, width: float, marker: str | None = None) -> None:
+    """Rows' colours and markers, or one `marker` for all, above the axes of a figure `width` mm wide."""
+    handles = [
+        Line2D(
+            [], [], linestyle="", marker=marker or own, markersize=MARKER_SIZE, color=colour, markeredgecolor=INK,
+            markeredgewidth=0.4, label=captions.marked_label(row),
+        )
+        for row, (_, colour, own) in zip(item.rows, looks(item), strict=True)
+    ]  # fmt: skip
+    figure.legend(handles=handles, ncols=legend_columns(handles, width), loc="outside upper center", handlelength=1)
+
+
+def counted(item: Item, data: pd.DataFrame) -> list[str]:
+    """How many pairs and seeds the points are means of, how missing structures count, what the dagger means."""
+    pairs = captions.pairs_phrase(sorted(set(data["pairs"])))
+    seeds = captions.seeds_phrase(list(data.loc[data["trained"], "seeds"]))
+    return [
+        f"Means over {pairs}; {seeds}.",
+        captions.convention_sentence(item.convention),
+        *captions.leakage_sentences(item),
+    ]

@@ -1,0 +1,60 @@
+"""Figure 5a of the paper: mean Dice over the values of one setting."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from textscf import captions
+from textscf.errors import InputError
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.points import MARKER_SIZE, counted, legend_of, looks, prepare
+from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
+from textscf.plotting.summary import points_of, summarise
+from textscf.results import Item, Results
+
+_ASIDE = 2**0.06
+"""Factor between the places of two rows at the same value."""
+
+
+def draw(item: Item, results: Results) -> Drawing:
+    """A line per sweep with 95 % intervals; InputError for a row that is not a sweep over the one setting."""
+    key = _swept_setting(item)
+    data = summarise(item, results).sort_values(["method", key], kind="stable").reset_index(drop=True)
+    with journal_style():
+        figure = new_figure(COLUMN_WIDTH, 58)
+        axes = figure.subplots()
+        prepare(axes, item.xlabel or captions.setting_name(key).capitalize(), "Dice (%)")
+        axes.set_xscale("log", base=2)
+        for n, (label, colour, marker) in enumerate(looks(item)):
+            aside = _ASIDE ** (n - (len(item.rows) - 1) / 2)
+            _draw_line(axes, data[data["method"] == label], key, aside, colour, marker)
+        values = sorted(set(data[key]))
+        axes.xaxis.set_major_locator(FixedLocator(values))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticklabels([f"{value:g}" for value in values])
+        if len(item.rows) > 1:
+            legend_of(figure, item, COLUMN_WIDTH)
+    bars = "Error bars: 95 % interval of the mean by a bootstrap over subjects."
+    return Drawing(figure, [bars, *counted(item, data)], data)
+
+
+def _swept_setting(item: Item) -> str:
+    """The dotted key of the one setting that all rows are sweeps over."""
+    points = points_of(item)
+    keys = {tuple(point.swept) for point in points}
+    if len(keys) != 1 or len(next(iter(keys))) != 1:
+        raise InputError(f"{item.name}: its rows are not sweeps over one and the same setting")
+    ((key,),) = keys
+    wrong = [value for point in points if not isinstance(value := point.swept[key], int | float) or value <= 0]
+    if wrong:
+        raise InputError(f"{item.name}: {key}: found {wrong[0]!r}; expected positive numbers")
+    return key
+
+
+def _draw_line(axes: Axes, data: pd.DataFrame, key: str, aside: float, colour: str, marker: str) -> None:
+    """A line with its error bars, drawn beside the values by a factor so that bars do not cover each other."""
+    reach = data[["dice_low", "dice_high"]].sub(data["dice"], axis=0).abs().to_numpy().T
+    axes.errorbar(
+        data[key] * aside, data["dice"], reach, color=colour, linewidth=1, elinewidth=0.7, capsize=2, capthick=0.7,
+        marker=marker, markersize=MARKER_SIZE, markeredgecolor=INK, markeredgewidth=0.4,
+    )  # fmt: skip

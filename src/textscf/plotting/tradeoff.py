@@ -1,0 +1,71 @@
+"""Figure 4 of the paper: mean Dice against SDlogJ, over lambda and with or without integration."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.labels import Anchor, write_labels
+from textscf.plotting.points import MARKER_SIZE, counted, legend_of, looks, prepare
+from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
+from textscf.plotting.summary import summarise
+from textscf.results import Item, Results
+
+
+def draw(item: Item, results: Results) -> Drawing:
+    """A point per run; those of a sweep are joined in order of lambda, for each number of integration steps."""
+    data = summarise(item, results)
+    with journal_style():
+        figure = new_figure(COLUMN_WIDTH, 78)
+        axes = figure.subplots()
+        prepare(axes, "SDlogJ", "Dice (%)")
+        for label, colour, marker in looks(item):
+            _draw_method(axes, data[data["method"] == label], colour, marker)
+        axes.margins(0.1)
+        legend_of(figure, item, COLUMN_WIDTH)
+        numbered = _draw_labels(axes, data)
+    return Drawing(figure, [*_explanations(data, numbered), *counted(item, data)], data)
+
+
+def _draw_method(axes: Axes, data: pd.DataFrame, colour: str, marker: str) -> None:
+    for steps, line in data.sort_values("smoothness").groupby("steps"):
+        axes.plot(
+            line["sdlogj"], line["dice"], color=colour, linewidth=0.7, linestyle="dotted" if steps else "solid",
+            marker=marker, markersize=MARKER_SIZE, markerfacecolor="white" if steps else colour,
+            markeredgecolor=colour if steps else INK, markeredgewidth=0.8 if steps else 0.4,
+        )  # fmt: skip
+
+
+def _draw_labels(axes: Axes, data: pd.DataFrame) -> bool:
+    """Write `Int` beside points with integration, and lambda beside those of sweeps if there is room for all."""
+    names = ["Int" if steps else "" for steps in data["steps"]]
+    values = [f"{value:g}" if swept else "" for value, swept in zip(data["smoothness"], _is_swept(data), strict=True)]
+    full = [", ".join(filter(None, parts)) for parts in zip(names, values, strict=True)]
+    if write_labels(axes, _anchors(data, full), only_if_free=True):
+        return any(values)
+    write_labels(axes, _anchors(data, names))
+    return False
+
+
+def _anchors(data: pd.DataFrame, texts: list[str]) -> list[Anchor]:
+    places = zip(data["sdlogj"], data["dice"], texts, strict=True)
+    return [Anchor(x, y, MARKER_SIZE / 2, text) for x, y, text in places]
+
+
+def _is_swept(data: pd.DataFrame) -> pd.Series:
+    """Whether a point is of a method with several values of lambda."""
+    return data.groupby("method")["smoothness"].transform("nunique") > 1
+
+
+def _explanations(data: pd.DataFrame, numbered: bool) -> list[str]:
+    sentences = ["Up and to the left is better."]
+    if data["steps"].any():
+        sentences.append("Int, open markers and dotted lines: with a diffeomorphic integration layer.")
+    swept = data[_is_swept(data)]
+    if len(swept):
+        ranges = [
+            f"{method} {', '.join(f'{value:g}' for value in sorted(set(line['smoothness'])))}"
+            for method, line in swept.groupby("method", sort=False)
+        ]
+        numbers = ", the small numbers" if numbered else ""
+        sentences.append(f"Lines join the values of lambda{numbers}: {'; '.join(ranges)}.")
+    return sentences

@@ -1,0 +1,91 @@
+"""Training with an auxiliary cohort (paper, section 4.4 and Table 4: abdomen CT with lung CT).
+
+The paper combines the scans of both cohorts under one loss and says no more. Settled here:
+
+- Both cohorts have one grid. A pair lies within one of them; the pairs of both training splits are drawn alike.
+- The m structures of the auxiliary cohort follow the n of the primary one as labels n + 1 to n + m, also one that both
+  have. The Dice loss is a mean over all n + m + 1 labels; one that neither scan of a pair has adds a constant.
+- Encoded, the auxiliary structures are regions n + 1 to n + m of the text-driven head, and an auxiliary scan's regions
+  are its own label map, with p = 1. Not encoded, all of it is background, with p = 1; the loss is the same.
+- Primary scans are what they are without an auxiliary cohort. Validation, the choice of the checkpoint and tests are
+  about them alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from textscf.data.cohort import Cohort
+from textscf.data.geometry import axis_codes
+from textscf.errors import InputError
+from textscf.segmentation import Segmentation
+from textscf.training.volumes import Scan, VolumeStore
+
+
+class JointVolumeStore(VolumeStore):
+    """Scans of a primary cohort by subject, and those of an auxiliary one by ``<cohort>/<subject>``.
+
+    Args:
+        cohort: primary.
+        auxiliary: on the same grid.
+        encode: whether the auxiliary structures are regions of the head.
+        segmentation: of the primary cohort; None where no head uses regions.
+        device: where the scans are kept.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        auxiliary: Cohort,
+        encode: bool,
+        segmentation: Segmentation | None,
+        device: torch.device,
+    ) -> None:
+        super().__init__(cohort, segmentation, device)
+        self._auxiliary, self._encode = auxiliary, encode
+        self.auxiliary_subjects = [f"{auxiliary.name}/{subject}" for subject in auxiliary.subjects("train")]
+        self.n_labels = cohort.n_regions + len(auxiliary.label_values)
+        self.n_regions = self.n_labels if encode else cohort.n_regions
+
+    def _load(self, subject: str) -> Scan:
+        if "/" not in subject:
+            return super()._load(subject)
+        name = subject.rpartition("/")[2]
+        image = self._tensor(self._auxiliary.load_image(name))
+        labels = self._tensor(self._shifted(self._auxiliary.load_labels(name)))
+        if self._segmentation is None:
+            return Scan(image, labels, None, None)
+        return Scan(image, labels, labels if self._encode else torch.zeros_like(labels), torch.ones_like(image))
+
+    def _shifted(self, labels: np.ndarray) -> np.ndarray:
+        """Labels 1 to m as n + 1 to n + m, int16, as their sum may be more than 255."""
+        return np.where(labels > 0, labels.astype(np.int16) + len(self._cohort.label_values), 0)
+
+
+def open_volumes(
+    run: Mapping[str, Any],
+    cohort: Cohort,
+    segmentation: Segmentation | None,
+    auxiliary: Cohort | None,
+    device: torch.device,
+) -> VolumeStore:
+    """The scans that a run is trained on; InputError for another auxiliary cohort than its own or on another grid."""
+    settings = run.get("auxiliary")
+    expected, found = settings["cohort"] if settings else "none", auxiliary.name if auxiliary else "none"
+    if found != expected:
+        raise InputError(f"run {run['run']}: auxiliary cohort: found {found}; expected {expected} (--auxiliary)")
+    if auxiliary is None:
+        return VolumeStore(cohort, segmentation, device)
+    if _grid(auxiliary) != _grid(cohort):
+        raise InputError(
+            f"{auxiliary.folder / 'cohort.json'}: grid of {_grid(auxiliary)}; expected {_grid(cohort)}, as cohort "
+            f"{cohort.name} has"
+        )
+    return JointVolumeStore(cohort, auxiliary, run["auxiliary"]["encode"], segmentation, device)
+
+
+def _grid(cohort: Cohort) -> str:
+    shape, spacing = ("x".join(f"{n:g}" for n in numbers) for numbers in (cohort.shape, cohort.spacing))
+    return f"{shape} voxels of {spacing} mm, axes {axis_codes(cohort.affine)}"

@@ -1,0 +1,293 @@
+"""Figures 4, 5 and 8: points, lines and numbers are those of the CSV files."""
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.result_files import figure_spec, write_runs
+from textscf.errors import InputError
+from textscf.io import read_json, read_yaml, write_json, write_yaml
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.kinds import draw
+from textscf.results import Item, Results, load_item
+
+LAMBDAS = (0.01, 0.1, 1.0)
+
+
+def _point(run: str, **swept: Any) -> dict[str, Any]:
+    return {"run": run, "label": "textSCF", "runs": [run], "swept": swept}
+
+
+def _spec() -> dict[str, Any]:
+    """A single run, LKU-Net, and a sweep of six points, each of one seed."""
+    points = [
+        _point(f"sweep-{weight}-{steps}", **{"loss.smoothness": weight, "integration_steps": steps})
+        for weight in LAMBDAS
+        for steps in (0, 7)
+    ]
+    single = {"run": "lku_net", "label": "LKU-Net", "runs": ["lku_net"]}
+    swept = {"run": "sweep", "label": "textSCF", "runs": [point["run"] for point in points], "points": points}
+    return figure_spec(name="figure4b", kind="tradeoff", reference=None, rows=[single, swept])
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder, spec = tmp_path_factory.mktemp("results"), _spec()
+    flat = [spec["rows"][0], *spec["rows"][1]["points"]]
+    write_runs(folder, spec | {"rows": flat}, structures=["liver", "spleen"], subjects=4)
+    for n, row in enumerate(flat):
+        run = folder / "toy/runs" / row["run"]
+        swept = row.get("swept", {"loss.smoothness": 0.5, "integration_steps": 0})
+        network = {"integration_steps": swept["integration_steps"], "backbone": {"name": "lku_net"}}
+        settings = read_yaml(run / "config.yaml") | {"loss": {"smoothness": swept["loss.smoothness"]}}
+        write_yaml(run / "config.yaml", settings | {"network": network})
+        counts = {"parameters": 1_000_000 * (n + 1), "multi_adds": 2e9 * (n + 1), "attention_multi_adds": 0}
+        content = {"shape": [8, 8, 8], "inference": counts, "training": dict.fromkeys(counts, 1)}
+        write_json(run / "complexity.json", content)
+        pairs = pd.read_csv(run / "pairs.csv")
+        pairs["sdlogj"] += n / 10
+        pairs["nonpositive_jacobian_fraction"] *= 1 + n**2
+        pairs.to_csv(run / "pairs.csv", index=False)
+    return Results(folder, "toy")
+
+
+def _item(folder: Path, **changes: Any) -> Item:
+    write_yaml(folder / "item.yaml", _spec() | changes)
+    return load_item(folder / "item.yaml")
+
+
+def _drawn(results: Results, **changes: Any) -> Drawing:
+    return draw(_item(results.folder, **changes), results)
+
+
+def _dice(results: Results, run: str) -> float:
+    metrics = pd.read_csv(results.folder / "toy/runs" / run / "metrics.csv").fillna({"dice": 0})
+    return 100 * metrics.groupby(["fixed", "moving"])["dice"].mean().mean()
+
+
+def _column(results: Results, run: str, column: str) -> float:
+    return pd.read_csv(results.folder / "toy/runs" / run / "pairs.csv")[column].mean()
+
+
+def test_the_tradeoff_plots_the_means_of_the_files(results: Results) -> None:
+    data = _drawn(results).data.set_index("run")
+    assert len(data) == 7
+    for run, line in data.iterrows():
+        assert line["dice"] == pytest.approx(_dice(results, str(run)))
+        assert line["sdlogj"] == pytest.approx(_column(results, str(run), "sdlogj"))
+        assert line["dice_low"] < line["dice"] < line["dice_high"]
+    assert data.loc["sweep-1.0-7", ["loss.smoothness", "integration_steps", "steps"]].tolist() == [1.0, 7, 7]
+
+
+def test_points_of_a_sweep_are_joined_by_lambda_and_integration_is_labelled(results: Results) -> None:
+    drawing = _drawn(results)
+    (axes,) = drawing.figure.axes
+    plain = [f"sweep-{weight}-0" for weight in LAMBDAS]
+    joined = [line for line in axes.lines if len(line.get_xdata()) == len(LAMBDAS)]
+    np.testing.assert_allclose(joined[0].get_xdata(), [_column(results, run, "sdlogj") for run in plain])
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["0.01", "Int, 0.01", "0.1", "Int, 0.1", "1", "Int, 1"]
+    caption = " ".join(drawing.sentences)
+    assert "Lines join the values of lambda, the small numbers: textSCF 0.01, 0.1, 1." in caption
+    assert "12 test pairs" in caption
+
+
+def test_points_with_integration_are_open(results: Results) -> None:
+    (axes,) = _drawn(results).figure.axes
+    open_ones = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    np.testing.assert_allclose(
+        np.concatenate([line.get_ydata() for line in open_ones]),
+        [_dice(results, f"sweep-{weight}-7") for weight in LAMBDAS],
+    )
+
+
+def test_each_number_of_integration_steps_has_its_own_line(results: Results, tmp_path: Path) -> None:
+    shutil.copytree(results.folder / "toy", tmp_path / "toy")
+    for weight in LAMBDAS[:2]:
+        path = tmp_path / f"toy/runs/sweep-{weight}-7/config.yaml"
+        write_yaml(path, read_yaml(path) | {"network": {"integration_steps": 0, "backbone": {"integration_steps": 4}}})
+    drawing = draw(_item(tmp_path), Results(tmp_path, "toy"))
+    assert sorted(len(line.get_xdata()) for line in drawing.figure.axes[0].lines) == [1, 1, 2, 3]
+    assert sorted(set(drawing.data["steps"])) == [0, 4, 7]
+
+
+def test_without_room_for_lambda_points_carry_int_alone(results: Results, tmp_path: Path) -> None:
+    """All models of the sweep in one place."""
+    shutil.copytree(results.folder / "toy", tmp_path / "toy")
+    for weight in LAMBDAS:
+        for steps in (0, 7):
+            run = tmp_path / f"toy/runs/sweep-{weight}-{steps}"
+            for name in ("metrics", "pairs"):
+                pd.read_csv(tmp_path / f"toy/runs/sweep-1.0-7/{name}.csv").to_csv(run / f"{name}.csv", index=False)
+    drawing = draw(_item(tmp_path), Results(tmp_path, "toy"))
+    assert [text.get_text() for text in drawing.figure.axes[0].texts] == ["Int"] * len(LAMBDAS)
+    assert "Lines join the values of lambda: textSCF 0.01, 0.1, 1." in drawing.sentences
+
+
+def test_a_sweep_that_sees_the_labels_is_marked(results: Results) -> None:
+    rows = _spec()["rows"]
+    for point in rows[1]["points"]:
+        point["segmentor"] = "ground_truth"
+    drawing = _drawn(results, rows=rows)
+    (legend,) = drawing.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["LKU-Net", "textSCF †"]
+    assert "† textSCF uses the fixed scan's ground-truth labels" in " ".join(drawing.sentences)
+
+
+def test_a_sweep_line_is_over_its_one_setting(results: Results) -> None:
+    points = [_point(f"sweep-{weight}-0", **{"head.hidden_channels": 2**n}) for n, weight in enumerate(LAMBDAS, 8)]
+    row = {"run": "hidden", "label": "textSCF", "runs": [point["run"] for point in points], "points": points[::-1]}
+    drawing = _drawn(results, kind="sweep_line", rows=[row], xlabel="Hidden channels")
+    (axes,) = drawing.figure.axes
+    np.testing.assert_allclose(axes.lines[0].get_xdata(orig=False), [256, 512, 1024])
+    np.testing.assert_allclose(axes.lines[0].get_ydata(orig=False), [_dice(results, point["run"]) for point in points])
+    low, high = (drawing.data[name].to_numpy() for name in ("dice_low", "dice_high"))
+    bars = np.array([segment[:, 1] for segment in axes.collections[0].get_segments()])
+    np.testing.assert_allclose(bars, np.stack([low, high], axis=1))
+    assert axes.get_xlabel() == "Hidden channels"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["256", "512", "1024"]
+    with pytest.raises(InputError, match="figure4b: its rows are not sweeps over one and the same setting"):
+        _drawn(results, kind="sweep_line")
+
+
+@pytest.mark.parametrize("value", ["minilm", 0, None])
+def test_a_sweep_line_is_over_positive_numbers(results: Results, value: Any) -> None:
+    points = [_point("sweep-0.1-0", setting=value), _point("sweep-1.0-0", setting=2)]
+    row = {"run": "sweep", "label": "textSCF", "runs": [point["run"] for point in points], "points": points}
+    with pytest.raises(InputError, match=f"figure4b: setting: found {value!r}; expected positive numbers"):
+        _drawn(results, kind="sweep_line", rows=[row])
+
+
+def test_error_bars_of_two_sweeps_stand_beside_each_other(results: Results) -> None:
+    rows = []
+    for label, steps in (("without", 0), ("with", 7)):
+        points = [_point(f"sweep-{w}-{steps}", **{"head.hidden_channels": 2**n}) for n, w in enumerate(LAMBDAS)]
+        runs = [point["run"] for point in points]
+        rows.append({"run": label, "label": label, "runs": runs, "points": points})
+    drawing = _drawn(results, kind="sweep_line", rows=rows)
+    (axes,) = drawing.figure.axes
+    left, right = axes.get_lines()[0].get_xdata(orig=False), axes.get_lines()[3].get_xdata(orig=False)
+    np.testing.assert_allclose(np.sqrt(left * right), [1, 2, 4])
+    assert (right > left).all()
+    assert axes.get_xlabel() == "Hidden channels"
+    assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == ["without", "with"]
+
+
+def test_circles_have_areas_of_parameters_at_the_networks_multi_adds(results: Results) -> None:
+    drawing = _drawn(results, kind="cost")
+    (axes,) = drawing.figure.axes
+    assert drawing.data["giga_multi_adds"].tolist() == [2.0 * n for n in range(1, 8)]
+    circles = [line for line in axes.lines if line.get_marker() == "o"]
+    areas = np.array([line.get_markersize() for line in circles]) ** 2
+    np.testing.assert_allclose(areas / areas[0], drawing.data["parameters"] / 1e6)
+    np.testing.assert_allclose([line.get_xdata()[0] for line in circles], drawing.data["giga_multi_adds"])
+    np.testing.assert_allclose([line.get_ydata()[0] for line in circles], drawing.data["dice"])
+    assert [text.get_text() for text in axes.texts] == [f"{weight}, {steps}" for weight in LAMBDAS for steps in (0, 7)]
+    assert "Numbers: smoothness, integration steps." in drawing.sentences
+    sizes = drawing.figure.legends[1]
+    assert [text.get_text() for text in sizes.get_texts()] == ["0.5 M parameters", "5 M parameters"]
+    drawn = [handle.get_markersize() ** 2 for handle in sizes.legend_handles]
+    np.testing.assert_allclose(np.array(drawn) / areas[0], [0.5, 5])
+
+
+@pytest.mark.parametrize(("lowest", "highest"), [(1, 3), (2, 40), (0.3, 9_000), (12, 22_000)])
+def test_multi_adds_are_plain_numbers_that_do_not_touch(
+    results: Results, tmp_path: Path, lowest: float, highest: float
+) -> None:
+    shutil.copytree(results.folder / "toy", tmp_path / "toy")
+    for n, path in enumerate(sorted((tmp_path / "toy/runs").glob("*/complexity.json"))):
+        content = read_json(path)
+        content["inference"]["multi_adds"] = 1e9 * lowest * (highest / lowest) ** (n / 6)
+        write_json(path, content)
+    figure = draw(_item(tmp_path, kind="cost"), Results(tmp_path, "toy")).figure
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    shown = [
+        label for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= place <= high
+    ]
+    assert len(shown) >= 2
+    assert all(float(label.get_text()) > 0 for label in shown)
+    boxes = [label.get_window_extent() for label in shown]
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+
+
+def test_what_has_no_network_has_no_cost(results: Results) -> None:
+    path = results.folder / "toy/runs/syn"
+    shutil.copytree(results.folder / "toy/runs/lku_net", path, dirs_exist_ok=True)
+    write_yaml(path / "config.yaml", {"run": "syn", "method": "syn", "cohort": "toy_cohort"})
+    with pytest.raises(InputError, match=r"syn/config\.yaml: run 'syn' has no network"):
+        _drawn(results, kind="cost", rows=[{"run": "syn", "label": "SyN", "runs": ["syn"]}])
+
+
+def test_the_regression_is_that_of_the_normalised_means(results: Results) -> None:
+    drawing = _drawn(results, kind="smoothness")
+    runs = drawing.data["run"]
+    smooth, folding = (
+        np.array([_column(results, run, name) for run in runs]) for name in ("sdlogj", "nonpositive_jacobian_fraction")
+    )
+    x, y = ((values - values.min()) / np.ptp(values) for values in (smooth, folding))
+    np.testing.assert_allclose(drawing.data["normalised_sdlogj"], x)
+    np.testing.assert_allclose(drawing.data["normalised_nonpositive_jacobian_fraction"], y)
+    r, (axes,) = stats.pearsonr(x, y).statistic, drawing.figure.axes
+    assert f"r = {r:.2f}" in axes.texts[0].get_text()
+    assert f"R² = {r**2:.2f}, n = 7" in axes.texts[0].get_text()
+    slope = np.polyfit(x, y, 1)[0]
+    line = axes.lines[0]
+    assert line.get_ydata()[-1] - line.get_ydata()[0] == pytest.approx(slope)
+    caption = " ".join(drawing.sentences)
+    assert f"SDlogJ {smooth.min():.3g} to {smooth.max():.3g}" in caption
+    assert f"determinants {folding.min():.3g} to {folding.max():.3g}" in caption
+
+
+def test_the_band_is_the_interval_of_the_regressions_mean(results: Results) -> None:
+    """By the covariance matrix of least squares."""
+    drawing = _drawn(results, kind="smoothness")
+    x, y = (drawing.data[name].to_numpy() for name in drawing.data if name.startswith("normalised"))
+    design = np.stack([np.ones_like(x), x], axis=1)
+    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    error = np.sqrt(((y - fitted) ** 2).sum() / (len(x) - 2))
+    (band,) = drawing.figure.axes[0].collections
+    for place in (0.0, 1.0):
+        at_place = np.array([1, place])
+        spread = error * np.sqrt(at_place @ np.linalg.inv(design.T @ design) @ at_place)
+        ends = [y for x, y in band.get_paths()[0].vertices if x == place]
+        assert (max(ends) - min(ends)) / 2 == pytest.approx(stats.t.ppf(0.975, len(x) - 2) * spread)
+
+
+def test_each_model_counts_once_and_only_trained_ones_do(results: Results) -> None:
+    """A run that two rows share, one seed of a row of two, and a run without training."""
+    folder = results.folder / "toy/runs"
+    shutil.copytree(folder / "lku_net", folder / "initial", dirs_exist_ok=True)
+    write_yaml(folder / "initial/config.yaml", {"run": "initial", "method": "initial", "cohort": "toy_cohort"})
+    rows = [
+        *_spec()["rows"],
+        {"run": "tiny", "label": "Tiny", "runs": ["sweep-0.1-0"]},
+        {"run": "two", "label": "Two seeds", "runs": ["sweep-1.0-0", "sweep-1.0-7"]},
+        {"run": "initial", "label": "Initial", "runs": ["initial"]},
+    ]
+    drawing = _drawn(results, kind="smoothness", rows=rows)
+    assert sorted(drawing.data["run"]) == sorted(["lku_net", *rows[1]["runs"]])
+    methods = drawing.data.set_index("run")["method"]
+    assert methods[["sweep-0.1-0", "sweep-1.0-7", "sweep-0.1-7"]].tolist() == ["Tiny", "Two seeds", "textSCF"]
+    assert "n = 7" in drawing.figure.axes[0].texts[0].get_text()
+
+
+def test_too_few_models_have_no_regression(results: Results) -> None:
+    with pytest.raises(InputError, match="figure4b: 1 models; expected at least 3 that differ in smoothness"):
+        _drawn(results, kind="smoothness", rows=_spec()["rows"][:1])
+
+
+def test_what_was_not_run_is_left_out_and_named(results: Results) -> None:
+    rows = [*_spec()["rows"], {"run": "lapirn", "label": "LapIRN", "runs": [], "not_run": "no GPU"}]
+    drawing = _drawn(results, rows=rows)
+    assert set(drawing.data["method"]) == {"LKU-Net", "textSCF"}
+    assert drawing.sentences[-1] == "Not run: LapIRN (no GPU)."
+    with pytest.raises(InputError, match="figure4b: none of its rows is run in this study"):
+        _drawn(results, rows=rows[-1:])
