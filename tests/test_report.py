@@ -133,7 +133,7 @@ def test_a_summary_compares_no_method_that_sees_the_labels_and_needs_a_reference
 def test_what_was_not_run_is_listed_with_the_reason_and_where_it_is_missing(results: Path) -> None:
     path = results / "toy/figures/figure4a/config.yaml"
     spec = read_yaml(path)
-    point = {"run": "sweep-smoothness0.3", "label": "Sweep", "runs": [], "values": {"loss.smoothness": 0.3}}
+    point = {"run": "sweep-smoothness0.3", "label": "Sweep", "runs": [], "swept": {"loss.smoothness": 0.3}}
     spec["rows"].append({"run": "sweep", "label": "Sweep", "runs": [], "points": [point | {"not_run": "too long"}]})
     spec["rows"][0]["with_head"] = {"run": "head", "label": "Initial", "runs": [], "not_run": "no labels"}
     write_yaml(path, spec)

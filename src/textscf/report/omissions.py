@@ -31,7 +31,7 @@ def _rows(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
         if row.with_head:
             yield f"{row.label} with the text-driven head", row.with_head
         if not row.not_run:
-            yield from ((f"{row.label}, {values_phrase(point.values)}", point) for point in row.points)
+            yield from ((f"{row.label}, {values_phrase(point.swept)}", point) for point in row.points)
 
 
 def values_phrase(values: dict[str, Any]) -> str:

@@ -74,7 +74,7 @@ def _labelled_runs(rows: Iterable[Row]) -> Iterable[tuple[str, str]]:
     for row in rows:
         if row.points:
             for point in row.points:
-                yield from _seeds(f"{row.label}, {values_phrase(point.values)}", point)
+                yield from _seeds(f"{row.label}, {values_phrase(point.swept)}", point)
         else:
             yield from _seeds(row.label, row)
         if row.with_head:
