@@ -304,7 +304,11 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
     assert whole["headline"] == first["headline"] == main
     assert whole["tables"] == ["small/tables/table5", "small/tables/table3", "complexity/claim"]
     assert whole["figures"] == ["small/figures/figure3"]
-    assert whole["examples"] == [{"figure": "small/figures/example", "pair": "median"}]
+    assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
+        "example": "median",
+        "best": "best",
+        "worst": "worst",
+    }
     assert set(whole["runs"]) - set(first["runs"]) >= {"textscf_ground_truth_seed1"}
     assert (first["tables"], first["figures"], first["examples"]) == ([main["table"]], [main["figure"]], [])
     assert [cohort["title"] for cohort in whole["cohorts"]] == [study.settings("cohorts/hippocampus_mr")["title"]]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from textscf.captions import setting_name
 from textscf.results import Item, Row
 from textscf.tables.display import Cell, Column, Display
 
@@ -36,4 +37,4 @@ def _rows(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
 
 def values_phrase(values: dict[str, Any]) -> str:
     """The values of a sweep's point in words, such as ``smoothness 0.1``."""
-    return ", ".join(f"{key.rpartition('.')[2].replace('_', ' ')} {value}" for key, value in values.items())
+    return ", ".join(f"{setting_name(key)} {value}" for key, value in values.items())
