@@ -18,6 +18,7 @@ include: "rules/evaluation.smk"
 include: "rules/tables.smk"
 include: "rules/complexity.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:
@@ -27,3 +28,5 @@ rule all:
         rules.figures.input,
         rules.segmentors.input,
         rules.prompts.input,
+        rules.quick.output,
+        rules.report.output,

@@ -27,13 +27,13 @@ rule figure:
         " --config {input.config} --results results --out {output.pdf} 2> {log}"
 
 
-for _figure in study.figures:
+for _target, _parts in files.targets(study.figures).items():
 
     rule:
         name:
-            _figure
+            _target
         input:
-            f"results/{study.name}/figures/{_figure}.pdf",
+            expand(f"{FIGURE}.pdf", figure=_parts),
 
 
 rule figures:

@@ -32,13 +32,13 @@ rule table:
         " --out {output.csv} 2> {log}"
 
 
-for _table in study.tables:
+for _target, _parts in files.targets(study.tables).items():
 
     rule:
         name:
-            _table
+            _target
         input:
-            f"results/{study.name}/tables/{_table}.csv",
+            expand(f"{TABLE}.csv", table=_parts),
 
 
 rule tables:

@@ -21,6 +21,7 @@ STUDY: dict[str, Any] = {
     "experiments": ["table3"],
     "defaults": {"head": {"segmentor": "tiny", "prompts": "minilm"}, "seeds": [1, 2]},
 }
+UNTRAINED = dict.fromkeys(("textscf_base", "textscf_small"), "no segmentor of this size")
 
 
 @pytest.fixture
@@ -294,6 +295,53 @@ def test_owners_of_settings_files(folder: Path) -> None:
     assert study.settings("small/figures/figure3")["notices"] == []
     with pytest.raises(InputError, match=r"results/small/runs/nobody/config\.yaml: nothing of this name"):
         study.settings("small/runs/nobody")
+
+
+def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> None:
+    study = load_study(study_with(experiments=["table5", "table3"], not_run=UNTRAINED), folder)
+    whole, first = (study.settings(f"small/{part}") for part in ("report", "quick"))
+    main = {"table": "small/tables/table3", "figure": "small/figures/figure3"}
+    assert whole["headline"] == first["headline"] == main
+    assert whole["tables"] == ["small/tables/table5", "small/tables/table3", "complexity/claim"]
+    assert whole["figures"] == ["small/figures/figure3"]
+    assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
+        "example": "median",
+        "best": "best",
+        "worst": "worst",
+    }
+    assert set(whole["runs"]) - set(first["runs"]) >= {"textscf_ground_truth_seed1"}
+    assert (first["tables"], first["figures"], first["examples"]) == ([main["table"]], [main["figure"]], [])
+    assert [cohort["title"] for cohort in whole["cohorts"]] == [study.settings("cohorts/hippocampus_mr")["title"]]
+
+
+def test_the_report_of_a_study_without_table3_is_about_its_first_table(folder: Path) -> None:
+    edit(folder / "experiments" / "table5.yaml", runs={"textscf": {}, "lku_net": {"head": None}})
+    study = load_study(study_with(experiments=["table5"], not_run=UNTRAINED), folder)
+    assert study.settings("small/quick")["headline"] == {"table": "small/tables/table5", "figure": None}
+
+
+def test_files_of_the_report_are_those_that_it_shows(folder: Path) -> None:
+    study = load_study(study_with(experiments=["table3", "complexity"]), folder)
+    results = "results/small"
+    first, whole = (StudyFiles(study).report(part) for part in ("quick", "report"))
+    assert len(first) == len(set(first))
+    assert set(first) < set(whole)
+    assert {f"{results}/tables/table3{suffix}" for suffix in (".html", ".csv", "_tests.csv", "/config.yaml")} <= set(
+        first
+    )
+    assert {f"{results}/figures/figure3{suffix}" for suffix in (".png", ".txt", "/config.yaml")} <= set(first)
+    trained = {"history.csv", "timing.json", "environment.json", "config.yaml"}
+    assert {Path(path).name for path in first if "/textscf_seed1/" in path} == trained
+    assert {Path(path).name for path in first if "/runs/initial/" in path} == {"config.yaml"}
+    assert "results/complexity/claim.html" in whole
+    assert f"{results}/tables/complexity_tests.csv" not in whole
+    assert f"{results}/figures/example.png" in whole
+
+
+def test_a_number_is_a_target_for_all_parts_with_a_letter() -> None:
+    targets = StudyFiles.targets(["table3", "figure4a", "figure4b", "example", "complexity"])
+    assert targets.pop("figure4") == ["figure4a", "figure4b"]
+    assert targets == {name: [name] for name in ("table3", "figure4a", "figure4b", "example", "complexity")}
 
 
 def test_files_of_a_study(folder: Path) -> None:

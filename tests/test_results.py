@@ -30,7 +30,7 @@ def test_an_item_is_read_as_the_study_resolved_it(root, tmp_path):
         assert [row.runs for row in item.rows] == [study.groups[row.run] for row in item.rows]
 
 
-@pytest.mark.parametrize(("name", "number"), [("table3", "Table 3"), ("figure12", "Figure 12"), ("example", "Example")])
+@pytest.mark.parametrize(("name", "number"), [("table3", "Table 3"), ("figure4a", "Figure 4a"), ("example", "Example")])
 def test_the_name_becomes_a_heading(tmp_path, name, number):
     write_yaml(tmp_path / "item.yaml", table_spec(name=name))
     assert load_item(tmp_path / "item.yaml").number == number

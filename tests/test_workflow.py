@@ -1,5 +1,6 @@
 """The workflow itself: a small study from simulation to report, second runs, changed settings, bad settings."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,8 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
         *(study / f"tables/table3{suffix}" for suffix in (".csv", ".md", ".tex", ".html", "_tests.csv")),
         *(study / f"tables/complexity{suffix}" for suffix in (".csv", ".md", ".tex", ".html")),
         finished / "complexity/claim.csv",
+        study / "report.html",
+        study / "quick.html",
         *(study / f"figures/{n}.{s}" for n in ("figure3", "figure7", "example") for s in ("pdf", "png", "csv", "txt")),
     ]  # fmt: skip
     assert [str(path) for path in made if not path.is_file()] == []
@@ -115,9 +118,26 @@ def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: P
     counts.pop("total")
     expected = {
         "settings": 1, "train": 1, "evaluate": 1, "table": 2, "figure": 5, "run_complexity": 1, "complexity_table": 1,
-        "all": 1,
+        "quick": 1, "report": 1, "all": 1,
     }  # fmt: skip
     assert counts == expected
+
+
+def test_the_main_comparison_comes_before_the_other_runs(project: Path) -> None:
+    dry_run = snakemake(project, "--dry-run", "--forceall")
+    blocks = [block for block in dry_run.stdout.split("\n\n") if re.search(r"^rule train:", block, re.MULTILINE)]
+    first = {re.search(r"wildcards: run=(\S+)", block)[1]: "priority: highest" in block for block in blocks}
+    assert first == {"lku_net": True, "lapirn": True, "textscf": True, "textscf_ground_truth": False}
+
+
+def test_the_report_has_the_table_that_it_is_about_and_says_what_is_simulated(finished: Path) -> None:
+    cells = re.findall(r"<td.*?</td>", (finished / "small/tables/table3.html").read_text())
+    for name in ("report", "quick"):
+        text = (finished / f"small/{name}.html").read_text()
+        assert cells
+        assert all(cell in text for cell in cells)
+        assert "simulated anatomy, simulated CT" in text
+        assert ('id="table5"' in text) == (name == "report")
 
 
 @pytest.mark.usefixtures("finished")

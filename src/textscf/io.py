@@ -134,7 +134,7 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read JSON; InputError names the file and the place when it is malformed."""
     try:
-        return json.loads(_read_text(path))
+        return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not valid JSON at line {error.lineno} ({error.msg})") from error
 
@@ -155,7 +155,7 @@ class _StrictLoader(yaml.SafeLoader):
 def read_yaml(path: Path) -> Any:
     """Read YAML; InputError for malformed text and for a key used twice."""
     try:
-        return yaml.load(_read_text(path), Loader=_StrictLoader)
+        return yaml.load(read_text(path), Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise InputError(f"{path}: line {line}: {error.problem}") from error
@@ -169,7 +169,8 @@ def write_yaml(path: Path, content: Any) -> None:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read UTF-8 text; InputError if there is none."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:

@@ -25,7 +25,7 @@ def environment(device: str) -> dict[str, Any]:
     """Git revision, package versions, hardware of the computation on `device` (a torch device string)."""
     return {
         "textscf": textscf.__version__,
-        "git_revision": _git_revision(),
+        "git_revision": git_revision(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
@@ -41,7 +41,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git_revision() -> str | None:
+def git_revision() -> str | None:
     """Commit of the code, with ``-dirty`` where files differ from it; None outside of a repository."""
     command = [
         "git",

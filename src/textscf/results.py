@@ -1,6 +1,7 @@
 """What a table or figure is made from: its specification, and the metrics of the runs that it names."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,9 +92,8 @@ class Item:
 
     @property
     def number(self) -> str:
-        """The name as a heading: `table3` is Table 3."""
-        word = self.name.rstrip("0123456789")
-        return f"{word.capitalize()} {self.name.removeprefix(word)}".strip()
+        """The name as a heading: `table3` is Table 3, and `figure4a` is Figure 4a."""
+        return re.sub(r"(\d+[a-z]?)$", r" \1", self.name.capitalize()).strip()
 
 
 def load_item(path: Path) -> Item:
@@ -177,7 +177,7 @@ class Results:
         """Mean Dice of a row's segmentor over all scans of its cohort, a fraction."""
         cohort = self.settings(row.runs[0])["cohort"]
         path = self.folder / f"cohorts/{cohort}/segmentations/{row.segmentor}/accuracy_by_split.csv"
-        frame = _read_csv(path, ["split", "dice"], "the accuracy of a segmentor, made by src/segmentor_accuracy.py")
+        frame = read_csv(path, ["split", "dice"], "the accuracy of a segmentor, made by src/segmentor_accuracy.py")
         return float(frame.set_index("split")["dice"]["all"])
 
     def _read(self, row: Row, name: str, columns: Iterable[str]) -> list[pd.DataFrame]:
@@ -185,15 +185,16 @@ class Results:
 
     def _frame(self, path: Path, columns: Iterable[str]) -> pd.DataFrame:
         if path not in self._frames:
-            self._frames[path] = _read_csv(path, columns, "the metrics of a run, made by src/evaluate.py")
+            self._frames[path] = read_csv(path, columns, "the metrics of a run, made by src/evaluate.py")
         return self._frames[path]
 
 
-def _read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
+def read_csv(path: Path, columns: Iterable[str], what: str, separator: str = ",") -> pd.DataFrame:
+    """Read a table of rows with `columns`; InputError otherwise, which says `what` was expected."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected {what}")
     try:
-        frame = pd.read_csv(path, dtype=_TEXT)
+        frame = pd.read_csv(path, sep=separator, dtype=_TEXT)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from error
     missing = [column for column in columns if column not in frame]

@@ -1,8 +1,10 @@
 """Where the files of a study lie below `results/`, and which files a stage reads."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from textscf.config.report import CLAIM
 from textscf.config.study import Study
 
 
@@ -105,6 +107,33 @@ class StudyFiles:
             case "cost":
                 return self.complexity(figure)
         return []
+
+    def report(self, part: str) -> list[str]:
+        """What the report of the study, or its first part, shows."""
+        settings = self._study.settings(f"{self._study.name}/{part}")
+        shown = [*settings["figures"], *(example["figure"] for example in settings["examples"])]
+        own = [*(table for table in settings["tables"] if table != CLAIM), *shown]
+        tested = [table for table in own if Path(table).name in self.tables("accuracy")]
+        trained = [run for run in settings["runs"] if self._study.runs[run]["method"] == "learned"]
+        return [
+            *(f"results/{item}/config.yaml" for item in own),
+            *(f"results/{table}.{suffix}" for table in settings["tables"] for suffix in ("html", "csv")),
+            *(f"results/{table}_tests.csv" for table in tested),
+            *(f"results/{figure}.{suffix}" for figure in shown for suffix in ("png", "txt")),
+            *(f"results/cohorts/{cohort['name']}/config.yaml" for cohort in settings["cohorts"]),
+            *(self._run(run, "config.yaml") for run in settings["runs"]),
+            *(self._run(run, name) for run in trained for name in ("history.csv", "timing.json", "environment.json")),
+        ]
+
+    @staticmethod
+    def targets(names: Iterable[str]) -> dict[str, list[str]]:
+        """Tables or figures by the target that makes them: its name, for `figure4a` and `figure4b` `figure4` too."""
+        names = list(names)
+        targets = {name: [name] for name in names}
+        for name in names:
+            if part := re.fullmatch(r"(.+\d)[a-z]", name):
+                targets.setdefault(part[1], []).append(name)
+        return targets
 
     def segmentors(self) -> list[tuple[str, str]]:
         """(cohort, segmentor) pairs that runs use."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from textscf.config.catalogue import Catalogue
 from textscf.config.definitions import Definitions, Settings, define_runs, merge
+from textscf.config.report import PARTS, report_settings
 from textscf.config.validation import suggest, validate
 from textscf.errors import InputError
 from textscf.io import read_yaml
@@ -81,6 +82,8 @@ class Study:
                 return self.tables[table]
             case [self.name, "figures", figure] if figure in self.figures:
                 return self.figures[figure]
+            case [self.name, part] if part in PARTS:
+                return report_settings(self, part)
         raise InputError(f"results/{owner}/config.yaml: nothing of this name in study '{self.name}'")
 
     def runs_of(self, item: str) -> list[str]:

@@ -1,11 +1,11 @@
-"""A readable table as Markdown, LaTeX and a self-contained HTML page."""
+"""A readable table as Markdown, LaTeX, HTML, and a self-contained page of it."""
 
 import html
 import re
 from collections.abc import Callable
 from itertools import groupby
 
-from textscf.tables.display import Cell, Column, Display
+from textscf.tables.display import NOT_RUN, UNDEFINED, Cell, Column, Display
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -23,16 +23,20 @@ _LATEX = {
     "↓": r"$\downarrow$",
     "∞": r"$\infty$",
 }
+_BODY = ("<body>", "</body>")
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
+figure { margin: 0; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; margin: 1rem 0; }
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; }
-thead tr:last-child th { border-bottom: 1px solid #222; }
-th:first-child, td:first-child { text-align: left; }
+thead { border-bottom: 1px solid #222; }
+thead th { vertical-align: bottom; }
+th[data-column="0"], tbody th, .text { text-align: left; }
+tbody th { font-weight: inherit; }
 th[colspan] { text-align: center; border-bottom: 1px solid #999; }
 tbody tr:hover { background: #eef4fa; }
-caption { text-align: left; padding-bottom: .8rem; }
 p.note { margin: .2rem 0; font-size: 13px; color: #444; }
 """
 
@@ -73,20 +77,48 @@ def to_latex(table: Display) -> str:
 
 
 def to_html(table: Display) -> str:
-    """A page of its own that needs no other file."""
-    title, caption = html.escape(table.title), html.escape(table.caption)
-    body = ["".join(f"<td>{_marked(cell, '<b>{}</b>', html.escape)}</td>" for cell in row) for row in _rows(table)]
-    notes = [f'<p class="note">{html.escape(note)}</p>' for note in table.notes]
+    """A page of its own that needs no other file; `fragment_of` takes the table out of it."""
+    title = html.escape(table.title)
     lines = [
         "<!DOCTYPE html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>',
-        f"<table><caption><b>{title}.</b> {caption}</caption>",
-        f"<thead>{_html_header(table.columns)}</thead>",
-        f"<tbody>{''.join(f'<tr>{cells}</tr>' for cells in body)}</tbody></table>",
-        *notes,
-        "</body></html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>',
+        f"{_BODY[0]}\n{to_fragment(table)}{_BODY[1]}</html>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def to_fragment(table: Display) -> str:
+    """Caption, table and footnotes for a page; headings of single columns have their number as `data-column`."""
+    title, caption = html.escape(table.title), html.escape(table.caption)
+    columns = [_html_cells(number, column) for number, column in enumerate(table.columns)]
+    body = [f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)]
+    lines = [
+        f'<figure class="table"><figcaption><b>{title}.</b> {caption}</figcaption>',
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{title}"><table>',
+        f"<thead>{_html_header(table.columns)}</thead>",
+        f"<tbody>{''.join(body)}</tbody></table></div>",
+        *(f'<p class="note">{html.escape(note)}</p>' for note in table.notes),
+        "</figure>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def fragment_of(page: str) -> str | None:
+    """The fragment on a page that `to_html` made; None if it is no such page."""
+    body = page.partition(_BODY[0])[2].partition(_BODY[1])
+    return body[0].strip() if body[1] else None
+
+
+def _html_cells(number: int, column: Column) -> list[str]:
+    opening = f"<td{_text_class(column)}>" if number else '<th scope="row">'
+    closing = "</td>" if number else "</th>"
+    return [f"{opening}{_marked(cell, '<b>{}</b>', html.escape)}{closing}" for cell in column.cells]
+
+
+def _text_class(column: Column) -> str:
+    """The attribute of a column's cells that sets words flush left."""
+    words = [cell.text for cell in column.cells if cell.text not in ("", UNDEFINED, NOT_RUN)]
+    return "" if all(re.match(r"[<+−-]?[\d∞]", word) for word in words) else ' class="text"'
 
 
 def _rows(table: Display) -> list[tuple[Cell, ...]]:
@@ -126,8 +158,18 @@ def _latex_header(columns: list[Column]) -> list[str]:
 
 def _html_header(columns: list[Column]) -> str:
     groups = _groups(columns)
-    cells = [f"<th{f' colspan={span}' if span > 1 else ''}>{html.escape(heading)}</th>" for heading, span in groups]
-    rows = f"<tr>{''.join(cells)}</tr>"
-    if any(span > 1 for _, span in groups):
-        rows += f"<tr>{''.join(f'<th>{html.escape(column.subheading)}</th>' for column in columns)}</tr>"
-    return rows
+    attributes = [f'scope="col" data-column="{n}"{_text_class(column)}' for n, column in enumerate(columns)]
+    height = 2 if any(span > 1 for _, span in groups) else 1
+    upper, lower, column = [], [], 0
+    for heading, span in groups:
+        text = html.escape(heading)
+        if span == 1:
+            upper.append(f'<th {attributes[column]} rowspan="{height}">{text}</th>')
+        else:
+            upper.append(f'<th scope="colgroup" colspan="{span}">{text}</th>')
+            lower += [
+                f"<th {attributes[number]}>{html.escape(columns[number].subheading)}</th>"
+                for number in range(column, column + span)
+            ]
+        column += span
+    return "".join(f"<tr>{''.join(row)}</tr>" for row in (upper, lower) if row)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from textscf.checkpoint import StopSignal, load_state, save_state
+from textscf.energy import EnergyMeter
 from textscf.errors import InputError, TrainingStopped
 from textscf.models import RegistrationNetwork
 from textscf.progress import progress_bar
@@ -63,9 +64,12 @@ class Trainer:
         self._sums = torch.zeros(len(TERMS), device=self._device)
         self._first_bad = torch.full((), -1, device=self._device, dtype=torch.int64)
         self._step, self._best_dice, self._seconds = 0, -1.0, 0.0
+        self._energy = EnergyMeter(self._device)
 
     def fit(self) -> dict[str, float]:
         """Train to the end; returns ``{steps, seconds, seconds_per_step, best_validation_dice}``.
+
+        Where the device tells it, `energy_joules` too, of all parts of an interrupted training.
 
         Raises:
             TrainingStopped: after SIGTERM, with the state saved.
@@ -92,11 +96,13 @@ class Trainer:
                 if stop.requested and self._step < self._total:
                     raise TrainingStopped(f"stopped at step {self._step} of {self._total}; state saved")
         self._history.write_csv()
+        joules = self._energy.joules()
         return {
             "steps": self._step,
             "seconds": self._seconds,
             "seconds_per_step": self._seconds / max(self._step, 1),
             "best_validation_dice": self._best_dice,
+            **({} if joules is None else {"energy_joules": joules}),
         }
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
@@ -169,6 +175,7 @@ class Trainer:
             "history": self._history.rows,
             "best_dice": self._best_dice,
             "seconds": self._seconds,
+            "energy_joules": self._energy.joules(),
         }
 
     def _resume(self) -> None:
@@ -183,5 +190,6 @@ class Trainer:
         torch.set_rng_state(state["random"].cpu())
         self._step, self._best_dice, self._seconds = state["step"], state["best_dice"], state["seconds"]
         self._sums = state["sums"]
+        self._energy = EnergyMeter(self._device, before=state.get("energy_joules"))
         self._history.rows = state["history"]
         logger.info("resumed at step %d of %d", self._step, self._total)

@@ -1,0 +1,23 @@
+"""Make the report of a study, or of its first part: one HTML page that needs neither a network nor other files."""
+
+from datetime import date
+from pathlib import Path
+
+from textscf.cli import parse_arguments, run, stage_parser
+from textscf.io import atomic_path
+from textscf.report import load_shown, report
+
+
+def main() -> None:
+    parser = stage_parser(__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="resolved settings of the report (YAML)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
+    parser.add_argument("--out", type=Path, required=True, help="page to write (.html), in the folder of the study")
+    args = parse_arguments(parser)
+    page = report(load_shown(args.config), args.results, date.today())
+    with atomic_path(args.out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

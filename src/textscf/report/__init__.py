@@ -1,0 +1,6 @@
+"""The report of a study: its tables, figures, trainings and provenance on one page."""
+
+from textscf.report.page import report
+from textscf.report.shown import load_shown
+
+__all__ = ["load_shown", "report"]

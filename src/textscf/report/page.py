@@ -1,0 +1,108 @@
+"""The page of a report: everything that it shows, laid into its template."""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from textscf.plotting.style import PALETTE, REFERENCE_COLOUR
+from textscf.provenance import git_revision
+from textscf.report import provenance
+from textscf.report.curves import Panel, dice_limits, draw_panel
+from textscf.report.omissions import omissions
+from textscf.report.shown import Files, Shown
+from textscf.report.summary import summary
+from textscf.report.training import Training, load_trainings, trainings_table
+from textscf.results import Results
+from textscf.tables.display import Display
+from textscf.tables.formats import to_fragment
+
+
+def report(shown: Shown, results: Path, made: date) -> str:
+    """The page as HTML, without a reference to anything but the files beside it.
+
+    Args:
+        shown: what it shows.
+        results: folder of all results.
+        made: date that the page states.
+
+    Raises:
+        InputError: a file of a table, figure or run is missing or cannot be used.
+    """
+    files = Files(results, shown.study)
+    examples = [example["figure"] for example in shown.examples]
+    items = [item for place in (*shown.tables, *shown.figures, *examples) if (item := files.item(place))]
+    groups = load_trainings(items, Results(results, shown.study))
+    trainings = [training for group in groups.values() for training in group]
+    content = {
+        "shown": shown,
+        "made": made,
+        "revision": git_revision() or "unknown",
+        "colours": {"reference": REFERENCE_COLOUR, "palette": PALETTE},
+        "warnings": provenance.warnings(trainings),
+        **_shown_items(shown, files, results),
+        "omissions": _fragment(omissions(items)),
+        **_training(groups, trainings),
+        **_origin(shown, trainings, results),
+    }
+    return _environment().get_template("page.html").render(content)
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("textscf.report", "template"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _fragment(table: Display | None) -> Markup | None:
+    return Markup(to_fragment(table)) if table else None
+
+
+def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
+    """The headline, and the other tables, figures and examples."""
+    table, figure = shown.headline["table"], shown.headline["figure"]
+    item = files.item(table) if table else None
+
+    def others(places: Iterable[str]) -> list[str]:
+        return [place for place in places if place not in (table, figure)]
+
+    pairs = {example["figure"]: example["pair"] for example in shown.examples}
+    order = sorted(others(pairs), key=lambda place: ("best", "median", "worst").index(pairs[place]))
+    return {
+        "summary": summary(item, results / f"{table}_tests.csv") if item else None,
+        "main_table": files.table(table) if table else None,
+        "main_figure": files.picture(figure) if figure else None,
+        "tables": [files.table(place) for place in others(shown.tables)],
+        "figures": [files.picture(place) for place in others(shown.figures)],
+        "examples": [(pairs[place], files.picture(place)) for place in order],
+    }
+
+
+def _training(groups: dict[str, list[Training]], trainings: list[Training]) -> dict[str, Any]:
+    limits = dice_limits(trainings) if trainings else (0.0, 1.0)
+    panels: dict[str, list[Panel]] = {
+        heading: [draw_panel(training, limits) for training in group] for heading, group in groups.items()
+    }
+    table = _fragment(trainings_table(trainings)) if trainings else None
+    return {"panels": panels, "dice_limits": limits, "trainings": table}
+
+
+def _origin(shown: Shown, trainings: list[Training], results: Path) -> dict[str, Any]:
+    common, own = provenance.common_settings(trainings)
+    return {
+        "origin": _fragment(provenance.origin(trainings)) if trainings else None,
+        "stages": _fragment(provenance.stage_times(shown, results)),
+        "energy": provenance.energy_sentence(trainings),
+        "common": common,
+        "own": own,
+        "cohort_settings": {
+            cohort["name"]: provenance.cohort_settings(cohort["name"], results) for cohort in shown.cohorts
+        },
+    }

@@ -1,0 +1,136 @@
+"""Where the results of a study come from: code, packages, machines, time, energy, settings."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from textscf.io import read_yaml
+from textscf.report.shown import Shown
+from textscf.report.training import Training
+from textscf.results import read_csv
+from textscf.tables.display import Cell, Column, Display
+
+_STAGE_COLUMNS = ["s", "max_rss", "cpu_time"]
+_NAMES = {"git_revision": "Code revision", "python": "Python", "device": "Device", "processor": "Processor"}
+
+
+def warnings(trainings: list[Training]) -> list[str]:
+    """Whether the runs come from different code, devices or packages, or from code that is in no commit."""
+    found = []
+    for noun, values in (
+        ("code revisions", [training.revision for training in trainings]),
+        ("devices", [training.device for training in trainings]),
+        ("sets of packages", [_packages(training) for training in trainings]),
+    ):
+        counts = Counter(values)
+        if len(counts) > 1:
+            listed = "" if noun == "sets of packages" else f": {_counted(counts)}"
+            found.append(f"The runs come from {len(counts)} different {noun}{listed}.")
+    dirty = sum(training.revision.endswith("-dirty") for training in trainings)
+    if dirty:
+        found.append(f"{dirty} of {len(trainings)} trained runs come from code with uncommitted changes.")
+    return found
+
+
+def origin(trainings: list[Training]) -> Display:
+    """Code, machine and packages of the trained runs; several values where they differ, with their numbers of runs."""
+    environments = [training.environment for training in trainings]
+    lines = {name: [str(e[key]) for e in environments] for key, name in _NAMES.items()}
+    lines["Platform"] = [e["platform"] for e in environments]
+    for package in dict.fromkeys(package for e in environments for package in e["packages"]):
+        lines[package] = [e["packages"].get(package) or "not installed" for e in environments]
+    counted = [_counted(Counter(values)) for values in lines.values()]
+    columns = [Column("What", "", [Cell(name) for name in lines]), Column("Version", "", [Cell(c) for c in counted])]
+    return Display("Origin", "origin", "Code, machine and packages of the trained runs.", columns, [])
+
+
+def energy_sentence(trainings: list[Training]) -> str:
+    """Energy of all trainings whose device tells it."""
+    joules = [t.timing["energy_joules"] for t in trainings if "energy_joules" in t.timing]
+    if not joules:
+        return "Energy: no device told what the trainings took."
+    return f"Energy: {sum(joules) / 3.6e6:.3g} kWh on the GPUs in {len(joules)} of {len(trainings)} trainings."
+
+
+def stage_times(shown: Shown, results: Path) -> Display | None:
+    """Time of the workflow's long stages by rule, from its benchmark files; None where there are none."""
+    lines: dict[str, list[pd.Series]] = {}
+    for path in _benchmarks(shown, results):
+        frame = read_csv(path, _STAGE_COLUMNS, "a benchmark of Snakemake", separator="\t")
+        lines.setdefault(_rule(path), []).append(frame[_STAGE_COLUMNS].apply(pd.to_numeric, errors="coerce").iloc[-1])
+    if not lines:
+        return None
+    stages = {rule: pd.DataFrame(rows) for rule, rows in lines.items()}
+    columns = [
+        Column("Rule", "", [Cell(rule) for rule in stages]),
+        Column("Jobs", "", [Cell(str(len(frame))) for frame in stages.values()]),
+        _stage_column("Time (min)", [frame["s"].sum() / 60 for frame in stages.values()]),
+        _stage_column("Longest job (min)", [frame["s"].max() / 60 for frame in stages.values()]),
+        _stage_column("CPU time (min)", [frame["cpu_time"].sum() / 60 for frame in stages.values()]),
+        _stage_column("Most memory (GiB)", [frame["max_rss"].max() / 1024 for frame in stages.values()]),
+    ]
+    total = sum(frame["s"].sum() for frame in stages.values())
+    notes = [f"Sum of all: {total / 3600:.2f} h. Jobs that ran side by side count each."]
+    return Display("Stages", "stages", "Wall time of the long stages of the workflow.", columns, notes)
+
+
+def common_settings(trainings: list[Training]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Settings that all trained runs share by their dotted keys, and those of each run that are not among them."""
+    flat = {training.run: _flat(training.settings) for training in trainings}
+    first = next(iter(flat.values()), {})
+    common = {key: value for key, value in first.items() if all(run.get(key) == value for run in flat.values())}
+    own = {run: {key: value for key, value in each.items() if key not in common} for run, each in flat.items()}
+    return common, own
+
+
+def cohort_settings(name: str, results: Path) -> str:
+    """How a cohort was prepared, as YAML; without its anatomy and phantoms, which are long."""
+    settings = _without(read_yaml(results / "cohorts" / name / "config.yaml"), ("anatomy", "phantom"))
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=90)
+
+
+def _without(content: Any, keys: Sequence[str]) -> Any:
+    if not isinstance(content, Mapping):
+        return content
+    return {key: _without(value, keys) for key, value in content.items() if key not in keys}
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif f"{prefix}{key}" != "run":
+            flat[f"{prefix}{key}"] = json.dumps(value, ensure_ascii=False)
+    return flat
+
+
+def _packages(training: Training) -> str:
+    return json.dumps([training.environment["python"], training.environment["packages"]], sort_keys=True)
+
+
+def _counted(counts: Counter[str]) -> str:
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{value} ({count} run{'' if count == 1 else 's'})" for value, count in counts.items())
+
+
+def _benchmarks(shown: Shown, results: Path) -> Iterable[Path]:
+    folders = [results / "cohorts" / cohort["name"] for cohort in shown.cohorts]
+    folders += [results / shown.study / "runs" / run for run in shown.runs]
+    return [path for folder in folders for path in sorted(folder.glob("**/logs/*.benchmark.tsv"))]
+
+
+def _rule(path: Path) -> str:
+    """The rule that a benchmark is of: ``.../segmentations/tiny/logs/train.benchmark.tsv`` is train_segmentor's."""
+    stage = path.name.removesuffix(".benchmark.tsv")
+    return "train_segmentor" if stage == "train" and path.parts[-4] == "segmentations" else stage
+
+
+def _stage_column(heading: str, values: list[float]) -> Column:
+    return Column(heading, "", [Cell("-" if pd.isna(value) else f"{value:.2f}") for value in values])

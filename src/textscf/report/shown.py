@@ -1,0 +1,147 @@
+"""What a report shows, as the study resolved it, and the files of its tables and figures."""
+
+import base64
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from textscf.errors import InputError
+from textscf.io import read_text, read_yaml
+from textscf.results import Item, load_item
+from textscf.settings import fill
+from textscf.tables.formats import fragment_of
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SCREEN_SCALE = 1.6 * 96 / 300
+_CLAIM_TITLE = "Complexity claim"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Settings of a report; tables and figures by their place below `results/`, without a suffix.
+
+    Attributes:
+        study, title: of the study.
+        part: `report` for all of it, `quick` for its first part.
+        cohorts: name, title, notice, licence and citation of each.
+        headline: the main `table` and `figure`; None where the study has none.
+        tables, figures: all of them, with those of the headline.
+        examples: `figure` and which `pair` it shows: best, median or worst.
+        runs: ids of all runs that are shown.
+    """
+
+    study: str
+    title: str
+    part: str
+    cohorts: list[dict[str, Any]]
+    headline: dict[str, str | None]
+    tables: list[str]
+    figures: list[str]
+    examples: list[dict[str, str]]
+    runs: list[str]
+
+    @property
+    def notices(self) -> list[str]:
+        """What must be said of the data, once each."""
+        return list(dict.fromkeys(cohort["notice"] for cohort in self.cohorts if cohort["notice"]))
+
+
+def load_shown(path: Path) -> Shown:
+    """Read the resolved `config.yaml` of a report; InputError if it is not one."""
+    return fill(Shown, read_yaml(path), path)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A file beside the report."""
+
+    text: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption and notes as HTML."""
+
+    name: str
+    title: str
+    html: Markup
+    links: list[Link]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a data URI, its text for those who do not see it, its full caption, width and height on a screen."""
+
+    name: str
+    title: str
+    source: str
+    alternative: str
+    caption: str
+    links: list[Link]
+    size: tuple[int, int]
+
+
+def _screen_size(png: bytes) -> tuple[int, int]:
+    """Width and height in pixels of the screen: somewhat larger than in print at the figure's own resolution."""
+    width, height = struct.unpack(">II", png[16:24])
+    return round(width * _SCREEN_SCALE), round(height * _SCREEN_SCALE)
+
+
+class Files:
+    """Tables and figures below `results`, with links relative to the folder of `study`."""
+
+    def __init__(self, results: Path, study: str) -> None:
+        self._results, self._study = results, study
+        self._items: dict[str, Item] = {}
+
+    def item(self, place: str) -> Item | None:
+        """Specification of a table or figure; None for a table that is not the study's."""
+        if not place.startswith(f"{self._study}/"):
+            return None
+        if place not in self._items:
+            self._items[place] = load_item(self._results / place / "config.yaml")
+        return self._items[place]
+
+    def table(self, place: str) -> Table:
+        """A table as its page shows it."""
+        path = self._results / f"{place}.html"
+        fragment = fragment_of(read_text(path))
+        if fragment is None:
+            raise InputError(f"{path}: holds no table; expected a page made by src/table.py")
+        item, name = self.item(place), Path(place).name
+        links = {"CSV": ".csv", "Markdown": ".md", "LaTeX": ".tex", "t-tests": "_tests.csv"}
+        return Table(name, item.number if item else _CLAIM_TITLE, Markup(fragment), self._links(place, links))
+
+    def picture(self, place: str) -> Picture:
+        """A figure with its caption."""
+        item = self.item(place)
+        if item is None:
+            raise InputError(f"{place}: not a figure of study '{self._study}'")
+        path = self._results / f"{place}.png"
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected a figure made by src/figure.py")
+        content = path.read_bytes()
+        if not content.startswith(_PNG) or len(content) < 24:
+            raise InputError(f"{path}: not a PNG image")
+        return Picture(
+            item.name,
+            item.number,
+            f"data:image/png;base64,{base64.b64encode(content).decode()}",
+            f"{item.number}: {item.caption}",
+            read_text(self._results / f"{place}.txt").strip().removeprefix(f"{item.number}."),
+            self._links(place, {"PDF": ".pdf", "plotted values as CSV": ".csv"}),
+            _screen_size(content),
+        )
+
+    def _links(self, place: str, suffixes: dict[str, str]) -> list[Link]:
+        """Links to the files of a table or figure that are there."""
+        return [
+            Link(text, os.path.relpath(f"{place}{suffix}", self._study))
+            for text, suffix in suffixes.items()
+            if (self._results / f"{place}{suffix}").is_file()
+        ]

@@ -1,0 +1,366 @@
+"""The report: all that it was given is on the page, nothing is fetched from elsewhere, and it works in a browser."""
+
+import base64
+import html
+import itertools
+import re
+import shutil
+import subprocess
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.report_files import NOTICE, REASON, TRAINED, environment, png, report_spec, write_study, write_training
+from tests.result_files import table_spec
+from textscf.errors import InputError
+from textscf.io import read_json, read_yaml, write_csv, write_json, write_yaml
+from textscf.report import load_shown, report
+from textscf.report.curves import HEIGHT, POINTS, WIDTH
+from textscf.tables.display import Cell, Column, Display
+from textscf.tables.formats import to_html
+
+DAY = date(2024, 5, 6)
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    results = tmp_path_factory.mktemp("study")
+    write_study(results, root / "config/reported.yaml")
+    return results
+
+
+@pytest.fixture
+def results(study: Path, tmp_path: Path) -> Path:
+    """A copy of the study that a test may change."""
+    return Path(shutil.copytree(study, tmp_path / "results"))
+
+
+def page(results: Path, **changes: Any) -> str:
+    path = results / "toy/report/config.yaml"
+    write_yaml(path, report_spec(**changes))
+    return report(load_shown(path), results, DAY)
+
+
+def words(text: str) -> str:
+    """The page as it is read, tags and line breaks aside."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text)))
+
+
+@pytest.fixture(scope="module")
+def whole(study: Path) -> str:
+    return page(study)
+
+
+@pytest.mark.parametrize("table", ["table3", "table5"])
+def test_every_cell_caption_and_note_of_the_tables_is_there(whole: str, study: Path, table: str) -> None:
+    made = (study / f"toy/tables/{table}.html").read_text()
+    cells = re.findall(r"<t[hd][^>]*>.*?</t[hd]>", made)
+    assert len(cells) > 4 * 10
+    section = whole.partition(f'id="{table}"')[2].partition("</section>")[0]
+    assert [cell for cell in cells if cell not in section] == []
+    assert "Not run: im2grid" in section
+    assert "Accuracy of all methods." in section
+    for suffix in (".csv", ".md", ".tex", "_tests.csv"):
+        assert f'href="tables/{table}{suffix}"' in section
+
+
+def test_every_figure_is_there_with_its_caption_and_the_files_that_exist(whole: str) -> None:
+    source = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
+    assert whole.count(source) == 4
+    for name, alternative in (("figure3", "Figure 3"), ("figure4a", "Figure 4a"), ("example", "Example")):
+        section = whole.partition(f'id="{name}"')[2].partition("</section>")[0]
+        assert f'alt="{alternative}: What {name} shows."' in section
+        assert f"The caption of {name} &amp; more." in section
+        assert f'href="figures/{name}.pdf"' in section
+        assert (f'href="figures/{name}.csv"' in section) == (name == "figure3")
+
+
+def test_examples_stand_together_from_best_to_worst(whole: str) -> None:
+    section = whole.partition('<section id="examples">')[2].partition('<section id="training">')[0]
+    assert re.findall(r"<h3>(.*?)</h3>", section) == ["Example 2: the best pair", "Example: the worst pair"]
+
+
+def test_the_head_says_what_is_simulated_when_and_by_which_code(whole: str) -> None:
+    assert f"<title>Toy abdomen ({NOTICE})" in whole
+    assert f'<div class="banner" role="note"><strong>Simulated data:</strong> {NOTICE}</div>' in whole
+    head = words(whole.partition("<h1>")[2].partition("<h2>")[0])
+    assert "Toy abdomen Study toy · Toy <abdomen> · 2024-05-06" in head
+    assert "first part" not in head
+
+
+def test_real_data_have_no_banner(study: Path) -> None:
+    cohort = report_spec()["cohorts"][0] | {"notice": None}
+    assert 'class="banner"' not in page(study, cohorts=[cohort])
+
+
+def test_the_summary_has_the_numbers_of_the_t_tests(whole: str, study: Path) -> None:
+    tests = pd.read_csv(study / "toy/tables/table3_tests.csv").query("structure == 'all'").set_index("method")
+    best = tests.loc[tests["mean_method"].idxmax()]
+    assert best.name == "LKU-Net"
+    text = words(whole)
+    for part in (
+        f"textSCF reaches a mean Dice of {best['mean_reference']:.2f} % over 12 test pairs; the best other method, "
+        f"LKU-Net, reaches {best['mean_method']:.2f} %.",
+        f"Difference: +{best['difference']:.2f} percentage points (95 % interval +{best['difference_ci95_low']:.2f} to "
+        f"+{best['difference_ci95_high']:.2f}, by a bootstrap over subjects; paired t-test over pairs: p < 0.001).",
+        "The interval excludes zero.",
+    ):
+        assert part in text
+
+
+def test_a_summary_tells_when_the_interval_includes_zero(results: Path) -> None:
+    path = results / "toy/tables/table3_tests.csv"
+    write_csv(path, pd.read_csv(path).assign(difference_ci95_low=-1.0, p=0.25))
+    text = words(page(results))
+    assert "95 % interval −1.00 to" in text
+    assert "p = 0.250" in text
+    assert "The interval includes zero." in text
+
+
+def test_a_summary_compares_no_method_that_sees_the_labels_and_needs_a_reference(results: Path) -> None:
+    path = results / "toy/tables/table3/config.yaml"
+    rows = [row | {"segmentor": "ground_truth"} if row["run"] == "lku_net" else row for row in table_spec()["rows"]]
+    write_yaml(path, table_spec(rows=rows))
+    assert "the best other method, Initial," in words(page(results))
+    write_yaml(path, table_spec(reference=None))
+    assert "best other method" not in page(results)
+
+
+def test_what_was_not_run_is_listed_with_the_reason_and_where_it_is_missing(results: Path) -> None:
+    path = results / "toy/figures/figure4a/config.yaml"
+    spec = read_yaml(path)
+    point = {"run": "sweep-smoothness0.3", "label": "Sweep", "runs": [], "swept": {"loss.smoothness": 0.3}}
+    spec["rows"].append({"run": "sweep", "label": "Sweep", "runs": [], "points": [point | {"not_run": "too long"}]})
+    spec["rows"][0]["with_head"] = {"run": "head", "label": "Initial", "runs": [], "not_run": "no labels"}
+    write_yaml(path, spec)
+    lines = re.findall(
+        r"<tr>(.*?)</tr>", page(results).partition('<section id="not-run">')[2].partition("</section>")[0]
+    )
+    assert [words(line).split("  ")[0].strip() for line in lines[1:]] == [
+        f"im2grid im2grid {REASON} Table 3, Table 5",
+        "Initial with the text-driven head head no labels Figure 4a",
+        "Sweep, smoothness 0.3 sweep-smoothness0.3 too long Figure 4a",
+    ]
+
+
+def test_nothing_is_said_of_omissions_where_all_was_run(results: Path) -> None:
+    for name in ("table3", "table5"):
+        write_yaml(results / f"toy/tables/{name}/config.yaml", table_spec(name=name))
+    assert 'id="not-run"' not in page(results)
+
+
+def test_each_training_has_its_curves_and_its_cost(whole: str) -> None:
+    panels = re.findall(r'<figure class="panel">.*?</figure>', whole, re.DOTALL)
+    assert len(panels) == len(TRAINED)
+    assert "LKU-Net, seed 1" in panels[0]
+    assert "50 steps in 100 s, 2 s each; 1.50 GiB; CPU: An old processor" in panels[0]
+    assert 'aria-label="validation Dice from 0.3 to 0.4; loss from 0.7 to 0.6; Dice loss from 0.6 to 0.5"' in panels[0]
+    for panel in panels:
+        paths = re.findall(r'class="c\d" d="M([^"]*)"', panel)
+        points = [tuple(map(int, point.split())) for path in paths for point in path.split("L")]
+        assert len(paths) == 3
+        assert len(points) == 3 * 5
+        assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
+    assert "between 30.0 % (lower line) and 43.0 % (upper line)" in words(whole)
+    assert "Energy (kJ)" not in whole
+
+
+def test_long_histories_are_thinned_and_hundreds_of_runs_stay_small(results: Path) -> None:
+    seeds = [f"lku_net_seed{seed}" for seed in range(1, 301)]
+    for number, run in enumerate(seeds):
+        write_training(results / "toy/runs" / run, number, epochs=200)
+        write_yaml(results / f"toy/runs/{run}/config.yaml", {"run": run, "method": "learned", "cohort": "toy_cohort"})
+    path = results / "toy/tables/table5/config.yaml"
+    spec = read_yaml(path)
+    spec["rows"][1]["runs"] = seeds
+    write_yaml(path, spec)
+    text = page(results)
+    assert text.count('<figure class="panel">') == 302
+    assert len(text) < 1_500_000
+    assert max(path.count("L") for path in re.findall(r' d="([^"]*)"', text)) == POINTS - 1
+
+
+def test_energy_is_shown_where_a_device_told_it(results: Path) -> None:
+    path = results / "toy/runs/textscf_seed1/timing.json"
+    write_json(path, read_json(path) | {"energy_joules": 1.8e6, "peak_device_memory_gib": 7.25})
+    text = words(page(results))
+    assert "Energy: 0.5 kWh on the GPUs in 1 of 4 trainings." in text
+    assert "1800.00" in text
+    assert "7.25 GiB" in text
+
+
+def test_time_is_summed_by_rule(whole: str) -> None:
+    lines = [words(line).split() for line in re.findall(r"<tr>(.*?)</tr>", whole.partition("<b>Stages.</b>")[2])]
+    table = {line[0]: line[1:] for line in lines if line}
+    minutes = (100 + 101 + 102 + 103) / 60
+    assert table["train"] == ["4", f"{minutes:.2f}", f"{103 / 60:.2f}", f"{2 * minutes:.2f}", "2.00"]
+    assert table["train_segmentor"][:2] == ["1", "10.00"]
+
+
+def test_different_code_and_devices_cannot_be_overlooked(whole: str, results: Path) -> None:
+    assert "Mind:" not in whole
+    changed = environment(git_revision="abcdef012345-dirty", device="A GPU", packages={"torch": "3.0.0", "monai": None})
+    write_json(results / "toy/runs/textscf_seed1/environment.json", changed)
+    text = words(page(results))
+    head = text.partition("Main result Table 3")[2].partition("reaches a mean Dice")[0]
+    for part in (
+        "2 different code revisions: 0123456789ab (3 runs), abcdef012345-dirty (1 run).",
+        "2 different devices: CPU: An old processor (3 runs), A GPU (1 run).",
+        "2 different sets of packages.",
+        "1 of 4 trained runs come from code with uncommitted changes.",
+    ):
+        assert part in head
+    assert "2.99.0 (3 runs), 3.0.0 (1 run)" in text
+
+
+def test_settings_are_told_once_where_they_are_common(results: Path) -> None:
+    for run in TRAINED:
+        path = results / f"toy/runs/{run}/config.yaml"
+        write_yaml(path, read_yaml(path) | {"seed": int(run[-1])})
+    text = page(results)
+    common = html.unescape(text.partition("all trained runs share</summary>")[2].partition("</pre>")[0])
+    assert "training.epochs: 10" in common
+    assert "seed" not in common
+    own = text.partition("beside these</summary>")[2].partition("</pre>")[0]
+    assert "textscf_seed2\n  seed: 2" in own
+    cohort = text.partition("Settings of cohort toy_cohort</summary>")[2].partition("</pre>")[0]
+    assert "axes: LAS" in cohort
+    assert "organs" not in cohort
+
+
+def test_the_first_part_says_so_and_shows_the_headline_alone(study: Path) -> None:
+    shown = {"tables": ["toy/tables/table3"], "figures": ["toy/figures/figure3"], "examples": []}
+    text = page(study, part="quick", **shown)
+    assert "first part of the report" in text
+    assert text.count("data:image/png") == 1
+    assert 'id="table3"' in text
+    assert 'id="table5"' not in text
+
+
+def test_a_study_may_have_neither_table_nor_trained_run(results: Path) -> None:
+    nothing: dict[str, Any] = {"tables": [], "figures": ["toy/figures/bare"], "examples": [], "runs": []}
+    spec = read_yaml(results / "toy/figures/figure3/config.yaml")
+    write_yaml(
+        results / "toy/figures/bare/config.yaml", {**spec, "name": "bare", "reference": None, "rows": spec["rows"][:1]}
+    )
+    for suffix in (".png", ".txt"):
+        shutil.copy(results / f"toy/figures/figure3{suffix}", results / f"toy/figures/bare{suffix}")
+    text = page(results, headline={"table": None, "figure": "toy/figures/bare"}, **nothing)
+    assert 'id="training"' not in text
+    assert text.count("<h2>") == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *["tables/table5.html", "tables/table3_tests.csv", "tables/table3/config.yaml", "figures/figure4a.png"],
+        *["figures/figure4a.txt", "figures/example/config.yaml", "runs/textscf_seed2/history.csv"],
+        *["runs/textscf_seed2/timing.json", "runs/textscf_seed2/environment.json", "runs/textscf_seed2/config.yaml"],
+    ],
+)
+def test_a_missing_file_is_named(results: Path, path: str) -> None:
+    (results / "toy" / path).unlink()
+    with pytest.raises(InputError, match=rf"{re.escape(path)}: no such file"):
+        page(results)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("tables/table3.html", "<p>", "holds no table"),
+        ("figures/figure3.png", "GIF89a", "not a PNG image"),
+        ("runs/lku_net_seed1/timing.json", "{}", "key 'steps' is missing"),
+        ("runs/lku_net_seed1/history.csv", "step,loss\n1,2\n", "has no column 'validation_dice'"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(results: Path, path: str, content: str, message: str) -> None:
+    (results / "toy" / path).write_text(content)
+    with pytest.raises(InputError, match=f"{re.escape(path)}: {message}"):
+        page(results)
+
+
+def test_an_unknown_setting_is_refused(results: Path) -> None:
+    with pytest.raises(InputError, match="unknown key 'colour'"):
+        page(results, colour="red")
+
+
+def test_same_files_same_page_and_nothing_from_elsewhere(whole: str, study: Path) -> None:
+    assert page(study) == whole
+    assert not re.search(r"<[^>]* (src|href|srcset|action|poster|data)\s*=\s*[^\"\s]", whole)
+    targets = re.findall(r'\b(?:src|href|srcset|action|poster|data)="([^"]*)"', whole)
+    outside = [t for t in targets if not t.startswith(("#", "data:image/png;base64,", "tables/", "figures/"))]
+    assert outside == []
+    assert not re.search(r"@import|url\(|https?://|<link|<iframe|<object|fetch\(|XMLHttpRequest", whole)
+    assert all((study / "toy" / t).is_file() for t in targets if t.startswith(("tables/", "figures/")))
+
+
+def test_headings_are_in_order_and_anchors_lead_somewhere(whole: str) -> None:
+    levels = [int(level) for level in re.findall(r"<h([1-6])", whole)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    identities = re.findall(r'\bid="([^"]+)"', whole)
+    assert len(identities) == len(set(identities))
+    assert set(re.findall(r'href="#([^"]+)"', whole)) <= set(identities)
+    assert whole.count("<img") == len(re.findall(r'<img[^>]* alt="', whole))
+
+
+@pytest.fixture(scope="module")
+def clicked(study: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a browser makes of the page after clicks on headings of a table and on a figure."""
+    if BROWSER is None:
+        pytest.skip("no chromium on this machine")
+    folder = tmp_path_factory.mktemp("browser")
+    results = Path(shutil.copytree(study, folder / "results"))
+    values = ["9.5 ± 0.1", "-", "10.25", "<0.01", "−3.0", "not run", "∞", "1,234", "0.00"]
+    names = [f"method {number}" for number in range(len(values))]
+    columns = [Column("Method", "", [Cell(n) for n in names]), Column("Dice", "", [Cell(v) for v in values])]
+    for table in ("table3", "table5"):
+        shown = Display(table, table, "Cells of all sorts.", columns, [])
+        (results / f"toy/tables/{table}.html").write_text(to_html(shown))
+    clicks = """<script>
+      const click = (selector) => document.querySelector(selector).click();
+      click('#table3 th[data-column="1"] button');
+      click('#table5 th[data-column="0"] button'); click('#table5 th[data-column="0"] button');
+      click('#table5 th[data-column="1"] button'); click('#table5 th[data-column="1"] button');
+      click('#figure4a button');
+    </script></body>"""
+    (folder / "page.html").write_text(page(results).replace("</body>", clicks))
+    command = [
+        *[BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+        *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        *["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}", "--dump-dom"],
+    ]
+    shown_page = subprocess.run(
+        [*command, f"file://{folder / 'page.html'}"], capture_output=True, text=True, timeout=120
+    )
+    assert shown_page.returncode == 0, shown_page.stderr
+    return shown_page.stdout
+
+
+def _sorted_cells(dom: str, table: str) -> list[str]:
+    section = dom.partition(f'id="{table}"')[2].partition("</section>")[0]
+    return [html.unescape(text) for text in re.findall(r"<td[^>]*>(.*?)</td>", section)]
+
+
+def test_a_click_sorts_numbers_and_leaves_what_is_missing_at_the_end(clicked: str) -> None:
+    ascending = ["−3.0", "0.00", "<0.01", "9.5 ± 0.1", "10.25", "1,234", "∞", "-", "not run"]
+    assert _sorted_cells(clicked, "table3") == ascending
+    assert _sorted_cells(clicked, "table5") == [*reversed(ascending[:7]), "-", "not run"]
+
+
+def test_the_heading_tells_the_order(clicked: str) -> None:
+    for table, order in (("table3", "ascending"), ("table5", "descending")):
+        section = clicked.partition(f'id="{table}"')[2].partition("</section>")[0]
+        assert re.findall(r'aria-sort="(\w+)"', section) == ["none", order]
+
+
+def test_a_click_enlarges_a_figure(clicked: str) -> None:
+    viewer = clicked.partition("<dialog")[2].partition("</dialog>")[0]
+    assert "open" in viewer.partition(">")[0]
+    assert 'alt="Figure 4a: What figure4a shows."' in viewer
+    assert "data:image/png;base64," in viewer
