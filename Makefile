@@ -22,7 +22,7 @@ $(READY): requirements.txt
 	@touch $@
 
 demo: setup
-	snakemake --cores all $(ARGS)
+	snakemake --cores all --prioritize quick $(ARGS)
 	snakemake --cores all --report results/demo/snakemake_report.html $(ARGS)
 
 test: setup
