@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Stages are many short processes: compiling the sources in each of them would take a second every time.
+unexport PYTHONDONTWRITEBYTECODE
 STUDY ?= demo
 ARGS ?=
 

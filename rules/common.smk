@@ -36,6 +36,9 @@ ENVIRONMENT = f"{workflow.basedir}/envs/textscf.yaml"
 COHORT = "results/cohorts/{cohort}"
 RUN = f"results/{study.name}/runs/{{run}}"
 
+# A job that needs more than half of the cores is overtaken by smaller ones for as long as there are any.
+SHARED_THREADS = max(1, min(16, (workflow.cores or 32) // 2))
+
 
 wildcard_constraints:
     cohort=r"[A-Za-z0-9_-]+",

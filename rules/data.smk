@@ -37,11 +37,9 @@ rule simulate:
         f"{COHORT}/raw/simulation.json",
     log:
         f"{COHORT}/logs/simulate.log",
-    benchmark:
-        f"{COHORT}/logs/simulate.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: SHARED_THREADS
     resources:
         mem_mb=8000,
     params:
@@ -62,11 +60,9 @@ rule preprocess:
         f"{COHORT}/cohort.json",
     log:
         f"{COHORT}/logs/preprocess.log",
-    benchmark:
-        f"{COHORT}/logs/preprocess.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: SHARED_THREADS
     resources:
         mem_mb=8000,
         runtime=240,

@@ -8,11 +8,9 @@ rule evaluate:
         pairs=f"{RUN}/pairs.csv",
     log:
         f"{RUN}/logs/evaluate.log",
-    benchmark:
-        f"{RUN}/logs/evaluate.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: SHARED_THREADS
     resources:
         gpu=lambda wildcards, input: 1 if input.checkpoint else 0,
         mem_mb=16000,

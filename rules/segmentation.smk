@@ -10,12 +10,10 @@ rule train_segmentor:
         history=f"{SEGMENTATION}/history.csv",
     log:
         f"{SEGMENTATION}/logs/train.log",
-    benchmark:
-        f"{SEGMENTATION}/logs/train.benchmark.tsv"
     priority: 1
     conda:
         ENVIRONMENT
-    threads: 16
+    threads: SHARED_THREADS
     resources:
         gpu=1,
         mem_mb=16000,
@@ -37,12 +35,10 @@ rule segment:
         f"{SEGMENTATION}/segmentation.json",
     log:
         f"{SEGMENTATION}/logs/segment.log",
-    benchmark:
-        f"{SEGMENTATION}/logs/segment.benchmark.tsv"
     priority: 1
     conda:
         ENVIRONMENT
-    threads: 16
+    threads: SHARED_THREADS
     resources:
         gpu=1,
         mem_mb=16000,

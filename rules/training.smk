@@ -11,8 +11,6 @@ rule train:
         environment=f"{RUN}/environment.json",
     log:
         f"{RUN}/logs/train.log",
-    benchmark:
-        f"{RUN}/logs/train.benchmark.tsv"
     conda:
         ENVIRONMENT
     threads: 1

@@ -13,6 +13,7 @@ from textscf.io import write_csv, write_json, write_yaml
 from textscf.results import Results, load_item
 from textscf.tables.files import write_table
 from textscf.tables.kinds import make
+from textscf.usage import Usage
 
 NOTICE = "simulated anatomy, simulated CT"
 TRAINED = [f"{run}_seed{seed}" for run in ("lku_net", "textscf") for seed in (1, 2)]
@@ -70,7 +71,7 @@ def write_study(results: Path, reported: Path) -> None:
         results / "cohorts/toy_cohort/config.yaml",
         {"source": {"kind": "phantom", "phantom": {"organs": 1}}, "axes": "LAS"},
     )
-    write_benchmark(results / "cohorts/toy_cohort/segmentations/tiny/logs/train.benchmark.tsv", 600.0)
+    write_log(results / "cohorts/toy_cohort/segmentations/tiny/logs/train.log", 600.0)
 
 
 def write_training(folder: Path, number: int, epochs: int = 5) -> None:
@@ -83,7 +84,7 @@ def write_training(folder: Path, number: int, epochs: int = 5) -> None:
     timing = {"steps": int(steps[-1]), "seconds": seconds, "seconds_per_step": seconds / int(steps[-1])}
     write_json(folder / "timing.json", {**timing, "best_validation_dice": float(dice[-1]), "peak_memory_gib": 1.5})
     write_json(folder / "environment.json", environment())
-    write_benchmark(folder / "logs/train.benchmark.tsv", seconds)
+    write_log(folder / "logs/train.log", seconds)
 
 
 def environment(**changes: Any) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def environment(**changes: Any) -> dict[str, Any]:
     return known | changes
 
 
-def write_benchmark(path: Path, seconds: float) -> None:
-    """A benchmark file of Snakemake."""
+def write_log(path: Path, seconds: float) -> None:
+    """The log of a stage that is done."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{seconds}\t0:00:00\t2048.0\t{2 * seconds}\n")
+    path.write_text(f"2026-01-01 INFO step 1\n2026-01-01 INFO {Usage(seconds, 2 * seconds, 2.0)}\n")

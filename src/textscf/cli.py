@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textscf.errors import InputError, TrainingStopped
+from textscf.usage import usage
 
 BAD_INPUT = 2
 STOPPED = 75
@@ -48,9 +49,14 @@ def setup_logging(log_file: Path | None = None) -> None:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Call `main` and leave the process: 0, its own code, 2 for bad input, 75 after SIGTERM, 130 for Ctrl-C."""
+    """Call `main` and leave the process: 0, its own code, 2 for bad input, 75 after SIGTERM, 130 for Ctrl-C.
+
+    If all went well, the last line of the log says what it took.
+    """
     try:
         code = main()
+        if not code:
+            logging.getLogger(__name__).info("%s", usage())
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT

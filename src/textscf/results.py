@@ -189,12 +189,12 @@ class Results:
         return self._frames[path]
 
 
-def read_csv(path: Path, columns: Iterable[str], what: str, separator: str = ",") -> pd.DataFrame:
+def read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
     """Read a table of rows with `columns`; InputError otherwise, which says `what` was expected."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected {what}")
     try:
-        frame = pd.read_csv(path, sep=separator, dtype=_TEXT)
+        frame = pd.read_csv(path, dtype=_TEXT)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from error
     missing = [column for column in columns if column not in frame]

@@ -6,16 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from textscf.io import read_yaml
 from textscf.report.shown import Shown
 from textscf.report.training import Training
-from textscf.results import read_csv
 from textscf.tables.display import Cell, Column, Display
+from textscf.usage import Usage, read_usage
 
-_STAGE_COLUMNS = ["s", "max_rss", "cpu_time"]
 _NAMES = {"git_revision": "Code revision", "python": "Python", "device": "Device", "processor": "Processor"}
 
 
@@ -58,25 +56,25 @@ def energy_sentence(trainings: list[Training]) -> str:
 
 
 def stage_times(shown: Shown, results: Path) -> Display | None:
-    """Time of the workflow's long stages by rule, from its benchmark files; None where there are none."""
-    lines: dict[str, list[pd.Series]] = {}
-    for path in _benchmarks(shown, results):
-        frame = read_csv(path, _STAGE_COLUMNS, "a benchmark of Snakemake", separator="\t")
-        lines.setdefault(_rule(path), []).append(frame[_STAGE_COLUMNS].apply(pd.to_numeric, errors="coerce").iloc[-1])
-    if not lines:
+    """What the stages of cohorts and runs took, by rule, as their logs say; None where no log says it."""
+    stages: dict[str, list[Usage]] = {}
+    for log in _logs(shown, results):
+        if taken := read_usage(log):
+            stages.setdefault(_rule(log), []).append(taken)
+    if not stages:
         return None
-    stages = {rule: pd.DataFrame(rows) for rule, rows in lines.items()}
+    jobs = list(stages.values())
     columns = [
         Column("Rule", "", [Cell(rule) for rule in stages]),
-        Column("Jobs", "", [Cell(str(len(frame))) for frame in stages.values()]),
-        _stage_column("Time (min)", [frame["s"].sum() / 60 for frame in stages.values()]),
-        _stage_column("Longest job (min)", [frame["s"].max() / 60 for frame in stages.values()]),
-        _stage_column("CPU time (min)", [frame["cpu_time"].sum() / 60 for frame in stages.values()]),
-        _stage_column("Most memory (GiB)", [frame["max_rss"].max() / 1024 for frame in stages.values()]),
+        Column("Jobs", "", [Cell(str(len(taken))) for taken in jobs]),
+        _stage_column("Time (min)", [sum(t.seconds for t in taken) / 60 for taken in jobs]),
+        _stage_column("Longest job (min)", [max(t.seconds for t in taken) / 60 for taken in jobs]),
+        _stage_column("CPU time (min)", [sum(t.cpu_seconds for t in taken) / 60 for taken in jobs]),
+        _stage_column("Most memory (GiB)", [max(t.memory_gib for t in taken) for taken in jobs]),
     ]
-    total = sum(frame["s"].sum() for frame in stages.values())
+    total = sum(t.seconds for taken in jobs for t in taken)
     notes = [f"Sum of all: {total / 3600:.2f} h. Jobs that ran side by side count each."]
-    return Display("Stages", "stages", "Wall time of the long stages of the workflow.", columns, notes)
+    return Display("Stages", "stages", "Wall time of the stages of cohorts and runs.", columns, notes)
 
 
 def common_settings(trainings: list[Training]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -120,17 +118,16 @@ def _counted(counts: Counter[str]) -> str:
     return ", ".join(f"{value} ({count} run{'' if count == 1 else 's'})" for value, count in counts.items())
 
 
-def _benchmarks(shown: Shown, results: Path) -> Iterable[Path]:
+def _logs(shown: Shown, results: Path) -> Iterable[Path]:
     folders = [results / "cohorts" / cohort["name"] for cohort in shown.cohorts]
     folders += [results / shown.study / "runs" / run for run in shown.runs]
-    return [path for folder in folders for path in sorted(folder.glob("**/logs/*.benchmark.tsv"))]
+    return [log for folder in folders for log in sorted(folder.glob("**/logs/*.log")) if log.stem != "settings"]
 
 
-def _rule(path: Path) -> str:
-    """The rule that a benchmark is of: ``.../segmentations/tiny/logs/train.benchmark.tsv`` is train_segmentor's."""
-    stage = path.name.removesuffix(".benchmark.tsv")
-    return "train_segmentor" if stage == "train" and path.parts[-4] == "segmentations" else stage
+def _rule(log: Path) -> str:
+    """The rule that a log is of: ``.../segmentations/tiny/logs/train.log`` is train_segmentor's."""
+    return "train_segmentor" if log.stem == "train" and log.parts[-4] == "segmentations" else log.stem
 
 
 def _stage_column(heading: str, values: list[float]) -> Column:
-    return Column(heading, "", [Cell("-" if pd.isna(value) else f"{value:.2f}") for value in values])
+    return Column(heading, "", [Cell(f"{value:.2f}") for value in values])
