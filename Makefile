@@ -25,7 +25,6 @@ $(READY): requirements.txt
 
 demo: setup
 	snakemake --cores all --prioritize quick $(ARGS)
-	snakemake --cores all --report results/demo/snakemake_report.html $(ARGS)
 
 test: setup
 	python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)

@@ -1,0 +1,68 @@
+"""What a reviewer does: draw numbers from the committed tables and figures and recompute them from the pairs."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+STUDIES = sorted(path.parent for path in REFERENCE.glob("*/tables"))
+OF_PAIRS = {  # columns of a table: the column of pairs.csv, and its factor
+    "dice": ("dice", 100),
+    "hd95": ("hd95", 1),
+    "sdlogj": ("sdlogj", 1),
+    "nonpositive_jacobian_percent": ("nonpositive_jacobian_fraction", 100),
+    "seconds": ("seconds", 1),
+}
+
+
+def mean_of_pairs(study: Path, runs: str, column: str) -> float:
+    name, factor = OF_PAIRS[column]
+    pairs = pd.concat([pd.read_csv(study / "runs" / run / "pairs.csv") for run in runs.split()])
+    return factor * pairs.groupby("run")[name].mean().mean()
+
+
+def test_ten_numbers_of_the_tables() -> None:
+    rows = [(study, row) for study in STUDIES for path in study.glob("tables/table?.csv") for row in records(path)]
+    cells = [(study, row, name) for study, row in rows for name in OF_PAIRS if pd.notna(row.get(name))]
+    drawn = random.SystemRandom().sample(cells, 10)
+    for study, row, name in drawn:
+        assert row[name] == pytest.approx(mean_of_pairs(study, row["runs"], name)), (study.name, row["method"], name)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_figure3_plots_the_dice_of_each_structure(study: Path) -> None:
+    runs = {row["method"]: row["runs"].split() for row in records(study / "tables/table3.csv")}
+    plotted = pd.read_csv(study / "figures/figure3.csv")
+    keys = ["structure", "fixed", "moving"]
+    for method, shown in plotted.groupby("method"):
+        metrics = pd.concat([pd.read_csv(study / "runs" / run / "metrics.csv") for run in runs[method]])
+        metrics["dice"] = 100 * metrics["dice"].where(metrics["hd95"].notna(), 0)
+        expected = metrics.groupby(keys)["dice"].mean()
+        pd.testing.assert_series_equal(shown.set_index(keys)["dice"].sort_index(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("side", "head"), [("without", ""), ("with", "_scf")])
+def test_figure7_plots_the_mean_dice_without_and_with_the_head(side: str, head: str) -> None:
+    study = REFERENCE / "hippocampus"
+    table = pd.read_csv(study / "tables/table3.csv").set_index("method")
+    for bar in records(study / "figures/figure7.csv"):
+        run = table["runs"]["textSCF"] if (side, bar["label"]) == ("with", "LKU-Net") else None
+        run = run or (table["runs"][bar["label"]] if side == "without" else table["run"][bar["label"]] + head)
+        assert bar[side] == pytest.approx(mean_of_pairs(study, run, "dice"))
+
+
+def test_figure8_plots_the_smoothness_of_each_model() -> None:
+    study = REFERENCE / "hippocampus"
+    models = records(study / "figures/figure8.csv")
+    assert len(models) >= 3
+    for model in models:
+        for plotted, column in (("sdlogj", "sdlogj"), ("nonpositive_jacobian_fraction", "nonpositive_jacobian_percent")):
+            expected = mean_of_pairs(study, model["run"], column) / OF_PAIRS[column][1]
+            assert model[plotted] == pytest.approx(expected), (model["run"], plotted)
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return pd.read_csv(path).to_dict("records")
