@@ -314,6 +314,13 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
     assert [cohort["title"] for cohort in whole["cohorts"]] == [study.settings("cohorts/hippocampus_mr")["title"]]
 
 
+def test_a_stage_without_an_epoch_is_found_before_anything_runs(folder: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"run 'lapirn': training\.stages: stage 1 of 3 has no epoch of 2; raise epochs"
+    ):
+        load_study(study_with(experiments=["table3"], defaults={"training": {"epochs": 2}}), folder)
+
+
 def test_the_report_of_a_study_without_table3_is_about_its_first_table(folder: Path) -> None:
     edit(folder / "experiments" / "table5.yaml", runs={"textscf": {}, "lku_net": {"head": None}})
     study = load_study(study_with(experiments=["table5"], not_run=UNTRAINED), folder)

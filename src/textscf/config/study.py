@@ -14,6 +14,7 @@ from textscf.config.report import PARTS, report_settings
 from textscf.config.validation import suggest, validate
 from textscf.errors import InputError
 from textscf.io import read_yaml
+from textscf.training.schedule import training_stages
 
 _RESERVED = ("cohorts", "complexity", "reference")
 _HEAD_SETTINGS = {
@@ -185,11 +186,20 @@ class _Resolver:
         seeds = run["seeds"]
         auxiliary = self._auxiliary(name, run)
         network = self._network(name, run, auxiliary)
+        self._check_stages(name, run["training"])
         settings = {**common, **network, "loss": run["loss"], "training": run["training"]}
         if auxiliary:
             settings["auxiliary"] = auxiliary
         ids = [name] if len(seeds) == 1 else [f"{name}_seed{seed}" for seed in seeds]
         return {run_id: {"seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
+
+    def _check_stages(self, name: str, training: Settings) -> None:
+        """Whether every stage of a training gets an epoch; the trainer would say so only when it comes to this run."""
+        stages = training["stages"]
+        try:
+            training_stages(stages, len(stages or ()), training["epochs"], 1)
+        except InputError as error:
+            raise InputError(f"{self.source}: run '{name}': {error}") from None
 
     def _auxiliary(self, name: str, run: Settings) -> Settings | None:
         """What a run says of its auxiliary cohort, with the cohort's name for its role."""
