@@ -14,7 +14,10 @@ _LINE = re.compile(r"took (\S+) s, (\S+) s of CPU, (\S+) GiB$")
 
 @dataclass(frozen=True)
 class Usage:
-    """Wall time, CPU time with that of child processes, and the memory of the largest process."""
+    """Wall time, CPU time with that of child processes, and the memory of the largest process.
+
+    Linux counts the memory of the process that started this one, too, if that had more.
+    """
 
     seconds: float
     cpu_seconds: float
