@@ -136,6 +136,7 @@ def test_what_was_not_run_is_listed_with_the_reason_and_where_it_is_missing(resu
     point = {"run": "sweep-smoothness0.3", "label": "Sweep", "runs": [], "swept": {"loss.smoothness": 0.3}}
     spec["rows"].append({"run": "sweep", "label": "Sweep", "runs": [], "points": [point | {"not_run": "too long"}]})
     spec["rows"][0]["with_head"] = {"run": "head", "label": "Initial", "runs": [], "not_run": "no labels"}
+    spec["rows"].append({"run": "numbered", "label": "7", "runs": [], "not_run": "no weights"})
     write_yaml(path, spec)
     lines = re.findall(
         r"<tr>(.*?)</tr>", page(results).partition('<section id="not-run">')[2].partition("</section>")[0]
@@ -144,6 +145,7 @@ def test_what_was_not_run_is_listed_with_the_reason_and_where_it_is_missing(resu
         f"im2grid im2grid {REASON} Table 3, Table 5",
         "Initial with the text-driven head head no labels Figure 4a",
         "Sweep, smoothness 0.3 sweep-smoothness0.3 too long Figure 4a",
+        "Figure 4a, row 7 numbered no weights Figure 4a",
     ]
 
 

@@ -1,6 +1,6 @@
 """The trainings of a study: how each went and what it took."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from textscf.errors import InputError
 from textscf.io import read_json
-from textscf.report.omissions import values_phrase
+from textscf.report.labels import labelled_rows
 from textscf.results import Item, Results, Row, read_csv
 from textscf.tables.display import Cell, Column, Display
 
@@ -59,7 +59,7 @@ def load_trainings(items: Iterable[Item], results: Results) -> dict[str, list[Tr
     groups: dict[str, list[Training]] = {}
     seen: set[str] = set()
     for item in items:
-        for label, run in _labelled_runs(item.rows):
+        for label, run in _labelled_runs(item):
             if run in seen:
                 continue
             seen.add(run)
@@ -69,19 +69,14 @@ def load_trainings(items: Iterable[Item], results: Results) -> dict[str, list[Tr
     return groups
 
 
-def _labelled_runs(rows: Iterable[Row]) -> Iterable[tuple[str, str]]:
-    """Labels and ids of all runs of the rows."""
-    for row in rows:
-        if row.points:
-            for point in row.points:
-                yield from _seeds(f"{row.label}, {values_phrase(point.swept)}", point)
-        else:
-            yield from _seeds(row.label, row)
-        if row.with_head:
-            yield from _seeds(f"{row.label} with the text-driven head", row.with_head)
+def _labelled_runs(item: Item) -> Iterator[tuple[str, str]]:
+    """Labels and ids of all runs; those of a sweep with its points."""
+    for label, row in labelled_rows(item):
+        if not row.points:
+            yield from _seeds(label, row)
 
 
-def _seeds(label: str, row: Row) -> Iterable[tuple[str, str]]:
+def _seeds(label: str, row: Row) -> Iterator[tuple[str, str]]:
     several = len(row.runs) > 1
     for run in row.runs:
         seed = run.rpartition("_seed")[2]
