@@ -74,6 +74,9 @@ def registrar_of(
 def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, folder: Path, workers: int = 1) -> None:
     """Register and measure every test pair; write `metrics.csv` (per structure) and `pairs.csv` to `folder`.
 
+    Dice and HD95 of `pairs.csv` leave missing structures out; tables take theirs from `metrics.csv` by the convention
+    that they state.
+
     Args:
         run: id of the run, the first column of both files.
         cohort: prepared cohort.
