@@ -35,6 +35,9 @@ lint: setup
 	snakefmt --check Snakefile rules
 	mypy
 
+bench: setup
+	PYTHONPATH=src python -m benchmarks --save
+
 # Pins every dependency with hashes and without naming a registry.
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-annotate \

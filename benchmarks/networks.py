@@ -1,6 +1,6 @@
 """Time and peak memory of a forward and backward pass of every network in its paper size, each in its own process.
 
-Run as ``PYTHONPATH=src python benchmarks/networks.py``.
+Run as ``PYTHONPATH=src python -m benchmarks.networks``.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Median time of a training step of every network of a study, without its data; config/step_times.yaml keeps them.
 
-Run as ``PYTHONPATH=src python benchmarks/step_times.py --study config/paper.yaml``. Networks whose time the file holds
+Run as ``PYTHONPATH=src python -m benchmarks.step_times --study config/paper.yaml``. Networks whose time the file holds
 for this device are left out, so that an interrupted call goes on. Volumes are smooth noise whose regions are compact.
 """
 
@@ -12,11 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
+from benchmarks.volumes import noise_scan
 from textscf.config import load_study
 from textscf.config.trainings import workload
 from textscf.io import read_yaml, write_yaml
@@ -24,20 +22,9 @@ from textscf.models import build_network
 from textscf.progress import progress_bar
 from textscf.provenance import environment
 from textscf.training.objective import Objective
-from textscf.training.volumes import Scan
 
 TEXT_WIDTH = 768
 FILE = Path("config/step_times.yaml")
-
-
-def scan(shape: list[int], regions: int, device: str, seed: int) -> Scan:
-    """Smooth noise, and as regions what is nearest to each of as many random places."""
-    generator = np.random.default_rng(seed)
-    noise = ndimage.gaussian_filter(generator.standard_normal(shape), 4).astype(np.float32)
-    places = cKDTree(generator.uniform(0, shape, (regions, 3)))
-    labels = places.query(np.indices(shape).reshape(3, -1).T)[1].astype(np.uint8).reshape(shape)
-    image, nearest = (torch.from_numpy(part)[None, None].to(device) for part in (noise / noise.max(), labels))
-    return Scan(image, nearest, nearest, torch.full_like(image, 0.9))
 
 
 def measure(work: dict[str, Any], device: str, repeats: int) -> float:
@@ -48,7 +35,7 @@ def measure(work: dict[str, Any], device: str, repeats: int) -> float:
     network = build_network(work["network"], text).to(device)
     objective = Objective({"similarity": work["similarity"], "dice": 1.0, "smoothness": 0.1}, work["regions"])
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
-    fixed, moving = (scan(work["shape"], work["regions"], device, seed) for seed in (0, 1))
+    fixed, moving = (noise_scan(work["shape"], work["regions"], device, seed) for seed in (0, 1))
     seconds = []
     for _ in range(repeats + 1):
         started = time.perf_counter()

@@ -3,22 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from benchmarks.plain import one_hot_dice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_spatial import smooth_field
 from textscf.losses import SIMILARITIES, SoftDice, smoothness
-from textscf.spatial import halve, warp
-
-
-def one_hot_dice(fixed: torch.Tensor, moving: torch.Tensor, displacement: torch.Tensor, n: int) -> torch.Tensor:
-    """The loss as the paper's authors released it: warp every one-hot channel."""
-    fixed_hot, moving_hot = (
-        torch.nn.functional.one_hot(x[:, 0].long(), n).movedim(-1, 1).to(displacement.dtype) for x in (fixed, moving)
-    )
-    soft = warp(moving_hot, displacement)
-    intersection = (soft * fixed_hot).sum((2, 3, 4))
-    return 1 - (2 * intersection / (soft.square().sum((2, 3, 4)) + fixed_hot.sum((2, 3, 4)) + 1e-5)).mean()
+from textscf.spatial import halve
 
 
 def blocky_labels(shape: tuple[int, ...], n: int, seed: int) -> torch.Tensor:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from benchmarks.plain import hd95 as plain_hd95
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
 from textscf.metrics.surface import hd95, hd95_of_labels
-from textscf.metrics.surface_elements import surface_areas
 
 
 def voxels(*places: tuple[int, int, int], shape: tuple[int, int, int] = (12, 10, 9)) -> np.ndarray:
@@ -20,22 +20,6 @@ def voxels(*places: tuple[int, int, int], shape: tuple[int, int, int] = (12, 10,
 def blobs(generator: np.random.Generator, shape: tuple[int, int, int], smoothness: float) -> np.ndarray:
     noise = ndimage.gaussian_filter(generator.normal(size=shape), smoothness)
     return noise > np.quantile(noise, generator.uniform(0.05, 0.95))
-
-
-def slow_hd95(first: np.ndarray, second: np.ndarray, spacing: tuple[float, float, float]) -> float:
-    """Whole volume, float64 distance transforms, Python sorting by (distance, area)."""
-    kernel = 2 ** np.arange(7, -1, -1).reshape(2, 2, 2)
-    codes = [ndimage.correlate(np.pad(m, 1).astype(np.uint8), kernel, mode="constant") for m in (first, second)]
-    percentiles = []
-    for source, target in (codes, codes[::-1]):
-        at, to = ((code > 0) & (code < 255) for code in (source, target))
-        if not at.any() or not to.any():
-            return np.inf
-        distances = ndimage.distance_transform_edt(~to, sampling=spacing)[at]
-        ordered = np.array(sorted(zip(distances, surface_areas(spacing)[source[at]], strict=True)))
-        share = np.cumsum(ordered[:, 1]) / ordered[:, 1].sum()
-        percentiles.append(ordered[min(np.searchsorted(share, 0.95), len(share) - 1), 0])
-    return max(percentiles)
 
 
 def test_same_voxel_is_at_distance_zero() -> None:
@@ -67,7 +51,7 @@ def test_areas_weigh_the_percentile() -> None:
     """A single voxel near and a large face far: 8 small corners against the area of the face."""
     near, both = voxels((0, 0, 0), shape=(30, 30, 30)), voxels((0, 0, 0), shape=(30, 30, 30))
     both[20, 5:25, 5:25] = True
-    assert hd95(near, both) == pytest.approx(slow_hd95(near, both, (1, 1, 1)), abs=0)
+    assert hd95(near, both) == pytest.approx(plain_hd95(near, both, (1, 1, 1)), abs=0)
     assert hd95(near, both) > 20
 
 
@@ -84,7 +68,7 @@ def test_equal_to_the_slow_reference(spacing: tuple[float, float, float]) -> Non
         shape = tuple(generator.integers(3, 26, 3))
         first, second = (blobs(generator, shape, generator.uniform(0, 2.5)) for _ in range(2))
         second &= generator.random() < 0.6 or np.arange(shape[0])[:, None, None] > shape[0] * 0.7
-        expected = slow_hd95(first, second, spacing)
+        expected = plain_hd95(first, second, spacing)
         assert hd95(first, second, spacing) == pytest.approx(expected, rel=1e-15)
         far += 8 * spacing[0] <= expected < np.inf
     assert far > 3, "the exact transform has to be reached too"

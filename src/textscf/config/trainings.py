@@ -41,7 +41,7 @@ class Plan:
 
 
 def plan(study: Study, step_times: Path) -> Plan:
-    """Count the trainings of a study; `step_times` is the file that benchmarks/step_times.py writes."""
+    """Count the trainings of a study; `step_times` is the file that benchmarks.step_times writes."""
     measured = read_validated(step_times, step_times.parent / "schemas" / "step_times.yaml")
     known = {_key(entry): entry["seconds"] for entry in measured["steps"]}
     trained = [run for run in study.runs.values() if run["method"] == "learned"]

@@ -1,0 +1,66 @@
+"""Measure every case, or some of them, and print a table: ``python -m benchmarks``."""
+
+import argparse
+import datetime
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from benchmarks.cases import cases
+from benchmarks.measure import measure
+from textscf.io import atomic_path, read_text
+from textscf.provenance import environment
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+INTRODUCTION = """# Benchmarks
+
+Made by `make bench`. Both versions of a computation run in turn, each in its own process, on the same machine at the
+same time. Medians; `ratio` is the median of the ratios of the single turns (plain / fast). GiB: peak memory beyond the
+inputs. `difference`: between the first results of both, relative. The plain versions are in `benchmarks/plain.py`.
+"""
+FORMATS = {
+    "seconds": "{:.3g}",
+    "plain": "{:.3g}",
+    "ratio": "{:.2f}",
+    "GiB": "{:.2f}",
+    "plain GiB": "{:.2f}",
+    "difference": "{:.0e}",
+}
+
+
+def main() -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    known = cases(device)
+    parser = argparse.ArgumentParser(description=__doc__)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--cases", nargs="+", default=list(known), choices=list(known), help="default: all")
+    group.add_argument("--save", action="store_true", help=f"write this machine's section of {RESULTS.name} too")
+    args = parser.parse_args()
+    rows = []
+    for name in args.cases:
+        print(f"measuring {name} ...", flush=True)
+        rows.append(measure(known[name], device))
+    table = pd.DataFrame(rows)
+    for column, pattern in FORMATS.items():
+        table[column] = table[column].map(pattern.format)
+    print(table.to_string(index=False))
+    if args.save:
+        save(table, device)
+
+
+def save(table: pd.DataFrame, device: str) -> None:
+    """Put the table into the results, in place of an earlier one of the same device."""
+    made_by = environment(device)
+    name = made_by["device"] if device == "cuda" else f"{torch.get_num_threads()} cores of {made_by['processor']}"
+    origin = f"{datetime.date.today()}, revision {made_by['git_revision']}, PyTorch {made_by['packages']['torch']}."
+    lines = [list(table.columns), ["---", *["--:"] * (len(table.columns) - 1)], *table.to_numpy().tolist()]
+    section = "\n".join([name, "", origin, "", *("| " + " | ".join(cells) + " |" for cells in lines), ""])
+    earlier = read_text(RESULTS).split("\n## ")[1:] if RESULTS.is_file() else []
+    others = [other for other in earlier if other.splitlines()[0] != name]
+    with atomic_path(RESULTS) as temporary:
+        temporary.write_text("\n## ".join([INTRODUCTION, *others, section]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""What is measured, with the sizes of the paper: abdominal CT at 96x80x128, brains at 160x192x224."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks import plain
+from benchmarks.measure import Case, Timed
+from benchmarks.volumes import CONFIG, brain_labels, noise_scan, smooth_field
+from textscf.config.catalogue import Catalogue
+from textscf.data.simulation.cohort import simulate_cohort
+from textscf.io import read_json
+from textscf.losses import SoftDice
+from textscf.metrics import evaluate_pair
+from textscf.models import RegistrationNetwork, build_network
+from textscf.models.backbones.lku_net import LargeKernelBlock
+from textscf.models.heads import SCFHead
+from textscf.training.objective import Objective
+
+ABDOMEN = (96, 80, 128)
+BRAIN = (160, 192, 224)
+HALF_ABDOMEN = (48, 40, 64)
+TEXT_WIDTH = 768
+
+
+def cases(device: str) -> dict[str, Case]:
+    """All cases by short names; on a GPU the fast training steps use bfloat16, as the paper study does."""
+    precision = "float32" if device == "cpu" else "bfloat16"
+    exact = 1e-3 if device == "cpu" else 3e-2
+    return {
+        "dice": _pair("Dice loss, forward + backward, 36 classes, 160x192x224", dice_loss, 1e-5),
+        "block": _pair("Large-kernel block, forward + backward, 64 channels, 48x40x64", block, 1e-4),
+        "head": _pair("SCF head, forward + backward, 14 regions, 64 channels, 48x40x64", head, 1e-4),
+        "step": _pair(
+            f"Training step, N_s = 32, 14 regions, 96x80x128, {precision}",
+            partial(step, shape=ABDOMEN, start_channels=32, regions=14, precision=precision),
+            exact,
+        ),
+        "brain_step": _pair(
+            f"Training step, N_s = 8, 36 regions, 160x192x224, {precision}",
+            partial(step, shape=BRAIN, start_channels=8, regions=36, precision=precision),
+            exact,
+        ),
+        "inference": _pair("Inference of a pair, N_s = 32, 14 regions, 96x80x128", inference, 1e-4),
+        "evaluation": _pair("Evaluation of a pair, 35 labels, 160x192x224 (CPU)", evaluation, 1e-6),
+        "simulation": Case(
+            f"Simulation of 4 brains, 160x192x224, {os.cpu_count()} processes against 1 (CPU)",
+            partial(simulation, workers=os.cpu_count() or 1),
+            partial(simulation, workers=1),
+            0.0,
+            repeats=1,
+        ),
+    }
+
+
+def _pair(name: str, prepare: Callable[..., Timed], tolerance: float) -> Case:
+    return Case(name, partial(prepare, fast=True), partial(prepare, fast=False), tolerance)
+
+
+def dice_loss(device: str, fast: bool) -> Timed:
+    """Value and gradient."""
+    fixed, moving = (torch.from_numpy(brain_labels(BRAIN, n))[None, None].to(device) for n in (1, 2))
+    field = torch.from_numpy(smooth_field(BRAIN, 2.0)).movedim(-1, 0)[None].contiguous().to(device).requires_grad_()
+    loss = SoftDice(36) if fast else partial(plain.one_hot_dice, n_regions=36)
+
+    def timed() -> list[float]:
+        value = loss(fixed, moving, field)
+        (gradient,) = torch.autograd.grad(value, field)
+        return [value.item(), gradient.norm().item()]
+
+    return timed
+
+
+def block(device: str, fast: bool) -> Timed:
+    """Norms of the result and of the gradient of the input."""
+    torch.manual_seed(0)
+    module = LargeKernelBlock(64, 5).to(device)
+    features = torch.randn(1, 64, *HALF_ABDOMEN, device=device, requires_grad=True)
+    return partial(_forward_backward, module if fast else module.branches, features, list(module.parameters()))
+
+
+def head(device: str, fast: bool) -> Timed:
+    """Norms of the field and of the gradient of the features."""
+    torch.manual_seed(0)
+    module = SCFHead(64, torch.randn(14, TEXT_WIDTH), 2048).to(device)
+    features = torch.randn(1, 64, *HALF_ABDOMEN, device=device, requires_grad=True)
+    scan = noise_scan(HALF_ABDOMEN, 14, device, 0)
+    apply = module if fast else partial(plain.per_voxel_filters, module)
+    run = partial(apply, regions=scan.regions, confidence=scan.confidence)
+    return partial(_forward_backward, run, features, list(module.parameters()))
+
+
+def step(device: str, fast: bool, shape: tuple[int, ...], start_channels: int, regions: int, precision: str) -> Timed:
+    """The loss after the steps so far; the plain version is in float32 with one-hot Dice and PyTorch's plain Adam."""
+    network = _textscf(start_channels, regions).to(device)
+    fixed, moving = (noise_scan(shape, regions, device, seed) for seed in (0, 1))
+    if fast:
+        objective = Objective({"similarity": "mse", "dice": 1.0, "smoothness": 0.1}, regions)
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    else:
+        network = plain.make_plain(network)
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, foreach=False, fused=False)
+
+    def timed() -> float:
+        with torch.autocast(device, torch.bfloat16, enabled=fast and precision == "bfloat16"):
+            if fast:
+                loss = objective(network, fixed, moving)[0]
+            else:
+                loss = plain.objective(network, fixed, moving, regions, 0.1)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return timed
+
+
+def inference(device: str, fast: bool) -> Timed:
+    """Norm of the field; fast is the exported checkpoint's network."""
+    network = _textscf(32, 14).to(device).eval()
+    network = network.frozen() if fast else plain.make_plain(network)
+    fixed, moving = (noise_scan(ABDOMEN, 14, device, seed) for seed in (0, 1))
+
+    def timed() -> float:
+        with torch.inference_mode():
+            return float(network(moving.image, fixed.image, fixed.regions, fixed.confidence).norm())
+
+    return timed
+
+
+def evaluation(device: str, fast: bool) -> Timed:
+    """Dice and HD95 of each structure, and SDlogJ; of the fast version the field's jumps at borders too."""
+    fixed, moving = (brain_labels(BRAIN, number) for number in (1, 2))
+    field = smooth_field(BRAIN, 2.0)
+
+    def timed() -> np.ndarray:
+        if not fast:
+            return plain.evaluate(fixed, moving, field, 35)
+        metrics = evaluate_pair(fixed, moving, field, range(1, 36))
+        return np.array([*metrics.dice, *metrics.hd95, metrics.sdlogj])
+
+    return timed
+
+
+def simulation(device: str, workers: int) -> Timed:
+    """Digests of the volumes."""
+    cohort = Catalogue(CONFIG).cohort("simulated_brain")
+    extent = np.multiply(cohort["preprocess"]["shape"], cohort["preprocess"]["spacing"])
+    cohort["preprocess"] |= {"shape": list(BRAIN), "spacing": (extent / BRAIN).tolist()}
+    cohort["splits"] = {"train": ["1-2"], "validation": ["3"], "test": ["4"]}
+
+    def timed() -> list[int]:
+        with tempfile.TemporaryDirectory() as folder:
+            simulate_cohort(cohort, None, Path(folder), workers)
+            files: dict[str, Any] = read_json(Path(folder) / "simulation.json")["files"]
+        return [int(hashlib.sha256(digest.encode()).hexdigest()[:12], 16) for _, digest in sorted(files.items())]
+
+    return timed
+
+
+def _textscf(start_channels: int, regions: int) -> RegistrationNetwork:
+    torch.manual_seed(0)
+    settings = {
+        "backbone": {"name": "lku_net", "start_channels": start_channels},
+        "head": {"kind": "scf", "hidden_channels": 2048, "blend": "convex"},
+        "integration_steps": 0,
+    }
+    return build_network(settings, torch.randn(regions, TEXT_WIDTH))
+
+
+def _forward_backward(
+    function: Callable[[Tensor], Tensor], features: Tensor, parameters: list[torch.nn.Parameter]
+) -> list[float]:
+    out = function(features)
+    (gradient, *_) = torch.autograd.grad(out.square().mean(), [features, *parameters], allow_unused=True)
+    return [float(out.detach().norm()), float(gradient.norm())]

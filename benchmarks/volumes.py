@@ -1,0 +1,42 @@
+"""Inputs of the benchmarks: scans without data, and a smooth field."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from textscf.config.catalogue import Catalogue
+from textscf.data.simulation.subject import simulate_phantom_subject
+from textscf.training.volumes import Scan
+
+CONFIG = Path(__file__).parents[1] / "config"
+
+
+def noise_scan(shape: Sequence[int], regions: int, device: str, seed: int) -> Scan:
+    """Smooth noise, and as regions what is nearest to each of as many random places."""
+    generator = np.random.default_rng(seed)
+    noise = ndimage.gaussian_filter(generator.standard_normal(shape), 4).astype(np.float32)
+    places = cKDTree(generator.uniform(0, shape, (regions, 3)))
+    labels = places.query(np.indices(shape).reshape(3, -1).T)[1].astype(np.uint8).reshape(shape)
+    image, nearest = (torch.from_numpy(part)[None, None].to(device) for part in (noise / noise.max(), labels))
+    return Scan(image, nearest, nearest, torch.full_like(image, 0.9))
+
+
+def brain_labels(shape: Sequence[int], number: int) -> NDArray[np.uint8]:
+    """Label map of a simulated brain with the 35 structures of OASIS, which fills a grid of this shape."""
+    cohort = Catalogue(CONFIG).cohort("simulated_brain")
+    settings = cohort["preprocess"]
+    extent = np.multiply(settings["shape"], settings["spacing"])
+    return simulate_phantom_subject(cohort["source"]["phantom"], number, 7, shape, extent / shape)[1]
+
+
+def smooth_field(shape: Sequence[int], size: float) -> NDArray[np.float32]:
+    """A displacement field ``(H, W, D, 3)`` with a standard deviation of `size` voxels."""
+    coarse = np.random.default_rng(3).standard_normal((3, *(-(-n // 16) for n in shape)))
+    zoom = [n / m for n, m in zip(shape, coarse.shape[1:], strict=True)]
+    field = np.stack([ndimage.zoom(part, zoom, order=3, mode="nearest") for part in coarse], axis=-1)
+    return (field * size / field.std()).astype(np.float32)
