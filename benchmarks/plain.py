@@ -49,10 +49,8 @@ def make_plain(network: RegistrationNetwork) -> RegistrationNetwork:
     return network
 
 
-def objective(
-    network: RegistrationNetwork, fixed: Scan, moving: Scan, n_regions: int, smoothness_weight: float
-) -> Tensor:
-    """Loss of paper eq. (1) with MSE and a Dice weight of 1."""
+def objective(network: RegistrationNetwork, fixed: Scan, moving: Scan, n_regions: int, weight: float) -> Tensor:
+    """Loss of paper eq. (1) with MSE, a Dice weight of 1 and `weight` for the smoothness."""
     displacement = network(moving.image, fixed.image, fixed.regions, fixed.confidence)
     similarity = functional.mse_loss(warp(moving.image, displacement), fixed.image)
     dice = one_hot_dice(fixed.labels, moving.labels, displacement, n_regions)
