@@ -27,3 +27,16 @@ def test_small_maps_are_cut_in_two_and_large_ones_or_batches_are_not(monkeypatch
     for shape in ((1, 2, 8, 8, 8), (1, 2, 110, 110, 2), (2, 2, 8, 8, 8)):
         assert convolution(torch.zeros(shape)).shape == shape
     assert batches == [2, 1, 2]
+
+
+@pytest.mark.parametrize(("channels", "last"), [(2, True), (16, True), (17, False)])
+def test_few_channels_lie_together_in_memory(channels: int, last: bool) -> None:
+    out = Conv3d(channels, channels, 3, padding=1)(torch.zeros(2, channels, 8, 8, 8))
+    assert out.is_contiguous(memory_format=torch.channels_last_3d) is last
+
+
+def test_bfloat16_is_not_cut() -> None:
+    convolution = Conv3d(2, 2, 3, padding=1)
+    x = torch.randn(1, 2, 8, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(convolution(x), torch.nn.Conv3d.forward(convolution, x))

@@ -1,8 +1,11 @@
-"""A 3-D convolution that stays fast on the CPU for small feature maps.
+"""A 3-D convolution that is fast on the CPU for small feature maps and for few channels. The result is the same.
 
 For a single sample with ``channels * H * W <= 20480`` and a kernel edge of at most 3, PyTorch leaves oneDNN for an
-im2col loop that is about ten times slower. Two samples are always given to oneDNN, so such a map is cut along H into
-two slabs that overlap by the kernel's reach, convolved as a batch, and put together again. The result is the same.
+im2col loop that is about ten times slower. Two samples, and bfloat16, are always given to oneDNN, so such a map is cut
+along H into two slabs that overlap by the kernel's reach, convolved as a batch, and put together again.
+
+Of few channels oneDNN takes two to four times longer for the gradient of the kernel when each channel lies on its own
+in memory than when the channels of a voxel lie together. Of many it is the other way round, the most on small maps.
 """
 
 import torch
@@ -10,16 +13,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _SLOW_UP_TO = 20480
+_FEW_CHANNELS = 16
 
 
 class Conv3d(nn.Conv3d):
-    """`torch.nn.Conv3d` for cubic kernels and zero padding, computed in two slabs where that is faster."""
+    """`torch.nn.Conv3d` for cubic kernels and zero padding, in the layout, and in two slabs, where that is faster."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W, D)`` to ``(B, C', H', W', D')``."""
-        if x.device.type != "cpu" or len(x) > 1 or x[..., 0].numel() > _SLOW_UP_TO or self.kernel_size[0] > 3:
-            return super().forward(x)
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
+        if x.device.type == "cpu":
+            x = arranged(x)
+        if not _is_slow(x, kernel):
+            return functional.conv3d(x, self.weight, self.bias, self.stride, padding)
         height = (x.shape[2] + 2 * padding - kernel) // stride + 1
         rows = (height + 1) // 2
         reach = (rows - 1) * stride + kernel
@@ -27,3 +33,15 @@ class Conv3d(nn.Conv3d):
         slabs = torch.cat((padded[:, :, :reach], padded[:, :, rows * stride : rows * stride + reach]))
         out = functional.conv3d(slabs, self.weight, self.bias, self.stride, (0, padding, padding))
         return torch.cat(out.split(1), dim=2)[:, :, :height]
+
+
+def arranged(x: Tensor) -> Tensor:
+    """The same features in the layout in which a convolution of as many channels is fastest on the CPU."""
+    few = x.shape[1] <= _FEW_CHANNELS
+    return x.contiguous(memory_format=torch.channels_last_3d if few else torch.contiguous_format)
+
+
+def _is_slow(x: Tensor, kernel: int) -> bool:
+    if x.device.type != "cpu" or len(x) > 1 or kernel > 3 or torch.is_autocast_enabled("cpu"):
+        return False
+    return x[..., 0].numel() <= _SLOW_UP_TO
