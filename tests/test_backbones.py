@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from benchmarks.volumes import noise_scan
 
 from textscf.config.catalogue import Catalogue
 from textscf.io import read_image, read_labels
@@ -89,6 +90,27 @@ def test_gradients_reach_every_parameter(name: str, head: str) -> None:
     network(*inputs).square().sum().backward()
     without = [name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().sum() == 0]
     assert without == []
+
+
+@pytest.mark.parametrize("head", ["plain", "scf"])
+@pytest.mark.parametrize("name", SMALL)
+def test_gradients_in_bfloat16_are_those_in_float32(name: str, head: str) -> None:
+    """On maps so small that kernels reach beyond them, with memory that holds large numbers from before."""
+    torch.manual_seed(0)
+    network = build_network(settings_of(name, head), torch.randn(5, 6))
+    randomise(network, 0.02)
+    fixed, moving = (noise_scan((34, 40, 32), 5, "cpu", seed) for seed in (0, 1))
+    gradients = []
+    for in_bfloat16 in (False, True, True):
+        poison = [torch.full((size,), 1e30) for size in (10**3, 10**4, 10**5, 10**6)]
+        del poison
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
+            field = network(moving.image, fixed.image, fixed.regions, fixed.confidence)
+        field.square().mean().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]))
+    for gradient in gradients[1:]:
+        assert torch.cosine_similarity(gradient, gradients[0], dim=0) > 0.97
 
 
 @pytest.fixture(scope="module")

@@ -60,3 +60,29 @@ def test_what_cannot_be_found_out_is_null(monkeypatch: pytest.MonkeyPatch) -> No
     found = provenance.environment("cpu")
     assert found["git_revision"] is None
     assert found["packages"] == {"no-such-package": None}
+
+
+@pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_bfloat16_where_the_processor_has_it(
+    native: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(devices, "has_bfloat16", lambda device: native)
+    with devices.autocast(torch.device("cpu"), "bfloat16"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    assert ("cpu has no bfloat16 instructions: computing in float32" in caplog.text) is not native
+    with devices.autocast(torch.device("cpu"), "float32"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("avx512", "amx"), [(True, False), (False, True), (False, False)])
+def test_processors_with_bfloat16(avx512: bool, amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert devices.has_bfloat16(torch.device("cpu")) is (avx512 or amx)
+
+
+def test_gpus_with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **options: asked.append(options) or True)
+    assert devices.has_bfloat16(torch.device("cuda"))
+    assert asked == [{"including_emulation": False}]

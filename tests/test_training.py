@@ -94,6 +94,14 @@ def test_it_learns_to_register(cohort: Cohort, tmp_path: Path) -> None:
     assert dice.max() > dice.iloc[0] + 0.05
 
 
+def test_bfloat16_follows_float32(cohort: Cohort, uninterrupted: Path, tmp_path: Path, caplog: Any) -> None:
+    train_run(run_with(precision="bfloat16"), cohort, None, None, tmp_path, CPU)
+    losses, expected = (pd.read_csv(folder / "history.csv")["loss"] for folder in (tmp_path, uninterrupted))
+    np.testing.assert_allclose(losses, expected, rtol=0.02)
+    fell_back = "computing in float32" in caplog.text
+    assert fell_back == np.array_equal(losses, expected)
+
+
 def test_the_best_epoch_is_exported(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.2, 0.9, 0.4])
     monkeypatch.setattr("textscf.training.run.mean_dice", lambda network, **_: next(scores))

@@ -36,6 +36,25 @@ def acquire_device(name: str | None = None) -> torch.device:
         time.sleep(_POLL_SECONDS)
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """What a training computes its loss in: the operations that gain from it in bfloat16, if `precision` says so.
+
+    A processor without instructions for bfloat16 would take longer with it than without: it computes in float32, and
+    the log says so.
+    """
+    wanted = precision == "bfloat16"
+    if wanted and not has_bfloat16(device):
+        logger.warning("%s has no bfloat16 instructions: computing in float32", device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted and has_bfloat16(device))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 itself: GPUs since Ampere, CPUs with AVX512-BF16 or AMX."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def _lock(identity: object) -> bool:
     path = Path(tempfile.gettempdir()) / f"textscf-device-{identity}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

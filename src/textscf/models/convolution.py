@@ -4,6 +4,9 @@ For a single sample with ``channels * H * W <= 20480`` and a kernel edge of at m
 im2col loop that is about ten times slower. Two samples, and bfloat16, are always given to oneDNN, so such a map is cut
 along H into two slabs that overlap by the kernel's reach, convolved as a batch, and put together again.
 
+In bfloat16, oneDNN's gradient of the kernel is garbage for a map that is smaller than the kernel (PyTorch 2.15): such
+maps are convolved in float32.
+
 Of few channels oneDNN takes two to four times longer for the gradient of the kernel when each channel lies on its own
 in memory than when the channels of a voxel lie together. Of many it is the other way round, the most on small maps.
 """
@@ -25,7 +28,7 @@ class Conv3d(nn.Conv3d):
         if x.device.type == "cpu":
             x = arranged(x)
         if not _is_slow(x, kernel):
-            return functional.conv3d(x, self.weight, self.bias, self.stride, padding)
+            return convolve(x, self.weight, self.bias, stride, padding)
         height = (x.shape[2] + 2 * padding - kernel) // stride + 1
         rows = (height + 1) // 2
         reach = (rows - 1) * stride + kernel
@@ -33,6 +36,14 @@ class Conv3d(nn.Conv3d):
         slabs = torch.cat((padded[:, :, :reach], padded[:, :, rows * stride : rows * stride + reach]))
         out = functional.conv3d(slabs, self.weight, self.bias, self.stride, (0, padding, padding))
         return torch.cat(out.split(1), dim=2)[:, :, :height]
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
+    """`torch.nn.functional.conv3d`, kept from bfloat16 where that is wrong on the CPU."""
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and min(x.shape[2:]) < weight.shape[-1]:
+        with torch.autocast("cpu", enabled=False):
+            return functional.conv3d(x.float(), weight, bias, stride, padding)
+    return functional.conv3d(x, weight, bias, stride, padding)
 
 
 def arranged(x: Tensor) -> Tensor:

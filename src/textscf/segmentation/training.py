@@ -23,6 +23,7 @@ from torch import nn
 
 from textscf.checkpoint import StopSignal, load_state, save_state
 from textscf.data.cohort import Cohort
+from textscf.devices import autocast
 from textscf.errors import InputError, TrainingStopped
 from textscf.io import write_csv
 from textscf.metrics.overlap import confusion_counts, dice_scores
@@ -57,6 +58,8 @@ class SegmentorTraining:
         self._scans = {subject: self._load(subject) for subject in cohort.subjects("train")}
         key = json.dumps(dict(settings), sort_keys=True) + cohort.fingerprint()
         self._fingerprint = hashlib.sha256(key.encode()).hexdigest()
+        # MONAI's convolutions of small maps are wrong in bfloat16 on the CPU, see textscf.models.convolution
+        self._autocast = autocast(device, settings["precision"] if device.type == "cuda" else "float32")
         self._step, self._loss_sum = 0, 0.0
         self._history: list[dict[str, float]] = []
         self._best: dict[str, Any] = {"dice": -1.0, "network": {}}
@@ -88,7 +91,7 @@ class SegmentorTraining:
         subjects, batch = self._batch()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings["precision"] == "bfloat16"):
+        with self._autocast:
             loss = self._loss(self._network(batch["image"]).float(), batch["labels"])
         if not torch.isfinite(loss):
             found = f"the segmentor's loss is {loss.item()} at step {self._step} (scans {', '.join(subjects)})"

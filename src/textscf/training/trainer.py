@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from textscf.checkpoint import StopSignal, load_state, save_state
+from textscf.devices import autocast
 from textscf.energy import EnergyMeter
 from textscf.errors import InputError, TrainingStopped
 from textscf.models import RegistrationNetwork
@@ -60,6 +61,7 @@ class Trainer:
         )
         self._total = self._stages[-1].end
         self._optimizer = self._new_optimizer()
+        self._autocast = autocast(self._device, settings["precision"])
         self._history = History(folder)
         self._sums = torch.zeros(len(TERMS), device=self._device)
         self._first_bad = torch.full((), -1, device=self._device, dtype=torch.int64)
@@ -119,7 +121,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         fixed, moving = (self._scans[subject] for subject in self._pairs[self._step])
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=settings["precision"] == "bfloat16"):
+        with self._autocast:
             values = self._objective(self._network, fixed, moving)
         self._optimizer.zero_grad(set_to_none=True)
         values[0].backward()

@@ -19,6 +19,7 @@ from torch.nn import functional
 from textscf.errors import InputError
 from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.blocks import Up, convolution, down_and_up, initialise
+from textscf.models.convolution import convolve
 
 
 class LargeKernelBlock(nn.Module):
@@ -51,7 +52,7 @@ class LargeKernelBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W, D)`` to the same shape."""
         kernel, bias = self.merged()
-        return self.activation(functional.conv3d(x, kernel, bias, padding=kernel.shape[-1] // 2))
+        return self.activation(convolve(x, kernel, bias, stride=1, padding=kernel.shape[-1] // 2))
 
 
 class LKUNet(Backbone):
