@@ -9,10 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_BACKGROUND, _INSIDE, _ACROSS = range(3)
-
 _Slab = tuple[NDArray[np.integer], NDArray[np.float64]]
-"""Labels ``(W, D)`` and displacement in mm ``(W, D, 3)`` of one slice along the first axis."""
+"""Labels ``(W, D)`` and displacement in mm ``(3, W, D)`` of one slice along the first axis."""
 
 
 def displacement_jumps(
@@ -30,29 +28,27 @@ def displacement_jumps(
         out), mm per mm; NaN without such faces.
     """
     edges = np.asarray(spacing, dtype=np.float64)
-    sums, counts = np.zeros(3), np.zeros(3, dtype=np.int64)
+    sums, counts = np.zeros(2), np.zeros(2, dtype=np.int64)
     above: _Slab | None = None
     for label_slab, displacement_slab in zip(labels, displacement, strict=True):
-        slab = label_slab, displacement_slab.astype(np.float64) * edges
+        slab = label_slab, displacement_slab.transpose(2, 0, 1) * edges[:, None, None]
         pairs = [_shifted(slab, axis, edges[1 + axis]) for axis in range(2)]
         if above is not None:
             pairs.append((above, slab, edges[0]))
         for first, second, distance in pairs:
-            kind = _kind_of_face(first[0], second[0]).ravel()
             step = second[1] - first[1]
-            jump = np.sqrt(np.einsum("...i,...i", step, step)) / distance
-            sums += np.bincount(kind, jump.ravel(), minlength=3)
-            counts += np.bincount(kind, minlength=3)
+            step *= step
+            jump = np.sqrt(step[0] + step[1] + step[2]) / distance
+            across = first[0] != second[0]
+            for kind, faces in enumerate((across, (first[0] > 0) & ~across)):
+                sums[kind] += jump[faces].sum()
+                counts[kind] += np.count_nonzero(faces)
         above = slab
-    across, inside = (float(sums[kind] / counts[kind]) if counts[kind] else float("nan") for kind in (_ACROSS, _INSIDE))
-    return across, inside
+    across_mean, inside_mean = (float(s / n) if n else float("nan") for s, n in zip(sums, counts, strict=True))
+    return across_mean, inside_mean
 
 
 def _shifted(slab: _Slab, axis: int, distance: float) -> tuple[_Slab, _Slab, float]:
     """Voxels of a slab and their next neighbours along an axis of it, and the distance of their centres."""
-    labels, field = np.moveaxis(slab[0], axis, 0), np.moveaxis(slab[1], axis, 0)
-    return (labels[:-1], field[:-1]), (labels[1:], field[1:]), distance
-
-
-def _kind_of_face(first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.intp]:
-    return np.where(first != second, _ACROSS, np.where(first > 0, _INSIDE, _BACKGROUND))
+    labels, field = np.moveaxis(slab[0], axis, 0), np.moveaxis(slab[1], 1 + axis, 1)
+    return (labels[:-1], field[:, :-1]), (labels[1:], field[:, 1:]), distance

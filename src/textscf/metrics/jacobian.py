@@ -49,7 +49,10 @@ def sdlogj(determinant: NDArray[np.float64]) -> float:
     """
     if not determinant.size:
         return float("nan")
-    return float(np.std(np.log(np.clip(determinant + _OFFSET, *_RANGE))))
+    values = determinant + _OFFSET
+    np.clip(values, *_RANGE, out=values)
+    np.log(values, out=values)
+    return float(values.std())
 
 
 def nonpositive_fraction(determinant: NDArray[np.float64]) -> float:
