@@ -32,7 +32,7 @@ class JointVolumeStore(VolumeStore):
         auxiliary: on the same grid.
         encode: whether the auxiliary structures are regions of the head.
         segmentation: of the primary cohort; None where no head uses regions.
-        device: where the scans are kept.
+        device, compact: as of `VolumeStore`.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class JointVolumeStore(VolumeStore):
         encode: bool,
         segmentation: Segmentation | None,
         device: torch.device,
+        compact: bool = False,
     ) -> None:
-        super().__init__(cohort, segmentation, device)
+        super().__init__(cohort, segmentation, device, compact)
         self._auxiliary, self._encode = auxiliary, encode
         self.auxiliary_subjects = [f"{auxiliary.name}/{subject}" for subject in auxiliary.subjects("train")]
         self.n_labels = cohort.n_regions + len(auxiliary.label_values)
@@ -53,11 +54,12 @@ class JointVolumeStore(VolumeStore):
         if "/" not in subject:
             return super()._load(subject)
         name = subject.rpartition("/")[2]
-        image = self._tensor(self._auxiliary.load_image(name))
+        image = self._image(self._auxiliary.load_image(name))
         labels = self._tensor(self._shifted(self._auxiliary.load_labels(name)))
         if self._segmentation is None:
             return Scan(image, labels, None, None)
-        return Scan(image, labels, labels if self._encode else torch.zeros_like(labels), torch.ones_like(image))
+        regions = labels if self._encode else torch.zeros_like(labels)
+        return Scan(image, labels, regions, torch.full_like(labels, 255, dtype=torch.uint8))
 
     def _shifted(self, labels: np.ndarray) -> np.ndarray:
         """Labels 1 to m as n + 1 to n + m, int16, as their sum may be more than 255."""
@@ -76,14 +78,15 @@ def open_volumes(
     expected, found = settings["cohort"] if settings else "none", auxiliary.name if auxiliary else "none"
     if found != expected:
         raise InputError(f"run {run['run']}: auxiliary cohort: found {found}; expected {expected} (--auxiliary)")
+    compact = run["training"]["precision"] == "bfloat16"
     if auxiliary is None:
-        return VolumeStore(cohort, segmentation, device)
+        return VolumeStore(cohort, segmentation, device, compact)
     if _grid(auxiliary) != _grid(cohort):
         raise InputError(
             f"{auxiliary.folder / 'cohort.json'}: grid of {_grid(auxiliary)}; expected {_grid(cohort)}, as cohort "
             f"{cohort.name} has"
         )
-    return JointVolumeStore(cohort, auxiliary, run["auxiliary"]["encode"], segmentation, device)
+    return JointVolumeStore(cohort, auxiliary, run["auxiliary"]["encode"], segmentation, device, compact)
 
 
 def _grid(cohort: Cohort) -> str:
