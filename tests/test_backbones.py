@@ -11,10 +11,10 @@ from benchmarks.volumes import noise_scan
 from textscf.config.catalogue import Catalogue
 from textscf.io import read_image, read_labels
 from textscf.metrics.overlap import confusion_counts, dice_scores
-from textscf.metrics.warping import warp_labels
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones import backbone_class, backbone_names
 from textscf.models.network import build_frozen_network
+from textscf.spatial import warp_labels
 from textscf.training.objective import Objective
 from textscf.training.validation import predict
 from textscf.training.volumes import Scan
@@ -128,9 +128,9 @@ def real_pair(shared: Path) -> tuple[Scan, Scan]:
     return scans[0], scans[1]
 
 
-def dice(fixed: Scan, moving: Scan, displacement: np.ndarray) -> float:
-    warped = warp_labels(moving.labels[0, 0].numpy(), displacement)
-    return float(dice_scores(confusion_counts(fixed.labels[0, 0].numpy(), warped, 3))[1:].mean())
+def dice(fixed: Scan, moving: Scan, displacement: torch.Tensor) -> float:
+    warped = warp_labels(moving.labels, displacement)
+    return float(dice_scores(confusion_counts(fixed.labels[0, 0].numpy(), warped[0, 0].numpy(), 3))[1:].mean())
 
 
 @pytest.mark.parametrize(("name", "head"), [*((name, "plain") for name in SMALL), ("lku_net", "scf")])
@@ -145,6 +145,6 @@ def test_it_overfits_one_real_pair(name: str, head: str, real_pair: tuple[Scan, 
         objective(network, fixed, moving)[0].backward()
         optimizer.step()
     network.eval()
-    before = dice(fixed, moving, np.zeros((32, 32, 32, 3), np.float32))
+    before = dice(fixed, moving, torch.zeros(1, 3, 32, 32, 32))
     after = dice(fixed, moving, predict(network, fixed, moving))
     assert after > before + 0.3 * (1 - before), (before, after)

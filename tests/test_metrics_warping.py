@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from textscf.metrics.warping import warp_labels
+from textscf.spatial import warp_labels as warp_on_device
 
 SHAPE = (7, 9, 11)
 
@@ -61,3 +63,19 @@ def test_keeps_the_type_and_the_input() -> None:
     before = moving.copy()
     assert warp_labels(moving, np.ones((*SHAPE, 3), np.float32)).dtype == np.int16
     np.testing.assert_array_equal(moving, before)
+
+
+@pytest.mark.parametrize("scale", [0.3, 2.0, 30.0])
+def test_the_warp_on_the_device_is_the_same(scale: float) -> None:
+    displacement = np.random.default_rng(1).normal(0, scale, (*SHAPE, 3)).astype(np.float32)
+    displacement[:3] = np.rint(2 * displacement[:3]) / 2
+    moving = moving_labels()
+    field = torch.from_numpy(displacement).movedim(-1, 0)[None]
+    warped = warp_on_device(torch.from_numpy(moving)[None, None], field)
+    assert warped.dtype == torch.uint8
+    np.testing.assert_array_equal(warped[0, 0], warp_labels(moving, displacement))
+
+
+def test_on_the_device_a_position_that_is_not_a_number_is_background() -> None:
+    field = torch.full((1, 3, *SHAPE), float("nan"))
+    assert not warp_on_device(torch.from_numpy(moving_labels())[None, None], field).any()

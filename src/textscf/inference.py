@@ -43,7 +43,7 @@ class Registrar:
 def timed_prediction(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> tuple[np.ndarray, float]:
     """Field ``(H, W, D, 3)`` in voxels and the seconds it took, transfer from the device included."""
     started = time.perf_counter()
-    displacement = predict(network, fixed, moving)
+    displacement = predict(network, fixed, moving)[0].movedim(0, -1).cpu().numpy()
     if not np.isfinite(displacement).all():
         raise InputError("the network predicts a field that is not finite; the checkpoint cannot be used")
     return displacement, time.perf_counter() - started

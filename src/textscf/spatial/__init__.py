@@ -2,6 +2,6 @@
 
 from textscf.spatial.integrate import compose, integrate
 from textscf.spatial.resize import halve, resize_displacement
-from textscf.spatial.warp import identity_grid, warp
+from textscf.spatial.warp import identity_grid, warp, warp_labels
 
-__all__ = ["compose", "halve", "identity_grid", "integrate", "resize_displacement", "warp"]
+__all__ = ["compose", "halve", "identity_grid", "integrate", "resize_displacement", "warp", "warp_labels"]

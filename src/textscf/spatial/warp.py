@@ -1,4 +1,4 @@
-"""The one warp of the project."""
+"""The warps of the project: of images and fields, and of labels, on the device that holds them."""
 
 from collections.abc import Sequence
 
@@ -31,3 +31,20 @@ def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros") -> T
     return functional.grid_sample(
         moving, normalised.flip(-1).to(moving.dtype), padding_mode=padding_mode, align_corners=True
     )
+
+
+def warp_labels(moving: Tensor, displacement: Tensor) -> Tensor:
+    """Labels of ``moving(x + u(x))`` at the nearest voxel, equal to `textscf.metrics.warping.warp_labels`.
+
+    Args:
+        moving: ``(1, 1, H, W, D)``, whole numbers.
+        displacement: ``(1, 3, H, W, D)`` in voxels.
+    """
+    shape = moving.shape[2:]
+    position = displacement[0].double() + identity_grid(shape, displacement.device, torch.float64)[0]
+    index = torch.zeros_like(position[0], dtype=torch.int64)
+    inside = torch.ones_like(position[0], dtype=torch.bool)
+    for axis, size in enumerate(shape):
+        inside &= (position[axis] >= 0) & (position[axis] <= size - 1)
+        index = index * size + (position[axis] + 0.5).floor().nan_to_num().clamp(0, size - 1).long()
+    return torch.where(inside, moving.reshape(-1)[index], 0)[None, None]

@@ -4,31 +4,37 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from textscf.metrics.overlap import confusion_counts, dice_scores
-from textscf.metrics.warping import warp_labels
+from textscf.metrics.overlap import dice_scores
 from textscf.models import RegistrationNetwork
+from textscf.spatial import warp_labels
 from textscf.training.pairs import Pair
 from textscf.training.volumes import Scan, VolumeStore
 
 
-def predict(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> np.ndarray:
-    """Displacement field ``(H, W, D, 3)`` in voxels, float32, of a network in evaluation mode."""
+def predict(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:
+    """Displacement field ``(1, 3, H, W, D)`` in voxels of a network in evaluation mode, in float32."""
     with torch.inference_mode():
-        displacement = network(moving.image, fixed.image, fixed.regions, fixed.confidence)
-    return displacement[0].movedim(0, -1).cpu().numpy()
+        return network(moving.image, fixed.image, fixed.regions, fixed.confidence)
 
 
 def mean_dice(network: RegistrationNetwork, scans: VolumeStore, pairs: Sequence[Pair], n_regions: int) -> float:
-    """Mean over pairs of the mean Dice over the structures that both scans have."""
+    """Mean over pairs of the mean Dice over the structures that both scans have, counted on the device."""
     training = network.training
     network.eval()
-    scores = []
-    for fixed_id, moving_id in pairs:
-        displacement = predict(network, scans[fixed_id], scans[moving_id])
-        fixed, moving = (scans[subject].labels[0, 0].cpu().numpy() for subject in (fixed_id, moving_id))
-        dice = dice_scores(confusion_counts(fixed, warp_labels(moving, displacement), n_regions))
-        present = np.bincount(moving.ravel(), minlength=n_regions) * np.bincount(fixed.ravel(), minlength=n_regions)
-        scores.append(dice[1:][present[1:] > 0].mean())
+    counts = []
+    for fixed, moving in ((scans[fixed], scans[moving]) for fixed, moving in pairs):
+        warped = warp_labels(moving.labels, predict(network, fixed, moving))
+        pair = fixed.labels.long() * n_regions + warped
+        in_moving = torch.bincount(moving.labels.reshape(-1).long(), minlength=n_regions)
+        counts.append((torch.bincount(pair.reshape(-1), minlength=n_regions**2), in_moving))
     network.train(training)
-    return float(np.mean(scores))
+    return float(np.mean([_present_mean(both.cpu().numpy(), moving.cpu().numpy()) for both, moving in counts]))
+
+
+def _present_mean(pairs: np.ndarray, moving: np.ndarray) -> float:
+    """Mean Dice of the structures in both scans, from the number of voxels by pair of labels and by moving label."""
+    confusion = pairs.reshape(len(moving), len(moving))
+    present = (confusion.sum(1) > 0) & (moving > 0)
+    return float(dice_scores(confusion)[1:][present[1:]].mean())
