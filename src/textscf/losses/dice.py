@@ -37,6 +37,10 @@ class SoftDice:
             moving: integer labels ``(1, 1, H, W, D)``; outside of the volume no label has weight.
             displacement: ``(1, 3, H, W, D)`` in voxels.
         """
+        if displacement.is_cuda:
+            from textscf.losses.dice_kernels import soft_dice  # Triton, which is there with CUDA alone
+
+            return soft_dice(fixed, moving, displacement, self.n_regions)
         target = fixed.reshape(-1)
         shape = moving.shape[2:]
         position = (displacement + identity_grid(shape, displacement.device, displacement.dtype))[0].reshape(3, -1)

@@ -1,0 +1,121 @@
+"""`SoftDice` on CUDA: one pass over the voxels for its value and one for its gradient, in Triton.
+
+Nothing is kept between them but the sums of each label, no voxel is sorted out, and the host waits for nothing.
+"""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+_BLOCK = 128
+_EPSILON = 1e-5
+
+
+def soft_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions: int) -> Tensor:
+    """Scalar loss of arguments as of `SoftDice`, computed in float32 and summed in float64."""
+    loss: Tensor = _SoftDice.apply(fixed.reshape(-1), moving[0, 0].contiguous(), displacement[0], n_regions)
+    return loss
+
+
+class _SoftDice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, fixed: Tensor, moving: Tensor, displacement: Tensor, n: int) -> Tensor:
+        field = displacement.float().contiguous()
+        grid = (triton.cdiv(fixed.numel(), _BLOCK),)
+        partial = torch.empty(grid[0], 3, n, device=fixed.device)
+        with torch.cuda.device_of(field):
+            _sums[grid](fixed, moving, field, partial, *moving.shape, n, _BLOCK)
+        intersection, squared, size = partial.sum(0, dtype=torch.float64)
+        denominator = squared + size + _EPSILON
+        ctx.save_for_backward(fixed, moving, field, intersection, denominator)
+        return (1 - (2 * intersection / denominator).mean()).to(displacement.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor, None]:
+        fixed, moving, field, intersection, denominator = ctx.saved_tensors
+        n = len(intersection)
+        by_intersection = -2 / denominator / n * gradient
+        by_squared = 2 * intersection / denominator.square() / n * gradient
+        by_label = torch.nn.functional.pad(torch.stack((by_intersection, 2 * by_squared)), (0, 1)).float()
+        out = torch.empty_like(field)
+        grid = (triton.cdiv(fixed.numel(), _BLOCK),)
+        with torch.cuda.device_of(field):
+            _gradient[grid](fixed, moving, field, by_label, out, *moving.shape, n, _BLOCK)
+        return None, None, out.to(gradient.dtype), None
+
+
+@triton.jit
+def _sums(fixed, moving, field, partial, height, width, depth, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Of each label n in this block of voxels: the sums of ``s_n f_n``, of ``s_n^2`` and of ``f_n``."""
+    voxel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    target, label, share_h, share_w, share_d = _cell(fixed, moving, field, voxel, height, width, depth, n)
+    weight = share_h * share_w * share_d
+    for region in range(n):
+        soft = tl.sum(tl.where(label == region, weight, 0.0), 0)
+        hit = target == region
+        at = partial + tl.program_id(0) * 3 * n + region
+        tl.store(at, tl.sum(tl.where(hit, soft, 0.0), 0))
+        tl.store(at + n, tl.sum(soft * soft, 0))
+        tl.store(at + 2 * n, tl.sum(hit.to(tl.float32), 0))
+
+
+@triton.jit
+def _gradient(fixed, moving, field, by_label, out, height, width, depth, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Gradient of the loss by the field, from those by the sums of each label: row 0 by ``s_n f_n``, 1 by ``s_n``."""
+    voxel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    voxels = height * width * depth
+    target, label, share_h, share_w, share_d = _cell(fixed, moving, field, voxel, height, width, depth, n)
+    weight = share_h * share_w * share_d
+    same = label[:, None, :] == label[None, :, :]
+    soft = tl.sum(tl.where(same, weight[None, :, :], 0.0), 1)
+    by_weight = tl.load(by_label + n + 1 + label) * soft
+    by_weight += tl.where(label == target[None, :], tl.load(by_label + label), 0.0)
+    inside = voxel < voxels
+    corner = tl.arange(0, 8)[:, None]
+    sign_h = 2.0 * (corner // 4) - 1
+    sign_w = 2.0 * (corner // 2 % 2) - 1
+    sign_d = 2.0 * (corner % 2) - 1
+    tl.store(out + voxel, tl.sum(by_weight * sign_h * share_w * share_d, 0), inside)
+    tl.store(out + voxels + voxel, tl.sum(by_weight * share_h * sign_w * share_d, 0), inside)
+    tl.store(out + 2 * voxels + voxel, tl.sum(by_weight * share_h * share_w * sign_d, 0), inside)
+
+
+@triton.jit
+def _cell(fixed, moving, field, voxel, height, width, depth, n):  # type: ignore[no-untyped-def]
+    """What lies around ``x + u(x)``: the 8 corners' labels ``(8, BLOCK)``, n outside of the volume.
+
+    Of each corner also its share along each axis, whose product is its weight.
+    Voxels beyond the last one have target -1 and the labels n.
+    """
+    voxels = height * width * depth
+    inside = voxel < voxels
+    target = tl.load(fixed + voxel, inside, other=0).to(tl.int32)
+    target = tl.where(inside, target, -1)
+    at_h = (voxel // (width * depth)).to(tl.float32) + tl.load(field + voxel, inside, other=0.0)
+    at_w = (voxel // depth % width).to(tl.float32) + tl.load(field + voxels + voxel, inside, other=0.0)
+    at_d = (voxel % depth).to(tl.float32) + tl.load(field + 2 * voxels + voxel, inside, other=0.0)
+    corner = tl.arange(0, 8)[:, None]
+    share_h, index_h, valid_h = _axis(at_h, corner // 4, height)
+    share_w, index_w, valid_w = _axis(at_w, corner // 2 % 2, width)
+    share_d, index_d, valid_d = _axis(at_d, corner % 2, depth)
+    valid = valid_h & valid_w & valid_d & inside[None, :]
+    label = tl.load(moving + (index_h * width + index_w) * depth + index_d, valid, other=0).to(tl.int32)
+    label = tl.where(valid, label, n)
+    return target, label, share_h, share_w, share_d
+
+
+@triton.jit
+def _axis(position, upper, size):  # type: ignore[no-untyped-def]
+    """Share, index and validity ``(8, BLOCK)`` of the lower or upper corners along one axis.
+
+    A position that is not a number belongs to the first cell, so that the loss is not a number either.
+    """
+    base = tl.floor(position)
+    fraction = (position - base)[None, :]
+    first = tl.where(base == base, tl.minimum(tl.maximum(base, -2.0), size * 1.0), 0.0).to(tl.int32)
+    index = first[None, :] + upper
+    share = tl.where(upper == 1, fraction, 1 - fraction)
+    return share, index, (index >= 0) & (index < size)
