@@ -17,6 +17,7 @@ import torch
 from benchmarks.volumes import noise_scan
 from textscf.config import load_study
 from textscf.config.trainings import workload
+from textscf.devices import autocast
 from textscf.io import read_yaml, write_yaml
 from textscf.models import build_network
 from textscf.progress import progress_bar
@@ -39,7 +40,7 @@ def measure(work: dict[str, Any], device: str, repeats: int) -> float:
     seconds = []
     for _ in range(repeats + 1):
         started = time.perf_counter()
-        with torch.autocast(device, torch.bfloat16, enabled=work["precision"] == "bfloat16"):
+        with autocast(torch.device(device), work["precision"]):
             loss = objective(network, fixed, moving)[0]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

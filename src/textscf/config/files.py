@@ -100,12 +100,14 @@ class StudyFiles:
         return [name for name, spec in self._study.figures.items() if spec["kind"] == kind]
 
     def figure(self, figure: str) -> list[str]:
-        """What a figure reads beside metrics: checkpoints where it registers a pair, counts where it shows them."""
+        """What a figure reads beside metrics: checkpoints to register a pair with, counts or histories to show."""
         match self._study.figures[figure]["kind"]:
             case "example" | "field":
                 return self.checkpoints(self._study.runs_of(figure))
             case "cost":
                 return self.complexity(figure)
+            case "training_curves":
+                return [self._run(run, "history.csv") for run in self._study.runs_of(figure)]
         return []
 
     def report(self, part: str) -> list[str]:

@@ -18,6 +18,7 @@ KINDS = {
     "smoothness": "textscf.plotting.smoothness",
     "sweep_line": "textscf.plotting.sweep_line",
     "tradeoff": "textscf.plotting.tradeoff",
+    "training_curves": "textscf.plotting.training_curves",
 }
 
 

@@ -1,0 +1,54 @@
+"""Curves of trainings: the plotted values are those of the histories."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.result_files import figure_spec, write_runs
+from textscf.errors import InputError
+from textscf.io import write_yaml
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.kinds import draw
+from textscf.results import Results, load_item
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    spec = figure_spec()
+    write_runs(tmp_path, spec, structures=["liver", "spleen"], subjects=3)
+    for row in spec["rows"][1:]:
+        for n, run in enumerate(row["runs"]):
+            history = pd.DataFrame({"epoch": [1, 2], "step": [10, 20], "loss": [0.9 - 0.1 * n, 0.5]})
+            history["validation_dice"] = [0.3, 0.4 + 0.1 * n]
+            history.to_csv(tmp_path / "toy/runs" / run / "history.csv", index=False)
+    return tmp_path
+
+
+def drawn(folder: Path, rows: slice) -> Drawing:
+    spec = figure_spec(name="precision", kind="training_curves", reference=None)
+    write_yaml(folder / "config.yaml", spec | {"rows": spec["rows"][rows]})
+    return draw(load_item(folder / "config.yaml"), Results(folder, "toy"))
+
+
+def test_a_line_per_run_in_both_panels(folder: Path) -> None:
+    drawing = drawn(folder, slice(1, None))
+    loss, dice = drawing.figure.axes
+    assert [axes.get_ylabel() for axes in (loss, dice)] == ["Training loss", "Validation Dice (%)"]
+    lines = [line for line in loss.lines if len(line.get_xdata())]
+    assert [line.get_linestyle() for line in lines] == ["-", "--", "-", "--"]
+    np.testing.assert_allclose(lines[1].get_xydata(), [[10, 0.8], [20, 0.5]])
+    np.testing.assert_allclose(dice.lines[3].get_xydata(), [[10, 30], [20, 50]])
+    assert list(drawing.data.columns) == ["method", "run", "step", "loss", "validation_dice"]
+    assert len(drawing.data) == 8
+    assert drawing.sentences == [
+        "Means over the steps of an epoch.",
+        "Line styles: seeds.",
+        "Best validation Dice (%): LKU-Net 40.00, 50.00; textSCF 40.00, 50.00.",
+    ]
+
+
+def test_what_is_not_trained_has_no_curve(folder: Path) -> None:
+    with pytest.raises(InputError, match="precision: run 'initial' is not trained and has no curve"):
+        drawn(folder, slice(None))
