@@ -65,5 +65,15 @@ def test_figure7_plots_the_mean_dice_without_and_with_the_head(side: str, head: 
         assert bar[side] == pytest.approx(mean_of_structures(study, run, "dice"))
 
 
+def test_figure8_plots_the_smoothness_of_each_model() -> None:
+    study = REFERENCE / "hippocampus"
+    models = records(study / "figures/figure8.csv")
+    assert len(models) >= 3
+    for model in models:
+        pairs = pd.read_csv(study / "runs" / model["run"] / "pairs.csv")
+        for column in ("sdlogj", "nonpositive_jacobian_fraction"):
+            assert model[column] == pytest.approx(pairs[column].mean()), (model["run"], column)
+
+
 def records(path: Path) -> list[dict[str, Any]]:
     return pd.read_csv(path).to_dict("records")
