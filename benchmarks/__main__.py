@@ -17,7 +17,7 @@ INTRODUCTION = """# Benchmarks
 
 Made by `make bench`. Both versions of a computation run in turn, each in its own process, on the same machine at the
 same time. Medians; `ratio` is the median of the ratios of the single turns (plain / fast). GiB: peak memory beyond the
-inputs. `difference`: between the first results of both, relative. The plain versions are in `benchmarks/plain.py`.
+inputs. `difference`: between the last results of both, relative. The plain versions are in `benchmarks/plain.py`.
 """
 FORMATS = {
     "seconds": "{:.3g}",
