@@ -24,7 +24,7 @@ $(READY): requirements.txt
 	@touch $@
 
 demo: setup
-	snakemake --cores all --prioritize quick $(ARGS)
+	snakemake --cores all $(ARGS)
 
 test: setup
 	python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)

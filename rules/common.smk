@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from textscf.config import StudyFiles, load_study, plan
+from textscf.config import Order, StudyFiles, load_study, plan
 from textscf.errors import InputError
 
 try:
@@ -18,6 +18,7 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 files = StudyFiles(study)
+order = Order(study)
 
 if workflow.is_main_process:
     step_times = Path(workflow.basedir, "config/step_times.yaml")

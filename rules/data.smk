@@ -4,6 +4,7 @@ rule settings:
     log:
         "results/{owner}/logs/settings.log",
     localrule: True
+    priority: order.priority
     conda:
         ENVIRONMENT
     params:
@@ -20,6 +21,7 @@ rule download:
         f"{COHORT}/source.json",
     log:
         f"{COHORT}/logs/download.log",
+    priority: order.priority
     conda:
         ENVIRONMENT
     resources:
@@ -37,6 +39,7 @@ rule simulate:
         f"{COHORT}/raw/simulation.json",
     log:
         f"{COHORT}/logs/simulate.log",
+    priority: order.priority
     conda:
         ENVIRONMENT
     threads: SHARED_THREADS
@@ -60,6 +63,7 @@ rule preprocess:
         f"{COHORT}/cohort.json",
     log:
         f"{COHORT}/logs/preprocess.log",
+    priority: order.priority
     conda:
         ENVIRONMENT
     threads: SHARED_THREADS

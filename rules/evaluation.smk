@@ -8,6 +8,7 @@ rule evaluate:
         pairs=f"{RUN}/pairs.csv",
     log:
         f"{RUN}/logs/evaluate.log",
+    priority: order.priority
     conda:
         ENVIRONMENT
     threads: SHARED_THREADS

@@ -18,6 +18,7 @@ rule figure:
         caption=f"{FIGURE}.txt",
     log:
         f"{FIGURE}/logs/figure.log",
+    priority: order.priority
     conda:
         ENVIRONMENT
     params:

@@ -15,6 +15,7 @@ rule embed_prompts:
         vector=f"{PROMPTS}/similarity.pdf",
     log:
         f"{PROMPTS}/logs/embed.log",
+    priority: order.priority
     conda:
         ENVIRONMENT
     resources:

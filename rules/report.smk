@@ -21,3 +21,4 @@ use rule report as quick with:
         f"results/{study.name}/quick.html",
     log:
         f"results/{study.name}/quick/logs/report.log",
+    priority: order.priority

@@ -10,7 +10,7 @@ rule train_segmentor:
         history=f"{SEGMENTATION}/history.csv",
     log:
         f"{SEGMENTATION}/logs/train.log",
-    priority: 1
+    priority: order.priority
     conda:
         ENVIRONMENT
     threads: SHARED_THREADS
@@ -35,7 +35,7 @@ rule segment:
         f"{SEGMENTATION}/segmentation.json",
     log:
         f"{SEGMENTATION}/logs/segment.log",
-    priority: 1
+    priority: order.priority
     conda:
         ENVIRONMENT
     threads: SHARED_THREADS

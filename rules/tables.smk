@@ -22,6 +22,7 @@ rule table:
         f"{TABLE}/logs/table.log",
     wildcard_constraints:
         table=one_of(files.tables("accuracy")),
+    priority: order.priority
     conda:
         ENVIRONMENT
     params:

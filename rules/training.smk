@@ -11,6 +11,7 @@ rule train:
         environment=f"{RUN}/environment.json",
     log:
         f"{RUN}/logs/train.log",
+    priority: order.priority
     conda:
         ENVIRONMENT
     threads: 1

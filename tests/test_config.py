@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from textscf.config import Study, StudyFiles, load_study
+from textscf.config import Order, Study, StudyFiles, load_study
 from textscf.config.catalogue import Catalogue
 from textscf.config.study import merge
 from textscf.errors import InputError
@@ -385,6 +385,22 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.complexity_shapes() == [f"{cohort}/cohort.json", f"{cohort}/prompts/minilm/embedding.npz"]
     assert (files.tables("accuracy"), files.tables("complexity")) == (["table3"], ["complexity"])
     assert files.prompt_sets() == [("hippocampus_mr", "minilm")]
+
+
+def test_what_the_first_report_waits_for_longest_runs_first(folder: Path) -> None:
+    runs = {"textscf": {"training": {"epochs": 3000}}}
+    study = load_study(study_with(experiments=["table3", "table5"], runs=runs, not_run=UNTRAINED), folder)
+    priority = Order(study).priority
+    cohort = {"cohort": "hippocampus_mr"}
+    assert priority(cohort) == priority({**cohort, "segmentor": "tiny"}) == priority({**cohort, "prompts": "minilm"})
+    assert priority({"owner": "cohorts/hippocampus_mr/segmentations/tiny"}) == priority(cohort)
+    assert priority(cohort) == priority({"run": "textscf_seed1"}) == priority({"run": "syn"})
+    assert priority({"owner": "small/runs/syn"}) == priority({"run": "syn"})
+    assert priority({"run": "textscf_seed1"}) > priority({"run": "lku_net_seed1"}) > priority({"table": "table3"})
+    assert priority({"table": "table3"}) == priority({"figure": "figure3"}) == priority({})
+    later = {**cohort, "segmentor": "ground_truth"}
+    assert priority({}) > priority(later) > priority({"run": "textscf_ground_truth_seed1"}) > 0
+    assert priority({"table": "table5"}) == priority({"figure": "example"}) == 0
 
 
 def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from textscf.models.convolution import Conv3d
+from textscf.models.convolution import Conv3d, hasten
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
@@ -29,7 +29,7 @@ def test_small_maps_are_cut_in_two_and_large_ones_or_batches_are_not(monkeypatch
     assert batches == [2, 1, 2]
 
 
-@pytest.mark.parametrize(("channels", "last"), [(2, True), (16, True), (17, False)])
+@pytest.mark.parametrize(("channels", "last"), [(2, True), (32, True), (33, False)])
 def test_few_channels_lie_together_in_memory(channels: int, last: bool) -> None:
     out = Conv3d(channels, channels, 3, padding=1)(torch.zeros(2, channels, 8, 8, 8))
     assert out.is_contiguous(memory_format=torch.channels_last_3d) is last
@@ -40,3 +40,22 @@ def test_bfloat16_is_not_cut() -> None:
     x = torch.randn(1, 2, 8, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(convolution(x), torch.nn.Conv3d.forward(convolution, x))
+
+
+def test_another_networks_convolutions_are_hastened_where_they_are_plain() -> None:
+    plain = torch.nn.Conv3d(2, 3, 3, padding=1)
+    others = [
+        torch.nn.Conv3d(2, 2, (1, 3, 3)),
+        torch.nn.Conv3d(2, 2, 3, dilation=2),
+        torch.nn.Conv3d(2, 2, 3, groups=2),
+        torch.nn.Conv3d(2, 2, 3, padding=1, padding_mode="reflect"),
+        torch.nn.Conv3d(2, 2, 3, padding="same"),
+    ]
+    network = torch.nn.Sequential(plain, *others)
+    parameters, x = dict(network.named_parameters()), torch.randn(1, 2, 8, 8, 8)
+    before = plain(x)
+    assert hasten(network) is network
+    assert type(plain) is Conv3d
+    assert all(type(other) is torch.nn.Conv3d for other in others)
+    assert dict(network.named_parameters()) == parameters
+    torch.testing.assert_close(plain(x), before)

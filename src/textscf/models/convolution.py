@@ -7,7 +7,7 @@ along H into two slabs that overlap by the kernel's reach, convolved as a batch,
 In bfloat16, oneDNN's gradient of the kernel is garbage for a map that is smaller than the kernel (PyTorch 2.15): such
 maps are convolved in float32.
 
-Of few channels oneDNN takes two to four times longer for the gradient of the kernel when each channel lies on its own
+Of few channels oneDNN takes up to four times longer for the gradient of the kernel when each channel lies on its own
 in memory than when the channels of a voxel lie together. Of many it is the other way round, the most on small maps.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _SLOW_UP_TO = 20480
-_FEW_CHANNELS = 16
+_FEW_CHANNELS = 32
 
 
 class Conv3d(nn.Conv3d):
@@ -38,6 +38,14 @@ class Conv3d(nn.Conv3d):
         return torch.cat(out.split(1), dim=2)[:, :, :height]
 
 
+def hasten(network: nn.Module) -> nn.Module:
+    """The same network, parameters and all, with each `torch.nn.Conv3d` that allows it computed as a `Conv3d`."""
+    for module in network.modules():
+        if type(module) is nn.Conv3d and _is_plain(module):
+            module.__class__ = Conv3d
+    return network
+
+
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
     """`torch.nn.functional.conv3d`, kept from bfloat16 where that is wrong on the CPU."""
     if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and min(x.shape[2:]) < weight.shape[-1]:
@@ -56,3 +64,9 @@ def _is_slow(x: Tensor, kernel: int) -> bool:
     if x.device.type != "cpu" or len(x) > 1 or kernel > 3 or torch.is_autocast_enabled("cpu"):
         return False
     return x[..., 0].numel() <= _SLOW_UP_TO
+
+
+def _is_plain(module: nn.Conv3d) -> bool:
+    """Whether kernel, stride and padding are those of a cube, with zeros around the map, and nothing is spread."""
+    cubic = all(len(set(edges)) == 1 for edges in (module.kernel_size, module.stride, module.padding))
+    return cubic and module.padding_mode == "zeros" and module.groups == 1 and set(module.dilation) == {1}

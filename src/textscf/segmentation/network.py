@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from textscf.checkpoint import load_state
 from textscf.errors import InputError
+from textscf.models.convolution import hasten
 
 _EDGE = 32
 
@@ -26,7 +27,7 @@ def build_segmentor(settings: Mapping[str, Any], n_regions: int) -> nn.Module:
         depths=tuple(settings["depths"]),
         window_size=settings["attention_window"],
     )
-    return network.to(memory_format=torch.channels_last_3d)
+    return hasten(network).to(memory_format=torch.channels_last_3d)
 
 
 def check_window(window: Sequence[int], source: str) -> None:

@@ -58,8 +58,7 @@ class SegmentorTraining:
         self._scans = {subject: self._load(subject) for subject in cohort.subjects("train")}
         key = json.dumps(dict(settings), sort_keys=True) + cohort.fingerprint()
         self._fingerprint = hashlib.sha256(key.encode()).hexdigest()
-        # MONAI's convolutions of small maps are wrong in bfloat16 on the CPU, see textscf.models.convolution
-        self._autocast = autocast(device, settings["precision"] if device.type == "cuda" else "float32")
+        self._autocast = autocast(device, settings["precision"])
         self._step, self._loss_sum = 0, 0.0
         self._history: list[dict[str, float]] = []
         self._best: dict[str, Any] = {"dice": -1.0, "network": {}}
