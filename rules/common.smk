@@ -48,6 +48,7 @@ wildcard_constraints:
     run=r"[A-Za-z0-9_.-]+",
     table=r"[a-z0-9]+",
     figure=r"[a-z0-9]+",
+    form=r"\d{4}",
 
 
 def one_of(names):

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from textscf.io import read_yaml
 COHORT: dict[str, Any] = {
     "splits": {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]},
     "segmentors": {"tiny": {"steps": 2, "validate_every": 1, "batch_size": 1}},
+    "learn2reg": {"grid": "prepared", "folder": "task_03"},
 }
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -138,6 +140,16 @@ def test_the_report_has_the_table_that_it_is_about_and_says_what_is_simulated(fi
         assert all(cell in text for cell in cells)
         assert "simulated anatomy, simulated CT" in text
         assert ('id="table5"' in text) == (name == "report")
+
+
+def test_fields_are_exported_for_the_challenge(project: Path, finished: Path) -> None:
+    exported = snakemake(project, "--printshellcmds", "results/small/runs/lapirn/learn2reg_2022.zip")
+    assert exported.returncode == 0, exported.stderr
+    assert set(jobs(snakemake(project, "--dry-run"))) <= {"total"}
+    with zipfile.ZipFile(finished / "small/runs/lapirn/learn2reg_2022.zip") as archive:
+        names = archive.namelist()
+    assert len(names) == 6
+    assert "disp_0006_0007.nii.gz" in names
 
 
 @pytest.mark.usefixtures("finished")

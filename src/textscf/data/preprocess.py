@@ -66,21 +66,22 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
     _LOG.info("%s: %d subjects prepared, %d kept as they were", folder, len(todo), len(tasks) - len(todo))
 
 
-def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Task]:
+def stored_files(config: dict[str, Any], raw: Path, subject: str) -> tuple[Path, Path]:
+    """Image and label map of a subject as downloaded or simulated, under `raw`."""
     source = config["source"]
     images, labels = "images/{subject}.nii.gz", "labels/{subject}.nii.gz"
     if source["kind"] == "archive" and not config.get("simulate_ct"):
         images, labels = source["images"], source["labels"]
+    return raw / images.replace("{subject}", subject), raw / labels.replace("{subject}", subject)
+
+
+def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Task]:
     recipe = Recipe.from_config(config)
     return [
-        _Task(subject, raw / _filled(images, subject), raw / _filled(labels, subject), folder, recipe)
+        _Task(subject, *stored_files(config, raw, subject), folder, recipe)
         for subjects in expand_subjects(config).values()
         for subject in subjects
     ]
-
-
-def _filled(template: str, subject: str) -> str:
-    return template.replace("{subject}", subject)
 
 
 def _check(task: _Task) -> list[Rejection] | None:

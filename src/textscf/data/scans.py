@@ -68,6 +68,12 @@ def transform(scan: Scan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(image, 0.0, 1.0), _on_grid(scan.labels, scan.axes, scan.spacing, recipe, order=0)
 
 
+def stored_geometry(path: Path, recipe: Recipe) -> tuple[tuple[int, ...], np.ndarray, str, tuple[float, ...]]:
+    """Shape, affine (4, 4), axis codes and spacing in mm of a stored label map, as `recipe` takes them."""
+    volume = _read_checked(path, read_labels, recipe)
+    return volume.data.shape, volume.affine, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
+
+
 def prepare_image(path: Path, recipe: Recipe) -> np.ndarray:
     """An image file as `transform` makes it, float32 of `recipe.shape`; InputError if it cannot be used."""
     volume = _read_checked(path, read_image, recipe)
