@@ -126,7 +126,7 @@ def test_bad_label_maps_are_named_and_nothing_is_described(real: dict[str, Any],
 def test_configs_that_cannot_be_simulated_are_refused(
     drawn: dict[str, Any], real: dict[str, Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="abdomen_anatomy: no folder of label maps; expected --source"):
+    with pytest.raises(InputError, match="abdomen_anatomy: no folder of scans; expected --source"):
         simulate_cohort(real, None, tmp_path, workers=1)
     with pytest.raises(InputError, match="nothing to simulate"):
         simulate_cohort(real | {"simulate_ct": None}, tmp_path, tmp_path, workers=1)

@@ -161,7 +161,7 @@ def test_a_report_is_self_contained(project: Path) -> None:
     assert "Simulated" in text or "simulated" in text
 
 
-@pytest.mark.parametrize("study", ["demo", "hippocampus", "abdomen_anatomy", "paper"])
+@pytest.mark.parametrize("study", ["demo", "hippocampus", "abdomen_anatomy", "brain_from_one", "paper"])
 def test_every_study_of_the_project_resolves_without_data(project: Path, study: str) -> None:
     dry_run = snakemake(project, "--dry-run", "--printshellcmds", study=study)
     assert jobs(dry_run)["train"] >= 2

@@ -151,4 +151,4 @@ class StudyFiles:
 
     def _simulated(self, cohort: str) -> bool:
         settings = self._study.settings(f"cohorts/{cohort}")
-        return settings["source"]["kind"] == "phantom" or bool(settings.get("simulate_ct"))
+        return settings["source"]["kind"] == "phantom" or bool(settings.get("simulate_ct") or settings.get("from_one"))

@@ -70,7 +70,7 @@ def stored_files(config: dict[str, Any], raw: Path, subject: str) -> tuple[Path,
     """Image and label map of a subject as downloaded or simulated, under `raw`."""
     source = config["source"]
     images, labels = "images/{subject}.nii.gz", "labels/{subject}.nii.gz"
-    if source["kind"] == "archive" and not config.get("simulate_ct"):
+    if source["kind"] == "archive" and not (config.get("simulate_ct") or config.get("from_one")):
         images, labels = source["images"], source["labels"]
     return raw / images.replace("{subject}", subject), raw / labels.replace("{subject}", subject)
 

@@ -1,4 +1,4 @@
-"""Simulate the scans of a whole cohort: phantoms, or images of real label maps."""
+"""Simulate the scans of a whole cohort: phantoms, images of real label maps, or deformations of one real scan."""
 
 import hashlib
 import json
@@ -13,12 +13,13 @@ import numpy as np
 
 from textscf.data import geometry
 from textscf.data.cohort import expand_subjects
+from textscf.data.simulation.from_one import deformed_subject
 from textscf.data.simulation.phantom import check_phantom
 from textscf.data.simulation.subject import simulate_image, simulate_phantom_subject
 from textscf.data.simulation.tissues import structure_labels
 from textscf.data.workers import parallel_map
 from textscf.errors import InputError
-from textscf.io import read_json, read_labels, sha256_of, write_json, write_nifti
+from textscf.io import read_image, read_json, read_labels, sha256_of, write_json, write_nifti
 
 _LOG = logging.getLogger(__name__)
 _AXES = "LAS"  # of everything inside the simulation
@@ -26,16 +27,18 @@ _AXES = "LAS"  # of everything inside the simulation
 
 @dataclass(frozen=True)
 class _Task:
-    """One subject: what is drawn (`phantom`, `seed`, `number`), on which grid, and into which folder.
+    """One subject: what is drawn (`settings`, `seed`, `number`), on which grid, and into which folder.
 
-    `label_file` is the real label map, None where the anatomy is drawn too; `axes` are those of the stored
-    volumes, `header` for those of the label file; `spacing` overrides the label file's.
+    `settings` are a phantom, or those of `from_one` where there is an `image_file`. `label_file` is the real label
+    map, None where the anatomy is drawn too; `axes` are those of the stored volumes, `header` for those of the label
+    file; `spacing` overrides the label file's.
     """
 
     subject: str
     number: int
     seed: int
-    phantom: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    image_file: Path | None
     label_file: Path | None
     labels: tuple[int, ...]
     axes: str
@@ -55,7 +58,7 @@ class _Task:
 def simulate_cohort(config: Mapping[str, Any], source: Path | None, folder: Path, workers: int) -> None:
     """Write images/ and labels/ of every subject of a resolved cohort `config` below `folder`.
 
-    `source` is the folder of the real label maps, for cohorts with `simulate_ct`. Subjects that are complete
+    `source` is the folder of the real scans, for cohorts with `simulate_ct` or `from_one`. Subjects that are complete
     and were made from the same settings are kept. simulation.json, which says what is simulated, is written
     last. InputError for a bad phantom or label map names file or key.
     """
@@ -71,24 +74,30 @@ def simulate_cohort(config: Mapping[str, Any], source: Path | None, folder: Path
 def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list[_Task]:
     settings, name = config["preprocess"], config["name"]
     drawn = config["source"]["kind"] == "phantom"
-    simulation = config["source"] if drawn else config.get("simulate_ct")
-    if not simulation:
-        raise InputError(f"cohort {name}: nothing to simulate; expected source.kind phantom, or simulate_ct")
-    check_phantom(simulation["phantom"], f"cohort {name}: {'source' if drawn else 'simulate_ct'}.phantom")
+    one = config.get("from_one")
+    simulation = config["source"] if drawn else one or config.get("simulate_ct")
+    if not simulation or (one and config.get("simulate_ct")):
+        raise InputError(
+            f"cohort {name}: {'two ways' if simulation else 'nothing'} to simulate; expected source.kind phantom, "
+            "simulate_ct or from_one"
+        )
+    if not one:
+        check_phantom(simulation["phantom"], f"cohort {name}: {'source' if drawn else 'simulate_ct'}.phantom")
     if drawn and settings["axes"] not in ("header", settings["orientation"]):
         raise InputError(
             f"cohort {name}: preprocess.axes is {settings['axes']}; expected header or {settings['orientation']}, "
             "as phantoms are drawn on the prepared grid"
         )
     if not drawn and source is None:
-        raise InputError(f"cohort {name}: no folder of label maps; expected --source, as its label maps are real")
+        raise InputError(f"cohort {name}: no folder of scans; expected --source, as its label maps are real")
     spacing = settings["spacing"] if drawn else settings.get("source_spacing")
     return [
         _Task(
             subject=subject,
             number=_number(subject, config["subject"]),
             seed=int(simulation["seed"]),
-            phantom=simulation["phantom"],
+            settings=one or simulation["phantom"],
+            image_file=source / config["source"]["images"] if source and one else None,
             label_file=None if source is None or drawn else source / _filled(config, subject),
             labels=tuple(int(structure["label"]) for structure in config["anatomy"]["structures"]),
             axes=settings["orientation"] if drawn else settings["axes"],
@@ -112,7 +121,12 @@ def _number(subject: str, template: str) -> int:
 
 
 def _check_labels_are_known(task: _Task, cohort: str) -> None:
-    known = structure_labels(task.phantom)
+    if task.image_file is not None:
+        if len(task.settings["stored_labels"]) != len(task.labels):
+            found = f"{len(task.settings['stored_labels'])} labels"
+            raise InputError(f"cohort {cohort}: from_one.stored_labels: {found}; expected {len(task.labels)}")
+        return
+    known = structure_labels(task.settings)
     unknown = sorted(set(task.labels) ^ known) if task.label_file is None else sorted(set(task.labels) - known)
     if unknown:
         raise InputError(
@@ -125,9 +139,13 @@ def _simulate(task: _Task) -> bool:
     inputs = _inputs_digest(task)
     if _is_done(task, inputs):
         return True
-    image, labels, affine = _drawn(task) if task.label_file is None else _imaged(task, task.label_file)
+    if task.image_file is not None and task.label_file is not None:
+        image, labels, affine = _deformed(task, task.image_file, task.label_file)
+    else:
+        image, labels, affine = _drawn(task) if task.label_file is None else _imaged(task, task.label_file)
+        image = image.astype(np.int16)
     task.record.unlink(missing_ok=True)
-    for name, data in zip(task.outputs, (image.astype(np.int16), labels), strict=True):
+    for name, data in zip(task.outputs, (image, labels), strict=True):
         write_nifti(task.folder / name, data, affine)
     files = {name: sha256_of(task.folder / name) for name in task.outputs}
     write_json(task.record, {"inputs": inputs, "files": files})
@@ -139,7 +157,7 @@ def _drawn(task: _Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     spacing = np.asarray(task.spacing, float)
     order = geometry.axis_order(task.axes, _AXES)
     shape = tuple(int(task.shape[axis]) for axis in order)
-    image, labels = simulate_phantom_subject(task.phantom, task.number, task.seed, shape, spacing[order])
+    image, labels = simulate_phantom_subject(task.settings, task.number, task.seed, shape, spacing[order])
     affine = geometry.centred_affine(task.axes, tuple(spacing), task.shape)
     return geometry.reorient(image, _AXES, task.axes), geometry.reorient(labels, _AXES, task.axes), affine
 
@@ -155,10 +173,33 @@ def _imaged(task: _Task, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray
     labels = geometry.reorient(volume.data.astype(np.uint8), axes, _AXES)
     order = geometry.axis_order(axes, _AXES)
     try:
-        image = simulate_image(labels, task.phantom, task.number, task.seed, spacing[order])
+        image = simulate_image(labels, task.settings, task.number, task.seed, spacing[order])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return geometry.reorient(image, _AXES, axes), volume.data.astype(np.uint8), volume.affine
+
+
+def _deformed(task: _Task, image_file: Path, label_file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The one real scan, deformed and scanned anew, on its grid and with its affine."""
+    image, stored = read_image(image_file), read_labels(label_file)
+    if image.data.shape != stored.data.shape:
+        raise InputError(
+            f"{label_file}: shape {stored.data.shape}; expected {image.data.shape} as in {image_file.name}"
+        )
+    if not 0 <= image.data.min() < image.data.max():
+        found = f"{image.data.min():g} to {image.data.max():g}"
+        raise InputError(
+            f"{image_file}: intensities from {found}; expected a scan that is 0 outside and positive inside"
+        )
+    numbers = np.zeros(int(np.iinfo(np.int16).max) + 1, np.uint8)
+    numbers[task.settings["stored_labels"]] = task.labels
+    labels = numbers[stored.data]
+    missing = sorted(set(task.labels) - set(np.unique(labels).tolist()))
+    if missing:
+        wanted = [task.settings["stored_labels"][task.labels.index(label)] for label in missing]
+        raise InputError(f"{label_file}: has no voxel of labels {wanted}; expected all of from_one.stored_labels")
+    spacing = task.spacing or stored.spacing
+    return *deformed_subject(image.data, labels, task.settings, task.number, task.seed, spacing), stored.affine
 
 
 def _is_done(task: _Task, inputs: str) -> bool:
@@ -173,10 +214,9 @@ def _is_done(task: _Task, inputs: str) -> bool:
 
 def _inputs_digest(task: _Task) -> str:
     """SHA-256 over all that a subject is made from: settings, label file and the code of this package."""
-    settings = {key: value for key, value in vars(task).items() if key not in ("folder", "label_file")}
-    parts = [json.dumps(settings, sort_keys=True), *_code()]
-    if task.label_file is not None and task.label_file.is_file():
-        parts.append(sha256_of(task.label_file))
+    settings = {key: value for key, value in vars(task).items() if key not in ("folder", "image_file", "label_file")}
+    files = [path for path in (task.image_file, task.label_file) if path is not None and path.is_file()]
+    parts = [json.dumps(settings, sort_keys=True), *_code(), *map(sha256_of, files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -185,13 +225,16 @@ def _code() -> list[str]:
 
 
 def _description(config: Mapping[str, Any], tasks: list[_Task]) -> dict[str, Any]:
-    drawn = config["source"]["kind"] == "phantom"
-    simulated = "anatomy and images" if drawn else "images; the label maps are real"
+    if config.get("from_one"):
+        simulated = "deformation, contrast, bias field and noise; the scan is real"
+    else:
+        drawn = config["source"]["kind"] == "phantom"
+        simulated = "anatomy and images" if drawn else "images; the label maps are real"
     return {
         "cohort": config["name"],
         "notice": config["notice"],
         "simulated": simulated,
-        "phantom": tasks[0].phantom["title"],
+        "phantom": tasks[0].settings.get("title"),
         "seed": tasks[0].seed,
         "config": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
         "files": {name: digest for task in tasks for name, digest in read_json(task.record)["files"].items()},
