@@ -7,8 +7,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmarks.cases import cases
+from benchmarks.breakdown import break_down
+from benchmarks.cases import ABDOMEN, cases, step
 from benchmarks.measure import measure
+from textscf.devices import has_bfloat16
 from textscf.io import atomic_path, read_text
 from textscf.provenance import environment
 
@@ -46,16 +48,20 @@ def main() -> None:
         table[column] = table[column].map(pattern.format)
     print(table.to_string(index=False))
     if args.save:
-        save(table, device)
+        precision = "bfloat16" if has_bfloat16(torch.device(device)) else "float32"
+        whole = step(device, fast=True, shape=ABDOMEN, start_channels=32, regions=14, precision=precision)
+        parts = f"Training step, N_s = 32, 96x80x128, {precision}. {break_down(whole, device, precision)}"
+        print(parts)
+        save(table, parts, device)
 
 
-def save(table: pd.DataFrame, device: str) -> None:
-    """Put the table into the results, in place of an earlier one of the same device."""
+def save(table: pd.DataFrame, parts: str, device: str) -> None:
+    """Put the table and what the parts of a step take into the results, in place of earlier ones of the same device."""
     made_by = environment(device)
     name = made_by["device"] if device == "cuda" else f"{torch.get_num_threads()} cores of {made_by['processor']}"
     origin = f"{datetime.date.today()}, revision {made_by['git_revision']}, PyTorch {made_by['packages']['torch']}."
     lines = [list(table.columns), ["---", *["--:"] * (len(table.columns) - 1)], *table.to_numpy().tolist()]
-    section = "\n".join([name, "", origin, "", *("| " + " | ".join(cells) + " |" for cells in lines), ""])
+    section = "\n".join([name, "", origin, "", *("| " + " | ".join(cells) + " |" for cells in lines), "", parts, ""])
     earlier = read_text(RESULTS).split("\n## ")[1:] if RESULTS.is_file() else []
     others = [other for other in earlier if other.splitlines()[0] != name]
     with atomic_path(RESULTS) as temporary:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from benchmarks import plain
+from benchmarks.breakdown import break_down
 from benchmarks.cases import cases
 from benchmarks.measure import Case, Timed, measure
 from benchmarks.volumes import brain_labels, noise_scan, smooth_field
@@ -99,15 +100,15 @@ def test_a_device_replaces_its_own_section_alone(tmp_path: Path, monkeypatch: py
     results = tmp_path / "RESULTS.md"
     monkeypatch.setattr(command, "RESULTS", results)
     monkeypatch.setattr(command, "environment", lambda device: described(device))
-    command.save(pd.DataFrame([{"case": "an earlier one", "ratio": "2.00"}]), "cpu")
-    command.save(pd.DataFrame([{"case": "on the GPU", "ratio": "9.00"}]), "cuda")
-    command.save(pd.DataFrame([{"case": "second", "ratio": "3.00"}]), "cpu")
+    command.save(pd.DataFrame([{"case": "an earlier one", "ratio": "2.00"}]), "its parts", "cpu")
+    command.save(pd.DataFrame([{"case": "on the GPU", "ratio": "9.00"}]), "its parts", "cuda")
+    command.save(pd.DataFrame([{"case": "second", "ratio": "3.00"}]), "its parts", "cpu")
     text = results.read_text()
     assert text.startswith("# Benchmarks")
     assert text.count("\n## ") == 2
     assert "\n## A100\n\n" in text
     assert "| case | ratio |\n| --- | --: |\n| second | 3.00 |\n" in text
-    assert "| on the GPU | 9.00 |" in text
+    assert "| on the GPU | 9.00 |\n\nits parts\n" in text
     assert "an earlier one" not in text
 
 
@@ -131,3 +132,18 @@ def test_cases_have_a_name_and_two_versions() -> None:
     found = cases("cpu")
     assert {"dice", "block", "head", "step", "brain_step", "inference", "evaluation", "simulation"} == set(found)
     assert all(case.fast is not case.plain for case in found.values())
+
+
+def test_the_parts_of_a_step_are_named_with_their_share_and_their_distance_from_the_limit() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 16, 3, padding=1), torch.nn.PReLU(), torch.nn.Conv3d(16, 16, 3))
+    x = torch.randn(1, 1, 24, 24, 24)
+    found = break_down(lambda: network(x).square().mean().backward(), "cpu", "float32")
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert list(found.shares.values()) == sorted(found.shares.values(), reverse=True)
+    assert 0.2 < found.shares["convolutions"] < 1
+    voxels, inner = 24**3, 22**3
+    # forward, the kernels' gradients, and of the second convolution the gradient of its input
+    flops = 2 * 27 * 16 * (2 * voxels + 3 * 16 * inner)
+    assert found.throughput * found.shares["convolutions"] * found.seconds == pytest.approx(flops / 1e9, rel=0.5)
+    assert found.limit > 0
+    assert "convolutions" in str(found)
