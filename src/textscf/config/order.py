@@ -7,8 +7,8 @@ from textscf.config.report import report_settings
 from textscf.config.study import Study
 from textscf.config.trainings import training_steps
 
-_FIRST = 1000
-_LONGEST = 100
+_FIRST = 1_000_000
+_LONGEST = 100_000
 _WILDCARDS = {
     "cohorts": "cohort",
     "segmentations": "segmentor",
@@ -20,10 +20,14 @@ _WILDCARDS = {
 
 
 class Order:
-    """What the first report shows comes first; then what trainings wait for, then trainings, the longest first."""
+    """What the first report shows comes first; then what trainings wait for, then trainings, the longest first.
+
+    Of equally long ones the order of the experiments' files decides.
+    """
 
     def __init__(self, study: Study) -> None:
         self._runs = study.runs
+        self._places = {name: place for place, name in enumerate(study.runs)}
         first = report_settings(study, "quick")
         self._first = set(first["runs"])
         self._shown = {place.rpartition("/")[2] for place in (*first["tables"], *first["figures"])}
@@ -43,10 +47,10 @@ class Order:
         return _FIRST * self._shown.issuperset(names.values())
 
     def _length(self, run: str) -> int:
-        """0 to 100; an optimisation of every pair is taken for as long as the longest training."""
+        """Of a training, less its place; an optimisation of every pair is taken for the longest training."""
         if self._runs[run]["method"] == "learned":
-            return _LONGEST * self._steps[run] // max(self._steps.values())
-        return _LONGEST if self._runs[run]["method"] == "syn" else 0
+            return _LONGEST * self._steps[run] // max(self._steps.values()) - self._places[run]
+        return _LONGEST - self._places[run] if self._runs[run]["method"] == "syn" else 0
 
     def _uses(self, run: str, names: Mapping[str, str]) -> bool:
         settings = self._runs[run]

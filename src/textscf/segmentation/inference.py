@@ -11,7 +11,6 @@ from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.io import sha256_of, write_json, write_nifti
 from textscf.progress import progress_bar
-from textscf.segmentation.network import check_window, load_segmentor, probabilities
 
 
 def segment_cohort(
@@ -32,6 +31,8 @@ def segment_cohort(
         files = {name: digest for name, digest in cohort.files.items() if name.startswith("labels/")}
         write_json(folder / "segmentation.json", {**content, "labels": "labels", "confidence": None, "files": files})
         return
+    from textscf.segmentation.network import check_window, load_segmentor, probabilities  # MONAI takes seconds
+
     check_window(settings["window"], f"segmentor {folder.name}")
     segmentor = load_segmentor(weights, settings, cohort.n_regions, device)
     files = {}
