@@ -3,8 +3,8 @@ rule settings:
         "results/{owner}/config.yaml",
     log:
         "results/{owner}/logs/settings.log",
-    localrule: True
     priority: order.priority
+    localrule: True
     conda:
         ENVIRONMENT
     params:
