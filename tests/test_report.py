@@ -186,6 +186,11 @@ def test_long_histories_are_thinned_and_hundreds_of_runs_stay_small(results: Pat
     assert max(path.count("L") for path in re.findall(r' d="([^"]*)"', text)) == POINTS - 1
 
 
+def test_the_plan_is_in_the_whole_report(results: Path) -> None:
+    assert f"The whole study: {report_spec()['plan']}." in words(page(results))
+    assert "The whole study" not in page(results, plan=None)
+
+
 def test_energy_is_shown_where_a_device_told_it(results: Path) -> None:
     path = results / "toy/runs/textscf_seed1/timing.json"
     write_json(path, read_json(path) | {"energy_joules": 1.8e6, "peak_device_memory_gib": 7.25})

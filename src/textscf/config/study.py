@@ -68,6 +68,11 @@ class Study:
     cohorts: dict[str, str]
     _catalogue: Catalogue = field(repr=False)
 
+    @property
+    def step_times(self) -> Path:
+        """File of the measured step times that plans go by."""
+        return self._catalogue.folder / "step_times.yaml"
+
     def settings(self, owner: str) -> Settings:
         """Content of ``results/<owner>/config.yaml``; everything that the stage that reads it may depend on."""
         match owner.split("/"):

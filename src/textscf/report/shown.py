@@ -28,6 +28,7 @@ class Shown:
     Attributes:
         study, title: of the study.
         part: `report` for all of it, `quick` for its first part.
+        plan: the trainings of the study, and how long they take by measured step times; of the whole alone.
         cohorts: name, title, notice, licence and citation of each.
         headline: the main `table` and `figure`; None where the study has none.
         tables, figures: all of them, with those of the headline.
@@ -38,6 +39,7 @@ class Shown:
     study: str
     title: str
     part: str
+    plan: str | None
     cohorts: list[dict[str, Any]]
     headline: dict[str, str | None]
     tables: list[str]
