@@ -27,8 +27,9 @@ $(READY): requirements.txt
 demo: setup
 	snakemake --cores all $(ARGS)
 
+# Each test module in one process, which takes one core: tests that time out or count cores do not meet others' threads.
 test: setup
-	python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint: setup
 	ruff check .
