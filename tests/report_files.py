@@ -47,6 +47,7 @@ def report_spec(**changes: Any) -> dict[str, Any]:
             {"figure": "toy/figures/example2", "pair": "best"},
         ],
         "runs": ["initial", *TRAINED],
+        "left_out": [],
     }
     return spec | changes
 

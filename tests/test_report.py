@@ -149,6 +149,10 @@ def test_what_was_not_run_is_listed_with_the_reason_and_where_it_is_missing(resu
     ]
 
 
+def test_what_would_show_nothing_is_named(results: Path) -> None:
+    assert "None of their rows is run: figure7, figure8." in words(page(results, left_out=["figure7", "figure8"]))
+
+
 def test_nothing_is_said_of_omissions_where_all_was_run(results: Path) -> None:
     for name in ("table3", "table5"):
         write_yaml(results / f"toy/tables/{name}/config.yaml", table_spec(name=name))

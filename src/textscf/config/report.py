@@ -44,6 +44,7 @@ def report_settings(study: "Study", part: str) -> dict[str, Any]:
             if name in names
         ],
         "runs": runs,
+        "left_out": study.left_out if part == "report" else [],
     }
 
 

@@ -34,6 +34,7 @@ class Shown:
         tables, figures: all of them, with those of the headline.
         examples: `figure` and which `pair` it shows: best, median or worst.
         runs: ids of all runs that are shown.
+        left_out: names of tables and figures that would show nothing.
     """
 
     study: str
@@ -46,6 +47,7 @@ class Shown:
     figures: list[str]
     examples: list[dict[str, str]]
     runs: list[str]
+    left_out: list[str]
 
     @property
     def notices(self) -> list[str]:
