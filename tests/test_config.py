@@ -195,6 +195,12 @@ def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(f
     assert study.settings(f"{study.name}/quick")["left_out"] == []
 
 
+@pytest.mark.parametrize("key", [{"like": "lku_net"}, {"sweep": {"loss.smoothness": [1, 2]}}])
+def test_what_single_runs_alone_may_say_is_refused_as_a_default(folder: Path, key: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"defaults: '{next(iter(key))}' .*; expected: settings alone"):
+        load_study(study_with(defaults=key), folder)
+
+
 def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> None:
     changes = {"head": {"kind": "scp", "segmentor": "nobody", "prompts": "nothing"}}
     run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf_seed1"]
