@@ -1,4 +1,4 @@
-"""A study through a real Slurm, with a training that is stopped and one that is preempted: as if nothing had happened."""
+"""A study through a real Slurm, with a training that is stopped and one that is preempted: tables as ever."""
 
 import re
 import subprocess
