@@ -153,6 +153,28 @@ def test_an_auxiliary_cohort_is_made_and_passed_on(project: Path) -> None:
     assert any("$TEXTSCF_SRC/embed_prompts.py" in c and embedding.format(".chest") in c for c in commands)
 
 
+SITE = """
+default-resources: {slurm_account: lab, slurm_partition: cpu}
+set-resources:
+  train: {slurm_partition: gpu, runtime: "min(1440 * attempt, 2000)"}
+"""
+
+
+@pytest.mark.parametrize(("attempt", "memory", "minutes"), [(1, 16000, 1440), (2, 32000, 2000)])
+def test_jobs_of_a_queue_ask_for_what_they_need_and_the_site_wants(
+    project: Path, attempt: int, memory: int, minutes: int
+) -> None:
+    (project / "site.yaml").write_text(SITE)
+    options = ["--workflow-profile", "profiles/slurm", "--profile", "site.yaml", "--attempt", str(attempt)]
+    dry_run = snakemake(project, "--dry-run", "--forceall", *options, "--", "quick")
+    assert dry_run.returncode == 0, dry_run.stderr
+    asked = dict(re.findall(r"^rule (\w+):.*?^    resources: (.*?)$", dry_run.stdout, re.MULTILINE | re.DOTALL))
+    wanted = {"gpu=1", f"mem_mb={memory}", f"runtime={minutes}", "slurm_account=lab", "slurm_partition=gpu"}
+    assert wanted | {"slurm_extra=--signal=TERM@300"} <= set(asked["train"].split(", "))
+    assert {f"mem_mb={8000 * attempt}", "slurm_partition=cpu"} <= set(asked["simulate"].split(", "))
+    assert "gpu=" not in asked["simulate"]
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
