@@ -1,7 +1,8 @@
 """Time and memory of planning a large study and of reading a large cohort: ``python -m benchmarks.scale``.
 
 Nothing is trained and no scan is read: the studies are dry runs over seeds of LKU-Net, the cohorts are indices of files
-that are empty. Prints the tables of docs/cluster.md.
+that are empty. Seconds are those of the processor, which other work on the machine changes little. Prints the tables of
+docs/cluster.md.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -109,17 +109,24 @@ def read_index(folder: Path) -> int:
 
 
 def measured(function: Callable[..., int], *arguments: Any) -> tuple[int, float, float]:
-    """What a function returns, its seconds, and the GiB of the largest process: it runs in one of its own."""
+    """What a function returns, its seconds of CPU, and the GiB of the largest process: it runs in one of its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_measure, function, *arguments).result()
 
 
 def _measure(function: Callable[..., int], *arguments: Any) -> tuple[int, float, float]:
-    started = time.perf_counter()
+    before = _usage()
     value = function(*arguments)
-    seconds = time.perf_counter() - started
-    usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return value, seconds, (usage[1] or usage[0]) / 2**20
+    after = _usage()
+    seconds = sum(part.ru_utime + part.ru_stime for part in after) - sum(
+        part.ru_utime + part.ru_stime for part in before
+    )
+    return value, seconds, (after[1].ru_maxrss or after[0].ru_maxrss) / 2**20
+
+
+def _usage() -> tuple[resource.struct_rusage, resource.struct_rusage]:
+    """Of this process, and of those that it has started."""
+    return resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
 
 
 def study_row(runs: int) -> dict[str, str]:
