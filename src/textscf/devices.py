@@ -19,8 +19,9 @@ _held: list[int] = []
 def acquire_device(name: str | None = None) -> torch.device:
     """A free CUDA device, held until this process ends, or the CPU where there is none.
 
-    Jobs on one machine share its devices by a lock file each; while all are taken, this waits. `name` (such as ``cpu``
-    or ``cuda:1``) chooses a device without a lock.
+    Jobs on one machine share its devices by a lock file each, named by the device's own identity: one to which a queue
+    gave a device by CUDA_VISIBLE_DEVICES locks just that. While all are taken, this waits. `name` (such as ``cpu`` or
+    ``cuda:1``) chooses a device without a lock.
     """
     if name is not None:
         return torch.device(name)
@@ -57,7 +58,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 def _lock(identity: object) -> bool:
     path = Path(tempfile.gettempdir()) / f"textscf-device-{identity}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _open_for_all(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -65,3 +66,16 @@ def _lock(identity: object) -> bool:
         return False
     _held.append(descriptor)
     return True
+
+
+def _open_for_all(path: Path) -> int:
+    """Open a file that users share: read, which suffices for a lock, and made only where it is missing.
+
+    In a folder such as /tmp the system refuses to write another user's file, and to open it as if to make it.
+    """
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT)
+        os.fchmod(descriptor, 0o644)
+        return descriptor

@@ -15,20 +15,20 @@ class Catalogue:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._known: dict[Path, dict[str, Any]] = {}
+        self._cohorts: dict[str, dict[str, Any]] = {}
 
     def schema(self, kind: str) -> Path:
         """The JSON schema of a kind of file."""
         return self.folder / "schemas" / f"{kind}.yaml"
 
     def cohort(self, name: str) -> dict[str, Any]:
-        """A cohort with its anatomy and phantoms inlined, without its segmentors."""
-        cohort = {"name": name, **self._read("cohort", "cohorts", name)}
-        cohort.pop("segmentors")
-        cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
-        for part in (cohort["source"], cohort.get("simulate_ct") or {}):
-            if "phantom" in part:
-                part["phantom"] = self._read("phantom", "phantoms", part["phantom"])
-        return cohort
+        """A cohort with its anatomy and phantoms inlined, without its segmentors.
+
+        The same object each time, not to be changed: a large study asks for it thousands of times.
+        """
+        if name not in self._cohorts:
+            self._cohorts[name] = self._inlined(name)
+        return self._cohorts[name]
 
     def segmentor(self, cohort: str, name: str) -> dict[str, Any]:
         """Settings of a segmentor of a cohort."""
@@ -58,6 +58,15 @@ class Catalogue:
     def run_defaults(self) -> dict[str, Any]:
         """The paper's settings of a run."""
         return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
+
+    def _inlined(self, name: str) -> dict[str, Any]:
+        cohort = {"name": name, **self._read("cohort", "cohorts", name)}
+        cohort.pop("segmentors")
+        cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
+        for part in (cohort["source"], cohort.get("simulate_ct") or {}):
+            if "phantom" in part:
+                part["phantom"] = self._read("phantom", "phantoms", part["phantom"])
+        return cohort
 
     def _prompted(self, cohort: str) -> dict[str, Any]:
         described = self.cohort(cohort)

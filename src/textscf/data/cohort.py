@@ -76,8 +76,9 @@ def _number_pairs(rule: Any, numbers: list[int], where: str) -> list[tuple[int, 
         if not 1 <= following < count:
             raise InputError(f"{where}: next is {following}; expected 1 to {count - 1} for {count} subjects")
         return [(numbers[i], numbers[(i + k) % count]) for i in range(count) for k in range(1, following + 1)]
+    known = set(numbers)
     for fixed, moving in rule:
-        if fixed == moving or not {fixed, moving} <= set(numbers):
+        if fixed == moving or not {fixed, moving} <= known:
             raise InputError(f"{where}: [{fixed}, {moving}]; expected two different subjects of this split")
     return [(fixed, moving) for fixed, moving in rule]
 
