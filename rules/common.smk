@@ -11,9 +11,7 @@ from textscf.config import Order, StudyFiles, load_study, plan
 from textscf.errors import InputError
 
 try:
-    study = load_study(
-        config, Path(workflow.basedir, "config"), workflow.configfiles[-1:]
-    )
+    study = load_study(config, Path(workflow.basedir, "config"), workflow.configfiles)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

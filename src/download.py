@@ -14,9 +14,9 @@ def main() -> None:
     arguments = parse_arguments(parser)
 
     from textscf.data.download import obtain_source
-    from textscf.io import read_yaml
+    from textscf.io import read_settings
 
-    obtain_source(read_yaml(arguments.config), arguments.data_root, arguments.out.parent)
+    obtain_source(read_settings(arguments.config, "name", "source"), arguments.data_root, arguments.out.parent)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from textscf.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 5.0
@@ -24,7 +26,7 @@ def acquire_device(name: str | None = None) -> torch.device:
     ``cuda:1``) chooses a device without a lock.
     """
     if name is not None:
-        return torch.device(name)
+        return _named(name)
     if not torch.cuda.is_available():
         return torch.device("cpu")
     count = torch.cuda.device_count()
@@ -35,6 +37,13 @@ def acquire_device(name: str | None = None) -> torch.device:
                 return torch.device("cuda", index)
         logger.info("all %d CUDA devices are taken; waiting", count)
         time.sleep(_POLL_SECONDS)
+
+
+def _named(name: str) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device '{name}': unknown; expected cpu, cuda or cuda:0") from error
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -5,7 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from textscf.config.validation import read_validated, suggest
+from textscf.config.validation import read_validated, safe_name, suggest
+from textscf.data.cohort import check_cohort
 from textscf.errors import InputError
 
 
@@ -73,10 +74,13 @@ class Catalogue:
         return {"anatomy": described["anatomy"], "modality": described["modality"]}
 
     def _read(self, kind: str, folder: str, name: str) -> dict[str, Any]:
-        path = self.folder / folder / f"{name}.yaml"
+        path = self.folder / folder / f"{safe_name(name, f'{self.folder / folder}: {kind}')}.yaml"
         if not path.is_file():
-            known = [p.stem for p in (self.folder / folder).glob("*.yaml")]
+            known = [p.stem for p in (self.folder / folder).glob("*.yaml") if p.is_file()]
             raise InputError(f"{self.folder / folder}: {kind} '{name}' is not defined{suggest(name, known)}")
         if path not in self._known:
-            self._known[path] = read_validated(path, self.schema(kind))
+            content = read_validated(path, self.schema(kind))
+            if kind == "cohort":
+                check_cohort({"name": name, **content})
+            self._known[path] = content
         return copy.deepcopy(self._known[path])
