@@ -184,9 +184,12 @@ def test_redirect_away_from_https_is_refused(server: ScriptedServer, target: Pat
         fetch(server.url, CHECKSUM, target)
 
 
-def test_address_without_checksum_is_refused(target: Path) -> None:
-    with pytest.raises(InputError, match="has no checksum"):
-        fetch("https://example.org/a.tar", None, target)
+def test_without_a_checksum_what_arrives_is_taken(server: ScriptedServer, target: Path) -> None:
+    server.script = ["cut"]
+    fetch(server.url, None, target)
+    fetch(server.url, None, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-"]
 
 
 def test_full_disk_is_one_clear_error(server: ScriptedServer, target: Path) -> None:

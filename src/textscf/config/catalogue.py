@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from textscf.config.classes import region_channels
 from textscf.config.validation import read_validated, suggest
 from textscf.errors import InputError
 
@@ -38,6 +39,9 @@ class Catalogue:
         if name not in known:
             path = self.folder / "cohorts" / f"{cohort}.yaml"
             raise InputError(f"{path}: segmentors: '{name}' is not defined{suggest(name, [*known, 'ground_truth'])}")
+        if "classes" in known[name]:
+            source = f"{self.folder / 'cohorts' / cohort}.yaml: segmentors.{name}"
+            region_channels(known[name]["classes"], self.cohort(cohort)["anatomy"], source)
         return known[name]
 
     def prompts(self, cohort: str, name: str) -> dict[str, Any]:

@@ -74,6 +74,12 @@ def stored_geometry(path: Path, recipe: Recipe) -> tuple[tuple[int, ...], np.nda
     return volume.data.shape, volume.affine, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
 
 
+def stored_image(path: Path, recipe: Recipe) -> tuple[np.ndarray, str, tuple[float, ...]]:
+    """Voxels of a stored image, float32 (H, W, D), its axis codes and spacing in mm, as `recipe` takes them."""
+    volume = _read_checked(path, read_image, recipe)
+    return volume.data, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
+
+
 def prepare_image(path: Path, recipe: Recipe) -> np.ndarray:
     """An image file as `transform` makes it, float32 of `recipe.shape`; InputError if it cannot be used."""
     volume = _read_checked(path, read_image, recipe)
