@@ -3,6 +3,7 @@
 import argparse
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -42,10 +43,9 @@ def main() -> None:
     rows = []
     for name in args.cases:
         print(f"measuring {name} ...", flush=True)
-        rows.append(measure(known[name], device))
+        rows.append(formatted(measure(known[name], device)))
+        print(rows[-1], flush=True)
     table = pd.DataFrame(rows)
-    for column, pattern in FORMATS.items():
-        table[column] = table[column].map(pattern.format)
     print(table.to_string(index=False))
     if args.save:
         precision = "bfloat16" if has_bfloat16(torch.device(device)) else "float32"
@@ -53,6 +53,11 @@ def main() -> None:
         parts = f"Training step, N_s = 32, 96x80x128, {precision}. {break_down(whole, device, precision)}"
         print(parts)
         save(table, parts, device)
+
+
+def formatted(row: dict[str, Any]) -> dict[str, str]:
+    """A row of the table as it is shown."""
+    return {column: FORMATS.get(column, "{}").format(value) for column, value in row.items()}
 
 
 def save(table: pd.DataFrame, parts: str, device: str) -> None:

@@ -156,7 +156,7 @@ def simulation(device: str, workers: int) -> Timed:
     cohort = Catalogue(CONFIG).cohort("simulated_brain")
     extent = np.multiply(cohort["preprocess"]["shape"], cohort["preprocess"]["spacing"])
     cohort["preprocess"] |= {"shape": list(BRAIN), "spacing": (extent / BRAIN).tolist()}
-    cohort["splits"] = {"train": ["1-2"], "validation": ["3"], "test": ["4"]}
+    cohort["splits"] = {"train": ["1-2"], "validation": [3], "test": [4]}
 
     def timed() -> list[int]:
         with tempfile.TemporaryDirectory() as folder:

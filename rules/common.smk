@@ -21,8 +21,7 @@ files = StudyFiles(study)
 order = Order(study)
 
 if workflow.is_main_process:
-    step_times = Path(workflow.basedir, "config/step_times.yaml")
-    logger.info(f"Study {study.name}: {plan(study, step_times)}.")
+    logger.info(f"Study {study.name}: {plan(study, study.step_times)}.")
 
 # Read by the shell when a job runs, so that another place of the project or of the data does not make jobs run anew.
 os.environ |= {

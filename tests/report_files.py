@@ -37,6 +37,7 @@ def report_spec(**changes: Any) -> dict[str, Any]:
         "study": "toy",
         "title": "Toy abdomen",
         "part": "report",
+        "plan": "12 trainings (12 on toys), 34 steps: 5.6 h on a slide rule by measured step times",
         "cohorts": [{"name": "toy_cohort", **described}],
         "headline": {"table": "toy/tables/table3", "figure": "toy/figures/figure3"},
         "tables": ["toy/tables/table3", "toy/tables/table5"],
@@ -46,6 +47,7 @@ def report_spec(**changes: Any) -> dict[str, Any]:
             {"figure": "toy/figures/example2", "pair": "best"},
         ],
         "runs": ["initial", *TRAINED],
+        "left_out": [],
     }
     return spec | changes
 

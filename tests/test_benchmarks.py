@@ -10,7 +10,7 @@ import pytest
 import torch
 from benchmarks import plain
 from benchmarks.breakdown import break_down
-from benchmarks.cases import cases
+from benchmarks.cases import cases, simulation
 from benchmarks.measure import Case, Timed, measure
 from benchmarks.volumes import brain_labels, noise_scan, smooth_field
 
@@ -132,6 +132,13 @@ def test_cases_have_a_name_and_two_versions() -> None:
     found = cases("cpu")
     assert {"dice", "block", "head", "step", "brain_step", "inference", "evaluation", "simulation"} == set(found)
     assert all(case.fast is not case.plain for case in found.values())
+
+
+def test_simulation_gives_the_same_brains_in_one_process_and_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.cases.BRAIN", (16, 20, 24))
+    alone, together = (simulation("cpu", workers)() for workers in (1, 2))
+    assert len(alone) == 8
+    assert alone == together
 
 
 def test_the_parts_of_a_step_are_named_with_their_share_and_their_distance_from_the_limit() -> None:

@@ -185,6 +185,22 @@ def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> 
         load_study(study_with(not_run={"tmtvf": "too large"}), folder)
 
 
+def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(folder: Path) -> None:
+    everything = {"[!i]*": "too slow", "im2grid": "too slow"}
+    study = load_study(study_with(experiments=["table3", "figure7", "complexity"], not_run=everything), folder)
+    assert study.left_out == ["complexity", "example", "best", "worst", "figure7"]
+    assert list(study.tables) == ["table3"]
+    assert list(study.figures) == ["figure3"]
+    assert study.settings(f"{study.name}/report")["left_out"] == study.left_out
+    assert study.settings(f"{study.name}/quick")["left_out"] == []
+
+
+@pytest.mark.parametrize("key", [{"like": "lku_net"}, {"sweep": {"loss.smoothness": [1, 2]}}])
+def test_what_single_runs_alone_may_say_is_refused_as_a_default(folder: Path, key: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"defaults: '{next(iter(key))}' .*; expected: settings alone"):
+        load_study(study_with(defaults=key), folder)
+
+
 def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> None:
     changes = {"head": {"kind": "scp", "segmentor": "nobody", "prompts": "nothing"}}
     run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf_seed1"]

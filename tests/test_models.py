@@ -51,6 +51,23 @@ def test_a_large_kernel_block_is_one_convolution(kernel_size: int) -> None:
         torch.testing.assert_close(merged, plain, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("head", [None, HEAD])
+def test_a_field_is_in_single_precision_where_the_backbone_computes_in_bfloat16(head: dict | None) -> None:
+    torch.manual_seed(0)
+    network = build_network(network_settings(head), torch.randn(3, 6))
+    randomise(network, 0.05)
+    shape = (1, 1, 16, 16, 32)
+    images, regions = torch.rand(2, *shape), torch.randint(0, 3, shape)
+    exact = network.native(*images, regions, torch.rand(shape))
+    with torch.autocast("cpu", torch.bfloat16):
+        seen: list[torch.Tensor] = []
+        network.heads[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        field = network.native(*images, regions, torch.rand(shape))
+    assert field.dtype == exact.dtype == torch.float32
+    torch.testing.assert_close(seen[0], seen[0].bfloat16().float(), rtol=0, atol=0)
+    assert (field != field.bfloat16()).float().mean() > 0.9
+
+
 @pytest.mark.parametrize("blend", ["convex", "additive"])
 def test_the_head_equals_the_per_voxel_definition(blend: str) -> None:
     """Eq. (4), or the released sum, written out voxel by voxel in float64."""

@@ -149,6 +149,10 @@ def test_what_was_not_run_is_listed_with_the_reason_and_where_it_is_missing(resu
     ]
 
 
+def test_what_would_show_nothing_is_named(results: Path) -> None:
+    assert "None of their rows is run: figure7, figure8." in words(page(results, left_out=["figure7", "figure8"]))
+
+
 def test_nothing_is_said_of_omissions_where_all_was_run(results: Path) -> None:
     for name in ("table3", "table5"):
         write_yaml(results / f"toy/tables/{name}/config.yaml", table_spec(name=name))
@@ -184,6 +188,11 @@ def test_long_histories_are_thinned_and_hundreds_of_runs_stay_small(results: Pat
     assert text.count('<figure class="panel">') == 302
     assert len(text) < 1_500_000
     assert max(path.count("L") for path in re.findall(r' d="([^"]*)"', text)) == POINTS - 1
+
+
+def test_the_plan_is_in_the_whole_report(results: Path) -> None:
+    assert f"The whole study: {report_spec()['plan']}." in words(page(results))
+    assert "The whole study" not in page(results, plan=None)
 
 
 def test_energy_is_shown_where_a_device_told_it(results: Path) -> None:

@@ -45,6 +45,12 @@ def test_hours_are_those_of_the_measured_steps_and_what_was_not_measured_is_said
     )
 
 
+def test_the_report_states_the_plan_and_its_first_part_does_not_depend_on_it(root: Path) -> None:
+    study = load_study(STUDY, root / "config")
+    assert study.settings("small/report")["plan"] == str(plan(study, root / "config/step_times.yaml"))
+    assert study.settings("small/quick")["plan"] is None
+
+
 def test_runs_that_differ_in_lambda_take_the_same_time_and_those_of_another_size_do_not(root: Path) -> None:
     runs = {"textscf": {"loss": {"smoothness": 3}}, "lku_net": {"backbone_options": {"start_channels": 8}}}
     before, after = (load_study({**STUDY, "runs": changes}, root / "config") for changes in ({}, runs))

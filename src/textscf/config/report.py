@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from textscf.config.trainings import plan
+
 if TYPE_CHECKING:
     from textscf.config.study import Study
 
@@ -31,6 +33,7 @@ def report_settings(study: "Study", part: str) -> dict[str, Any]:
         "study": study.name,
         "title": study.title,
         "part": part,
+        "plan": str(plan(study, study.step_times)) if part == "report" else None,
         "cohorts": _cohorts(study, runs),
         "headline": {kind: places[name] if name else None for kind, name in main.items()},
         "tables": [places[name] for name in study.tables if name in names] + ([CLAIM] if part == "report" else []),
@@ -41,6 +44,7 @@ def report_settings(study: "Study", part: str) -> dict[str, Any]:
             if name in names
         ],
         "runs": runs,
+        "left_out": study.left_out if part == "report" else [],
     }
 
 

@@ -57,6 +57,7 @@ class Study:
         runs: concrete runs (one per seed) by id, all settings resolved. Two names whose settings are equal share one.
         groups: run name -> ids of its concrete runs; none for a run that is left out.
         tables, figures: their specifications by name.
+        left_out: tables and figures that would show nothing, as none of their rows is run.
     """
 
     name: str
@@ -65,8 +66,14 @@ class Study:
     groups: dict[str, list[str]]
     tables: dict[str, Settings]
     figures: dict[str, Settings]
+    left_out: list[str]
     cohorts: dict[str, str]
     _catalogue: Catalogue = field(repr=False)
+
+    @property
+    def step_times(self) -> Path:
+        """File of the measured step times that plans go by."""
+        return self._catalogue.folder / "step_times.yaml"
 
     def settings(self, owner: str) -> Settings:
         """Content of ``results/<owner>/config.yaml``; everything that the stage that reads it may depend on."""
@@ -96,6 +103,15 @@ class Study:
 def _runs_in(rows: Sequence[Settings]) -> list[str]:
     further = [row[key] for row in rows for key in _FURTHER_RUNS if key in row]
     return [run for row in (*rows, *further) for run in row["runs"]]
+
+
+def _shows_anything(item: Settings, runs: Mapping[str, Settings]) -> bool:
+    """Whether some row is run; of a table of complexity, some network. Other tables say 'not run' in each row."""
+    kind = item.get("kind", "accuracy")
+    shown = [runs[run] for run in _runs_in(item["rows"])]
+    if kind == "complexity":
+        shown = [run for run in shown if run["method"] == "learned"]
+    return bool(shown) or kind == "accuracy"
 
 
 def _typed(value: Any) -> Any:
@@ -128,13 +144,15 @@ class _Resolver:
             {name: self._item(f"{kind}.{name}", spec, rows) for name, spec in self._collect(kind).items()}
             for kind in ("tables", "figures")
         )
+        empty = [name for name, item in (tables | figures).items() if not _shows_anything(item, runs)]
         return Study(
             self.config["study"],
             self.config["title"],
             runs,
             groups,
-            tables,
-            figures,
+            {name: table for name, table in tables.items() if name not in empty},
+            {name: figure for name, figure in figures.items() if name not in empty},
+            empty,
             self.config["cohorts"],
             self.catalogue,
         )

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from textscf.config.study import Study
 from textscf.config.validation import read_validated
+
+if TYPE_CHECKING:
+    from textscf.config.study import Study
 
 Settings = Mapping[str, Any]
 
@@ -40,7 +42,7 @@ class Plan:
         return f"{total} trainings ({cohorts}), {self.steps:,} steps: {hours}{missing}"
 
 
-def plan(study: Study, step_times: Path) -> Plan:
+def plan(study: "Study", step_times: Path) -> Plan:
     """Count the trainings of a study; `step_times` is the file that benchmarks.step_times writes."""
     measured = read_validated(step_times, step_times.parent / "schemas" / "step_times.yaml")
     known = {_key(entry): entry["seconds"] for entry in measured["steps"]}
@@ -56,7 +58,7 @@ def plan(study: Study, step_times: Path) -> Plan:
     return Plan(dict(cohorts), steps, seconds, unmeasured, measured["device"])
 
 
-def training_steps(study: Study, run: Settings) -> int:
+def training_steps(study: "Study", run: Settings) -> int:
     """Steps of a run: epochs times steps, or all ordered training pairs, of an epoch."""
     training = run["training"]
     cohorts = [run["cohort"], *([run["auxiliary"]["cohort"]] if run.get("auxiliary") else [])]
@@ -64,7 +66,7 @@ def training_steps(study: Study, run: Settings) -> int:
     return training["epochs"] * (training["steps_per_epoch"] or sum(n * (n - 1) for n in subjects))
 
 
-def workload(study: Study, run: Settings) -> dict[str, Any]:
+def workload(study: "Study", run: Settings) -> dict[str, Any]:
     """What the time of a training step depends on: the network, the loss, and the size of volumes and text vectors."""
     cohort = study.settings(f"cohorts/{run['cohort']}")
     return {

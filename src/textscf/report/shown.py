@@ -28,22 +28,26 @@ class Shown:
     Attributes:
         study, title: of the study.
         part: `report` for all of it, `quick` for its first part.
+        plan: the trainings of the study, and how long they take by measured step times; of the whole alone.
         cohorts: name, title, notice, licence and citation of each.
         headline: the main `table` and `figure`; None where the study has none.
         tables, figures: all of them, with those of the headline.
         examples: `figure` and which `pair` it shows: best, median or worst.
         runs: ids of all runs that are shown.
+        left_out: names of tables and figures that would show nothing.
     """
 
     study: str
     title: str
     part: str
+    plan: str | None
     cohorts: list[dict[str, Any]]
     headline: dict[str, str | None]
     tables: list[str]
     figures: list[str]
     examples: list[dict[str, str]]
     runs: list[str]
+    left_out: list[str]
 
     @property
     def notices(self) -> list[str]:
