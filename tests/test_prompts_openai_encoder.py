@@ -1,4 +1,4 @@
-"""ada-002 against a local server that speaks the embeddings API; what is said, and what is never said, when it fails."""
+"""ada-002 against a local server that speaks the embeddings API; what is said, and what never is, when it fails."""
 
 import http.server
 import json
@@ -25,7 +25,7 @@ MODEL = "text-embedding-ada-002"
 
 
 class Service(http.server.ThreadingHTTPServer):
-    """Answers each request by the next of `script`, a status or a list of embeddings; then by a vector for each text."""
+    """Answers by the next of `script`, a status or a list of embeddings; then by a vector for each text."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
