@@ -15,6 +15,7 @@ from tests.cohorts import SEGMENTOR, SHAPE, make_cohort
 from tests.test_training import RUN
 from textscf.checkpoint import load_state, save_state
 from textscf.data.cohort import Cohort
+from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.evaluation import evaluate_run
 from textscf.inference import Registrar, timed_prediction
@@ -168,7 +169,10 @@ def test_a_pretrained_segmentor_of_the_run_takes_the_fixed_image_as_it_is_stored
     fixed, moving = cohort.image_path("s6"), cohort.image_path("s7")
     register_files(run / "checkpoint.pt", fixed, moving, tmp_path / "out", CPU)
     trained = load_checkpoint(checkpoint, CPU)
-    regions = Segmentor(own / "weights.pt", settings, trained.cohort, CPU).regions(np.zeros(0), fixed)
+    recipe = Recipe.from_config(trained.cohort)
+    regions = Segmentor(own / "weights.pt", settings, trained.cohort["anatomy"], recipe, CPU).regions(
+        np.zeros(0), fixed
+    )
     assert len(regions[0].unique()) == 3
     images = [torch.from_numpy(cohort.load_image(subject))[None, None] for subject in ("s6", "s7")]
     scans = Scan(images[0], images[0], *(part[None, None] for part in regions)), Scan(images[1], images[1], None, None)

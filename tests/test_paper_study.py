@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from tests.faulty_server import Fault, FaultyServer
-from tests.stand_ins import abdomen_zip, lung_zip, oasis_zip
+from tests.stand_ins import abdomen_zip, lung_zip, oasis_tar
 from textscf.config.catalogue import Catalogue
 from textscf.config.study import merge
-from textscf.io import read_json, read_yaml
+from textscf.io import read_json, read_yaml, write_yaml
 from textscf.segmentation.network import build_segmentor
 
 SPLITS = {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]}
@@ -77,7 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Fau
     folder = tmp_path_factory.mktemp("server")
     abdomen_zip(folder, subjects=8, shape=(40, 30, 60))
     lung_zip(folder, subjects=2, shape=(20, 20, 24))
-    oasis_zip(folder, subjects=8, shape=(32, 48, 24))
+    oasis_tar(folder, subjects=8, shape=(32, 24, 48))
     for name in ("base", "small", "tiny"):
         torch.manual_seed(len(name))
         settings = Catalogue(root / "config").segmentor("abdomen_ct", name)
@@ -98,21 +97,25 @@ def project(tmp_path_factory: pytest.TempPathFactory, root: Path, server: Faulty
         shutil.copytree(root / name, copy / name)
     shutil.copy(root / "Snakefile", copy)
     for name, changes in COHORTS.items():
-        path = copy / f"config/cohorts/{name}.yaml"
-        content = merge(read_yaml(path), changes)
-        archive = content["source"]["archive"]
-        archive |= {"url": server.url(archive["file"]), "checksum": checksum(server.folder / archive["file"])}
-        for segmentor in content["segmentors"].values():
+        cohort = merge(read_yaml(copy / f"config/cohorts/{name}.yaml"), changes)
+        cohort.pop("expect", None)
+        for segmentor in cohort["segmentors"].values():
             segmentor["weights"]["url"] = server.url(segmentor["weights"]["file"])
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-    (copy / "config/tiny.yaml").write_text(yaml.safe_dump(STUDY))
+        write_yaml(copy / f"config/cohorts/{name}.yaml", cohort)
+        data_set = read_yaml(copy / f"config/data_sets/{name}.yaml")
+        release = data_set["releases"][0]
+        archive = release["archive"]
+        release |= {"url": server.url(archive), "checksum": checksum(server.folder / archive)}
+        release |= {"count": 8} if "count" in release else {}
+        write_yaml(copy / f"config/data_sets/{name}.yaml", data_set)
+    write_yaml(copy / "config/tiny.yaml", STUDY)
     return copy
 
 
 @pytest.fixture(scope="module")
 def finished(project: Path) -> Path:
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    command += ["--configfile", "config/paper.yaml", "config/tiny.yaml"]
+    command += ["--configfile", "config/paper.yaml", "config/tiny.yaml", "--config", "accept=oasis,abdomen_ct"]
     environment = {**os.environ, **FaultyServer.environment, "OMP_NUM_THREADS": "1"}
     run = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=1200, env=environment)
     assert run.returncode == 0, run.stderr[-5000:]

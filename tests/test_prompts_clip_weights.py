@@ -10,8 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.test_fetch import ScriptedServer
-from tests.test_fetch import server as _server
+from tests.faulty_server import Fault, FaultyServer
 from tests.test_prompts_open_clip_encoder import PROMPTS, TINY
 from textscf.errors import InputError
 from textscf.io import sha256_of
@@ -19,7 +18,6 @@ from textscf.prompts.clip_weights import is_torchscript, published_digest
 from textscf.prompts.open_clip_encoder import OpenClipEncoder
 
 open_clip = pytest.importorskip("open_clip")
-server = _server
 MODEL = "textscf-archive-quickgelu"
 NAMES = ["liver", "spleen"]
 
@@ -114,16 +112,18 @@ def test_the_cache_of_clip_is_used_if_the_file_is_openais(
 
 
 def test_openais_file_is_downloaded_and_verified(
-    files: dict[str, Path], published: dict[str, Any], server: ScriptedServer, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr("tests.test_fetch.CONTENT", files["archive"].read_bytes())
+    files: dict[str, Path], published: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in FaultyServer.environment.items():
+        monkeypatch.setenv(name, value)
     digest = published_digest(published)
-    published["url"] = f"{server.url.rpartition('/')[0]}/{digest}/Tiny.pt"
-    server.script = [503, "cut"]
-    assert OpenClipEncoder(MODEL, "openai").encode(NAMES, PROMPTS).shape == (2, 24)
+    put(files["archive"], tmp_path / f"server/{digest}", "Tiny.pt")
+    with FaultyServer(tmp_path / "server") as server:
+        published["url"] = server.url(f"{digest}/Tiny.pt")
+        server.faults[f"/{digest}/Tiny.pt"] = [Fault(status=503), Fault(break_after=1000)]
+        assert OpenClipEncoder(MODEL, "openai").encode(NAMES, PROMPTS).shape == (2, 24)
     assert sha256_of(tmp_path / "home/.cache/clip/Tiny.pt") == digest
-    assert server.ranges[-1] == "bytes=1000-"
+    assert server.ranges()[-1] == "bytes=1000-"
 
 
 def test_without_weights_one_line_says_what_to_put_where() -> None:

@@ -12,6 +12,7 @@ from textscf.checkpoint import save_state
 from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort
 from textscf.data.preprocess import preprocess_cohort
+from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.io import read_json, write_nifti, write_yaml
 from textscf.segmentation import load_segmentation
@@ -51,17 +52,21 @@ def config(root: Path) -> dict[str, Any]:
     return config | {"splits": {"train": [1], "test": [2]}, "pairs": {}}
 
 
+def made(path: Path, settings: dict[str, Any], config: dict[str, Any]) -> Segmentor:
+    return Segmentor(path, settings, config["anatomy"], Recipe.from_config(config), CPU)
+
+
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]) -> Path:
     """Two stored scans of noise in Hounsfield units."""
     folder, generator = tmp_path_factory.mktemp("raw"), np.random.default_rng(0)
     for number in (1, 2):
-        subject = config["subject"].format(number)
         labels = np.zeros((30, 24, 36), np.uint8)
         labels[8:20, 6:18, 9:27] = 6
         image = generator.normal(np.where(labels, 100, -300), 60).astype(np.float32)
-        write_nifti(folder / config["source"]["images"].format(subject=subject), image, TURNED)
-        write_nifti(folder / config["source"]["labels"].format(subject=subject), labels, TURNED)
+        release = config["source"]["releases"][0]
+        write_nifti(folder / release["images"].format(number=number), image, TURNED)
+        write_nifti(folder / release["labels"].format(number=number), labels, TURNED)
     return folder
 
 
@@ -79,7 +84,7 @@ def test_scans_of_a_cohort_are_segmented_from_their_stored_form(
     folder = cohort.folder / "segmentations/tiny"
     segment_cohort(cohort, settings, published, folder, CPU, raw)
     segmentation = load_segmentation(folder / "segmentation.json", cohort)
-    segmentor = Segmentor(published, settings, config, CPU)
+    segmentor = made(published, settings, config)
     for subject in cohort.subjects():
         stored = raw / f"imagesTr/{subject}.nii.gz"
         distribution = stored_probabilities(
@@ -106,23 +111,23 @@ def test_classes_that_are_not_the_cohorts_regions_are_refused(
     published: Path, settings: dict[str, Any], config: dict[str, Any]
 ) -> None:
     classes = [name.replace("liver", "livers") for name in settings["classes"]]
-    with pytest.raises(InputError, match="cohort abdomen_ct: classes: the anatomy has no 'livers'; did you mean"):
-        Segmentor(published, settings | {"classes": classes}, config, CPU)
+    with pytest.raises(InputError, match="classes: the anatomy has no 'livers'; did you mean"):
+        made(published, settings | {"classes": classes}, config)
 
 
 def test_weights_of_another_size_or_without_a_part_are_counted_and_named(
     published: Path, settings: dict[str, Any], config: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"\d+ of another shape, such as .* instead of .*, ") as caught:
-        Segmentor(published, settings | {"feature_size": 24}, config, CPU)
+        made(published, settings | {"feature_size": 24}, config)
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"\d+ missing, such as swinViT\.layers1\.0\.blocks\.1"):
-        Segmentor(published, settings | {"depths": [2, 1, 1, 1]}, config, CPU)
+        made(published, settings | {"depths": [2, 1, 1, 1]}, config)
     state = torch.load(published, weights_only=False)["state_dict"]
     kept = {key: value for key, value in state.items() if not key.startswith("swinViT.")}
     save_state(tmp_path / "half.pt", {"state_dict": kept})
     with pytest.raises(InputError, match=r"half\.pt: weights do not fit .* \d+ missing, such as swinViT\.layers1"):
-        Segmentor(tmp_path / "half.pt", settings, config, CPU)
+        made(tmp_path / "half.pt", settings, config)
 
 
 class Malicious:
@@ -141,4 +146,4 @@ def test_a_file_with_code_is_refused_and_nothing_of_it_is_run(
     else:
         path.write_bytes(pickle.dumps(content))
     with pytest.raises(InputError, match=r"weights\.pt: cannot be read as a PyTorch checkpoint"):
-        Segmentor(path, settings, config, CPU)
+        made(path, settings, config)

@@ -3,24 +3,34 @@
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.test_fetch import CONTENT, ScriptedServer
-from tests.test_fetch import server as _server
+from tests.faulty_server import Fault, FaultyServer
 from textscf.errors import InputError
 from textscf.io import read_json, write_yaml
 from textscf.segmentation.weights import obtain_weights
 
-server = _server
+CONTENT = bytes(range(256)) * 64
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
-def weights(server: ScriptedServer) -> dict[str, Any]:
-    return {"file": "tiny.pt", "url": server.url, "checksum": f"sha256:{SHA256}"}
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+    for name, value in FaultyServer.environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server/tiny.pt").write_bytes(CONTENT)
+    with FaultyServer(tmp_path / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def weights(server: FaultyServer) -> dict[str, Any]:
+    return {"file": "tiny.pt", "url": server.url("tiny.pt"), "checksum": f"sha256:{SHA256}"}
 
 
 @pytest.fixture
@@ -31,11 +41,11 @@ def mirror(tmp_path: Path) -> Path:
 
 
 def test_a_file_of_the_mirror_comes_before_the_download(
-    weights: dict[str, Any], mirror: Path, server: ScriptedServer, tmp_path: Path
+    weights: dict[str, Any], mirror: Path, server: FaultyServer, tmp_path: Path
 ) -> None:
     obtain_weights(weights, mirror, tmp_path / "out/weights.pt")
     assert (tmp_path / "out/weights.pt").read_bytes() == CONTENT
-    assert server.ranges == []
+    assert server.requests == []
     assert read_json(tmp_path / "out/weights.json") == {
         "file": "tiny.pt", "kind": "file", "location": str(mirror / "tiny.pt"),
         "checksum": f"sha256:{SHA256}", "sha256": SHA256,
@@ -44,20 +54,21 @@ def test_a_file_of_the_mirror_comes_before_the_download(
 
 @pytest.mark.parametrize("with_mirror", [True, False])
 def test_a_download_survives_server_errors_and_a_broken_connection(
-    weights: dict[str, Any], server: ScriptedServer, tmp_path: Path, with_mirror: bool
+    weights: dict[str, Any], server: FaultyServer, tmp_path: Path, with_mirror: bool
 ) -> None:
-    server.script = [503, "cut"]
+    server.faults["/tiny.pt"] = [Fault(status=503), Fault(break_after=1000)]
     obtain_weights(weights, tmp_path if with_mirror else None, tmp_path / "out/weights.pt")
     assert (tmp_path / "out/weights.pt").read_bytes() == CONTENT
-    assert server.ranges[-1] == "bytes=1000-"
+    assert server.ranges()[-1] == "bytes=1000-"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["weights.json", "weights.pt"]
 
 
 def test_without_a_checksum_the_log_says_so_and_the_digest_is_kept(
     weights: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     obtain_weights(weights | {"checksum": None}, None, tmp_path / "weights.pt")
-    assert f"tiny.pt: not verified, as no checksum is known; its SHA-256 is {SHA256}" in caplog.text
+    assert f"tiny.pt: not verified, as its checksum is not known; its SHA-256 is {SHA256}" in caplog.text
     assert read_json(tmp_path / "weights.json")["sha256"] == SHA256
 
 

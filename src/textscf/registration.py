@@ -80,7 +80,8 @@ def _segmented(
         )
     from textscf.segmentation.segmentor import Segmentor  # MONAI takes seconds
 
-    segmentor = Segmentor(weights, read_yaml(settings_file), trained.cohort, device)
+    recipe = Recipe.from_config(trained.cohort)
+    segmentor = Segmentor(weights, read_yaml(settings_file), trained.cohort["anatomy"], recipe, device)
     regions, confidence = segmentor.regions(prepared, fixed)
     return regions[None, None], confidence[None, None]
 

@@ -43,12 +43,17 @@ def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     return pairs
 
 
+def subject_numbers(config: dict[str, Any]) -> dict[str, int]:
+    """Number of each subject by its id, in the order of the splits."""
+    return {_subject_id(config, number): number for numbers in _split_numbers(config).values() for number in numbers}
+
+
 def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
     owner: dict[int, str] = {}
     splits = {}
     for split, entries in config["splits"].items():
         where = f"cohort {config['name']}: splits.{split}"
-        splits[split] = [number for entry in entries for number in _numbers(entry, where)]
+        splits[split] = [number for entry in entries for number in expand_entry(entry, where)]
         for number in splits[split]:
             if number in owner:
                 raise InputError(f"{where}: subject {number} is already in splits.{owner[number]}")
@@ -56,7 +61,8 @@ def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
     return splits
 
 
-def _numbers(entry: int | str, where: str) -> Iterable[int]:
+def expand_entry(entry: int | str, where: str) -> Iterable[int]:
+    """Numbers of one entry of a split, a number or a range; InputError names `where` it is malformed."""
     if isinstance(entry, int) and not isinstance(entry, bool) and entry >= 0:
         return [entry]
     match = _RANGE.fullmatch(entry) if isinstance(entry, str) else None

@@ -40,14 +40,15 @@ class _Interrupted(Exception):
 def fetch(url: str, checksum: str | None, target: Path) -> None:
     """Download `url` to `target` and verify `checksum`, "md5:..." or "sha256:..."; keep a file that fits.
 
-    Without a checksum, for what is published without one, nothing is verified.
-    A download that was cut off, now or in an earlier call, goes on where it stopped (`target`.part).
-    InputError says what is wrong: no https address, refusal by the server, wrong checksum (then nothing is
-    left), full disk.
+    Without a `checksum` any file fits, which is warned of. A download that was cut off, now or in an earlier call, goes
+    on where it stopped (`target`.part). InputError says what is wrong: no https address, refusal by the server, wrong
+    checksum (then nothing is left), full disk.
     """
     import pooch
 
     _check_address(url)
+    if checksum is None:
+        _LOG.warning("%s: its checksum is not known; what arrives cannot be verified", url)
     target.parent.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -55,7 +56,8 @@ def fetch(url: str, checksum: str | None, target: Path) -> None:
         pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
     except ValueError as error:
         reason = str(error).split(". Deleted")[0]
-        raise InputError(f"{url}: {checksum_mismatch(str(checksum))}; nothing was kept ({reason})") from error
+        assert checksum is not None
+        raise InputError(f"{url}: {checksum_mismatch(checksum)}; nothing was kept ({reason})") from error
 
 
 def checksum_mismatch(checksum: str) -> str:

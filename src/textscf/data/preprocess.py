@@ -13,6 +13,7 @@ import textscf
 from textscf.data.cohort import expand_pairs, expand_subjects
 from textscf.data.geometry import centred_affine
 from textscf.data.recipe import Recipe
+from textscf.data.releases import stored_files, stored_recipe
 from textscf.data.scans import Rejection, read_scan, transform
 from textscf.data.workers import parallel_map
 from textscf.errors import InputError
@@ -66,22 +67,10 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
     _LOG.info("%s: %d subjects prepared, %d kept as they were", folder, len(todo), len(tasks) - len(todo))
 
 
-def stored_files(config: dict[str, Any], raw: Path, subject: str) -> tuple[Path, Path]:
-    """Image and label map of a subject as downloaded or simulated, under `raw`."""
-    source = config["source"]
-    images, labels = "images/{subject}.nii.gz", "labels/{subject}.nii.gz"
-    if source["kind"] == "archive" and not (config.get("simulate_ct") or config.get("from_one")):
-        images, labels = source["images"], source["labels"]
-    return raw / images.replace("{subject}", subject), raw / labels.replace("{subject}", subject)
-
-
 def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Task]:
-    recipe = Recipe.from_config(config)
-    return [
-        _Task(subject, *stored_files(config, raw, subject), folder, recipe)
-        for subjects in expand_subjects(config).values()
-        for subject in subjects
-    ]
+    recipe = stored_recipe(config, raw)
+    files = stored_files(config, raw)
+    return [_Task(subject, image, labels, folder, recipe) for subject, (image, labels) in files.items()]
 
 
 def _check(task: _Task) -> list[Rejection] | None:

@@ -126,6 +126,11 @@ def _read_checked(path: Path, read: Callable[[Path], Volume], recipe: Recipe) ->
     if min(shape) < 1 or float(np.prod(shape, dtype=float)) > _MAX_VOXELS:
         found = " x ".join(f"{edge:g}" for edge in spacing)
         raise InputError(f"{path}: spacing {found} mm would make it {shape}; expected a possible spacing")
+    if recipe.exact and shape != recipe.shape:
+        raise InputError(
+            f"{path}: shape {volume.data.shape} with axes {axes} becomes {shape} with axes {recipe.orientation}; "
+            f"expected exactly {recipe.shape}"
+        )
     return volume
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from textscf.data.cohort import Cohort
-from textscf.data.preprocess import stored_files
+from textscf.data.recipe import Recipe
+from textscf.data.releases import stored_files, stored_recipe
 from textscf.errors import InputError
 from textscf.io import read_yaml, sha256_of, write_json, write_nifti
 from textscf.progress import progress_bar
@@ -43,12 +44,13 @@ def segment_cohort(
     from textscf.segmentation.segmentor import Segmentor  # MONAI takes seconds
 
     config = read_yaml(cohort.folder / "config.yaml")
-    segmentor = Segmentor(network, settings, config, device)
+    recipe = Recipe.from_config(config) if raw is None else stored_recipe(config, raw)
+    stored = {} if raw is None else {subject: image for subject, (image, _) in stored_files(config, raw).items()}
+    segmentor = Segmentor(network, settings, cohort.anatomy, recipe, device)
     files = {}
     with progress_bar(len(cohort.subjects()), "segmenting") as bar:
         for subject in cohort.subjects():
-            stored = None if raw is None else stored_files(config, raw, subject)[0]
-            labels, confidence = segmentor.regions(cohort.load_image(subject), stored)
+            labels, confidence = segmentor.regions(cohort.load_image(subject), stored.get(subject))
             volumes = {"labels": labels, "confidence": (confidence * 255).round().to(torch.uint8)}
             for kind, volume in volumes.items():
                 path = folder / kind / f"{subject}.nii.gz"

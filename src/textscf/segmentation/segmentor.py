@@ -21,7 +21,8 @@ class Segmentor:
     Args:
         weights: file with the network's weights.
         settings: of the segmentor, see `config/schemas/segmentor.yaml`.
-        cohort: `name`, `anatomy` and `preprocess` of the cohort.
+        anatomy: of the cohort.
+        recipe: by which the stored scans become the cohort's.
         device: where to compute.
 
     Raises:
@@ -29,17 +30,20 @@ class Segmentor:
     """
 
     def __init__(
-        self, weights: Path, settings: Mapping[str, Any], cohort: Mapping[str, Any], device: torch.device
+        self,
+        weights: Path,
+        settings: Mapping[str, Any],
+        anatomy: Mapping[str, Any],
+        recipe: Recipe,
+        device: torch.device,
     ) -> None:
-        self._settings, self._device = settings, device
-        self._recipe = Recipe.from_config(dict(cohort))
-        self._source = f"segmentor of cohort {cohort['name']}"
+        self._settings, self._recipe, self._device = settings, recipe, device
+        self._source = f"segmentor {weights.parent.name}"
         check_window(settings["window"], self._source)
-        n_regions = len(cohort["anatomy"]["structures"]) + 1
         self._channels: list[int] = []
         if settings["source"] == "pretrained":
-            self._channels = region_channels(settings["classes"], cohort["anatomy"], self._source)
-        self._network = load_segmentor(weights, settings, n_regions, device)
+            self._channels = region_channels(settings["classes"], anatomy, self._source)
+        self._network = load_segmentor(weights, settings, len(anatomy["structures"]) + 1, device)
 
     def regions(self, prepared: np.ndarray, stored: Path | None) -> tuple[Tensor, Tensor]:
         """J(x), the most probable region, uint8, and p(x), its probability, float32; both ``(H, W, D)``.

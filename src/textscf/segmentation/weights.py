@@ -38,8 +38,8 @@ def obtain_weights(weights: Mapping[str, Any], data_root: Path | None, path: Pat
         (downloads / weights["file"]).replace(path)
         shutil.rmtree(downloads)
     sha256 = sha256_of(path)
-    if checksum is None:
-        _LOG.warning("%s: not verified, as no checksum is known; its SHA-256 is %s", weights["file"], sha256)
+    state = "verified" if checksum else "not verified, as its checksum is not known"
+    _LOG.info("%s: %s; its SHA-256 is %s", weights["file"], state, sha256)
     origin = {"file": weights["file"], "kind": kind, "location": location}
     write_json(path.with_suffix(".json"), {**origin, "checksum": checksum, "sha256": sha256})
 
