@@ -111,6 +111,21 @@ def test_the_cache_of_clip_is_used_if_the_file_is_openais(
         OpenClipEncoder(MODEL, "openai").encode(NAMES, PROMPTS)
 
 
+def test_the_cache_of_open_clip_is_used(
+    files: dict[str, Path], published: dict[str, Any], expected: np.ndarray, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    published["hf_hub"] = "somebody/tiny/"
+    folder = tmp_path / "hub/models--somebody--tiny"
+    put(files["safetensors"], folder / "snapshots/0123", "open_clip_model.safetensors")
+    (folder / "refs").mkdir()
+    (folder / "refs/main").write_text("0123")
+    encoder = OpenClipEncoder(MODEL, "openai")
+    np.testing.assert_allclose(encoder.encode(NAMES, PROMPTS), expected, atol=1e-6)
+    assert encoder.provenance()["weights_sha256"] == sha256_of(files["safetensors"])
+
+
 def test_openais_file_is_downloaded_and_verified(
     files: dict[str, Path], published: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
