@@ -126,13 +126,18 @@ class Cohort:
             raise InputError(f"{path}: no such file; expected a prepared cohort, made by src/preprocess.py")
         content = read_json(path)
         try:
-            cohort = cls(folder=folder, **_typed(content))
+            cohort = cls.described(folder, content)
         except (TypeError, KeyError, ValueError) as error:
             raise InputError(f"{path}: not a prepared cohort ({error})") from error
         missing = [name for name in cohort.files if not (folder / name).is_file()]
         if missing:
             raise InputError(f"{folder / missing[0]}: no such file ({len(missing)} of cohort.json are missing)")
         return cohort
+
+    @classmethod
+    def described(cls, folder: Path, content: dict[str, Any]) -> "Cohort":
+        """The cohort in `folder` that the `content` of a cohort.json describes, without a look at its files."""
+        return cls(folder=folder, **_typed(content))
 
     @property
     def label_values(self) -> list[int]:

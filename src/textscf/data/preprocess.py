@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import textscf
-from textscf.data.cohort import expand_pairs, expand_subjects
+from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
 from textscf.data.geometry import centred_affine
 from textscf.data.recipe import Recipe
 from textscf.data.releases import stored_files, stored_recipe
@@ -44,8 +44,8 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
     """Prepare every subject of a resolved cohort `config` from the scans under `raw` into `folder`.
 
     All subjects are checked before any is written. Subjects whose inputs, settings and outputs are those of
-    an earlier call are kept. `cohort.json` is written last. InputError counts and names the files that cannot
-    be used, all of them in `folder`/rejected.csv.
+    an earlier call are kept. `cohort.json` is written last, after what the cohort `expect`s was checked. InputError
+    counts and names the files that cannot be used, all of them in `folder`/rejected.csv.
     """
     if not raw.is_dir():
         raise InputError(f"{raw}: no such folder; expected the scans of cohort {config['name']}")
@@ -57,13 +57,18 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
         checked = mapping(_check, tasks, "checking")
         _refuse([rejection for found in checked for rejection in found or []], len(tasks), rejected)
         todo = [task for task, found in zip(tasks, checked, strict=True) if found is not None]
-        if todo:
+        if todo or config.get("expect"):
             (folder / "cohort.json").unlink(missing_ok=True)
         at_border = mapping(_prepare, todo, "preparing")
+        description = _description(config, tasks)
+        if config.get("expect"):
+            from textscf.data.expectations import check_expectations  # with pandas, which takes its time
+
+            check_expectations(Cohort.described(folder, description), config["expect"], mapping)
     for task in itertools.compress(todo, at_border):
         _LOG.warning("%s: labels reach the border of the grid; preprocess.shape may be too small", task.subject)
     _remove_strays(tasks, folder)
-    write_json(folder / "cohort.json", _description(config, tasks))
+    write_json(folder / "cohort.json", description)
     _LOG.info("%s: %d subjects prepared, %d kept as they were", folder, len(todo), len(tasks) - len(todo))
 
 
