@@ -28,6 +28,7 @@ os.environ |= {
     ),
     "TEXTSCF_SRC": f"{workflow.basedir}/src",
     "TEXTSCF_DATA_ROOT": config.get("data_root") or "",
+    "TEXTSCF_ACCEPT": config.get("accept") or "",
 }
 
 ENVIRONMENT = f"{workflow.basedir}/envs/textscf.yaml"

@@ -28,7 +28,8 @@ rule download:
         ENVIRONMENT
     shell:
         "python $TEXTSCF_SRC/download.py"
-        ' --config {input.config} --out {output} ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
+        ' --config {input.config} --accept "$TEXTSCF_ACCEPT" ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}}'
+        " --out {output} 2> {log}"
 
 
 rule simulate:

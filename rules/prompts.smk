@@ -21,7 +21,8 @@ rule embed_prompts:
         ENVIRONMENT
     shell:
         "python $TEXTSCF_SRC/embed_prompts.py"
-        " --config {input.config} --out {output.embedding} 2> {log}"
+        " --config {input.config} --out {output.embedding}"
+        ' ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
 
 
 rule prompts:

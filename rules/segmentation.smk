@@ -25,6 +25,24 @@ rule train_segmentor:
         " --out {output.network} --threads {threads} 2> {log}"
 
 
+rule download_weights:
+    input:
+        config=f"{SEGMENTATION}/config.yaml",
+    output:
+        weights=f"{SEGMENTATION}/weights.pt",
+        provenance=f"{SEGMENTATION}/weights.json",
+    log:
+        f"{SEGMENTATION}/logs/download_weights.log",
+    priority: order.priority
+    conda:
+        ENVIRONMENT
+    resources:
+        runtime=240,
+    shell:
+        "python $TEXTSCF_SRC/download_weights.py --config {input.config} --out {output.weights}"
+        ' ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
+
+
 rule segment:
     input:
         config=f"{SEGMENTATION}/config.yaml",
@@ -48,10 +66,15 @@ rule segment:
         network=lambda wildcards, input: (
             f"--network {input.network}" if input.network else ""
         ),
+        raw=lambda wildcards: (
+            f"--raw {folder}"
+            if (folder := files.segmented_folder(**wildcards))
+            else ""
+        ),
     shell:
         "python $TEXTSCF_SRC/segment.py"
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.network}"
-        " --out {output} --threads {threads} 2> {log}"
+        " {params.raw} --out {output} --threads {threads} 2> {log}"
 
 
 rule segmentor_accuracy:

@@ -19,11 +19,12 @@ def main() -> None:
         required=True,
         help="embedding to write (.npz); its provenance and heat map go beside it",
     )
+    parser.add_argument("--data-root", type=Path, help="local mirror, searched for weights before any download")
     parser.add_argument("--device", default="cpu", help="where the text encoder runs, e.g. cuda (default: cpu)")
     arguments = parse_arguments(parser)
 
     settings = fill(PromptSet, read_yaml(arguments.config), arguments.config)
-    embedding, provenance = embed(settings, arguments.device)
+    embedding, provenance = embed(settings, arguments.device, arguments.data_root)
     folder = arguments.out.parent
     title = f"{settings.title}, encoder {settings.encoder}, background {settings.background}"
     plot_similarity(embedding, title, folder / "similarity.pdf")

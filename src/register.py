@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--fixed", type=Path, required=True, help="fixed image (NIfTI)")
     parser.add_argument("--moving", type=Path, required=True, help="moving image (NIfTI)")
     parser.add_argument("--fixed-labels", type=Path, help="label map of the fixed image, for a text-driven run")
-    parser.add_argument("--segmentor", type=Path, help="network.pt for the fixed image (default: the run's own)")
+    parser.add_argument("--segmentor", type=Path, help="weights that segment the fixed image (default: the run's own)")
     parser.add_argument("--out", type=Path, required=True, help="folder for displacement.nii.gz and warped.nii.gz")
     parser.set_defaults(threads=torch.get_num_threads())
     args = parse_arguments(parser)

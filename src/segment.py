@@ -13,11 +13,13 @@ def main() -> None:
     parser = stage_parser(__doc__, computes=True)
     parser.add_argument("--config", type=Path, required=True, help="resolved settings of the segmentor")
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort, results/cohorts/<cohort>")
-    parser.add_argument("--network", type=Path, help="network.pt of a segmentor with source: train")
+    parser.add_argument("--network", type=Path, help="weights of a segmentor with source: train or pretrained")
+    parser.add_argument("--raw", type=Path, help="folder of the cohort's stored scans, for source: pretrained")
     parser.add_argument("--out", type=Path, required=True, help="segmentation.json; label maps go beside it")
     args = parse_arguments(parser)
     cohort, device = Cohort.load(args.cohort), acquire_device(args.device)
-    segment_cohort(cohort, read_settings(args.config, "source"), args.network, args.out.parent, device)
+    settings = read_settings(args.config, "source")
+    segment_cohort(cohort, settings, args.network, args.out.parent, device, args.raw)
 
 
 if __name__ == "__main__":

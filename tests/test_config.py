@@ -385,6 +385,10 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.head("lku_net_seed1") == files.head("initial") == {}
     assert files.segmentor_network("hippocampus_mr", "tiny") == [f"{cohort}/segmentations/tiny/network.pt"]
     assert files.segmentor_network("hippocampus_mr", "ground_truth") == []
+    weights = "results/cohorts/abdomen_ct/segmentations/base/weights.pt"
+    assert files.segmentor_network("abdomen_ct", "base") == [weights]
+    assert files.segmented_folder("abdomen_ct", "base") == "results/cohorts/abdomen_ct/source"
+    assert files.segmented_folder("hippocampus_mr", "tiny") is None
     assert files.checkpoints(["initial", "lku_net_seed1"]) == ["results/small/runs/lku_net_seed1/checkpoint.pt"]
     assert len(files.metrics("table3")) == 2 * (2 + 2 * 9)
     assert files.figure("figure3") == []
@@ -526,7 +530,7 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
     [
         ("cohorts", "hippocampus_mr", {"spacng": 1}, "unknown key 'spacng'"),
         ("cohorts", "hippocampus_mr", {"preprocess": {"axes": "XYZ"}}, "preprocess.axes: 'XYZ' does not match"),
-        ("cohorts", "hippocampus_mr", {"source": {"archive": {"checksum": "abc"}}}, "source"),
+        ("data_sets", "hippocampus_mr", {"releases": [{"checksum": "abc"}]}, "releases.0"),
         ("anatomies", "hippocampus", {"structures": [{"label": 0}]}, "structures.0"),
         ("prompts", "minilm", {"encoder": "clip"}, "encoder: found 'clip'"),
         ("experiments", "complexity", {"tables": {"complexity": {"convention": "paper"}}}, "unknown key 'convention'"),
@@ -553,3 +557,36 @@ def test_mistakes_in_other_files_are_named(
         load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
     assert f"{file}.yaml" in str(error.value)
     assert message in str(error.value)
+
+
+def test_an_unknown_data_set_is_named(folder: Path) -> None:
+    edit(folder / "cohorts/hippocampus_mr.yaml", source={"data_set": "hippocampus"})
+    with pytest.raises(InputError, match="data_set 'hippocampus' is not defined; did you mean 'hippocampus_mr'"):
+        load_study(STUDY, folder)
+
+
+def test_a_cohort_has_its_data_sets_terms(folder: Path) -> None:
+    cohort, data_set = Catalogue(folder).cohort("oasis"), read_yaml(folder / "data_sets/oasis.yaml")
+    assert {key: cohort[key] for key in ("licence", "citation")} == {
+        key: data_set[key] for key in ("licence", "citation")
+    }
+    assert cohort["source"] == {
+        **{"kind": "archive", "data_set": "oasis"},
+        **{key: data_set[key] for key in ("agreement", "releases")},
+    }
+
+
+def test_a_simulated_cohort_needs_its_own_licence(folder: Path) -> None:
+    path = folder / "cohorts/simulated_abdomen.yaml"
+    cohort = read_yaml(path)
+    del cohort["licence"]
+    path.write_text(yaml.safe_dump(cohort))
+    with pytest.raises(InputError, match=r"simulated_abdomen\.yaml: key 'licence' is missing"):
+        Catalogue(folder).cohort("simulated_abdomen")
+
+
+def test_only_data_sets_can_be_accepted(folder: Path) -> None:
+    load_study(study_with(accept="oasis, abdomen_ct"), folder)
+    load_study(study_with(accept=None), folder)
+    with pytest.raises(InputError, match="accept: data set 'abdomen' is not defined; did you mean 'abdomen_ct'"):
+        load_study(study_with(accept="oasis,abdomen"), folder)

@@ -1,5 +1,6 @@
 """From a trained run to metrics of a cohort and to a registered pair of files."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from tests.cohorts import SEGMENTOR, SHAPE, make_cohort
 from tests.test_training import RUN
 from textscf.checkpoint import load_state, save_state
 from textscf.data.cohort import Cohort
+from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.evaluation import evaluate_run
-from textscf.inference import Registrar
+from textscf.inference import Registrar, timed_prediction
 from textscf.io import read_image, write_json, write_nifti, write_yaml
 from textscf.metrics import evaluate_pair
 from textscf.prompts import Embedding
@@ -24,7 +26,10 @@ from textscf.registration import register_files
 from textscf.segmentation import load_segmentation
 from textscf.segmentation.inference import segment_cohort
 from textscf.segmentation.network import build_segmentor
+from textscf.segmentation.segmentor import Segmentor
+from textscf.training.export import load_checkpoint
 from textscf.training.run import train_run
+from textscf.training.volumes import Scan
 
 CPU = torch.device("cpu")
 SCF_RUN: dict[str, Any] = {
@@ -143,6 +148,36 @@ def test_the_fixed_image_is_segmented_where_no_labels_are_given(
     write_yaml(tmp_path / "config.yaml", SEGMENTOR)
     register_files(checkpoint, *images, tmp_path / "out", CPU, segmentor=tmp_path / "network.pt")
     assert np.isfinite(read_displacement(tmp_path / "out")).all()
+
+
+def test_a_pretrained_segmentor_of_the_run_takes_the_fixed_image_as_it_is_stored(
+    cohort: Cohort, checkpoint: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    results = tmp_path / "results"
+    run, own = results / "tests/runs/scf", results / "cohorts/blobs/segmentations/ground_truth"
+    taken = {"orientation": "RAS", "spacing": [1.5, 1.5, 2.0], "range": [0, 1]}
+    settings = SEGMENTOR | {
+        "source": "pretrained",
+        "input": taken,
+        "classes": ["right blob", "background", "left blob"],
+    }
+    write_yaml(own / "config.yaml", settings)
+    save_state(own / "weights.pt", {"state_dict": build_segmentor(SEGMENTOR, 3).state_dict()})
+    run.mkdir(parents=True)
+    shutil.copy(checkpoint, run)
+    fixed, moving = cohort.image_path("s6"), cohort.image_path("s7")
+    register_files(run / "checkpoint.pt", fixed, moving, tmp_path / "out", CPU)
+    trained = load_checkpoint(checkpoint, CPU)
+    recipe = Recipe.from_config(trained.cohort)
+    regions = Segmentor(own / "weights.pt", settings, trained.cohort["anatomy"], recipe, CPU).regions(
+        np.zeros(0), fixed
+    )
+    assert len(regions[0].unique()) == 3
+    images = [torch.from_numpy(cohort.load_image(subject))[None, None] for subject in ("s6", "s7")]
+    scans = Scan(images[0], images[0], *(part[None, None] for part in regions)), Scan(images[1], images[1], None, None)
+    expected = timed_prediction(trained.network, *scans)[0]
+    np.testing.assert_allclose(read_displacement(tmp_path / "out"), expected, atol=1e-6)
 
 
 def test_scripts_register_and_evaluate(

@@ -167,7 +167,7 @@ def test_without_registration_there_is_no_registrar(cohort: Cohort) -> None:
 def test_real_hippocampi_overlap_clearly_better(shared: Path, root: Path, tmp_path: Path) -> None:
     config = Catalogue(root / "config").cohort("hippocampus_mr")
     config |= {"splits": {"test": [14, 15]}, "pairs": {"test": [[14, 15]]}}
-    preprocess_cohort(config, shared / "data" / config["source"]["folder"], tmp_path, 1)
+    preprocess_cohort(config, shared / "data" / "Task04_Hippocampus", tmp_path, 1)
     cohort = Cohort.load(tmp_path)
     for name, registrar in (("initial", None), ("syn", SynRegistrar(cohort))):
         evaluate_run(name, cohort, registrar, tmp_path / name)

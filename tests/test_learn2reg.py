@@ -31,7 +31,8 @@ SUBJECTS = ("Test_0001_0000", "Test_0002_0000", "Test_0003_0000")
 def config_of(axes: str = "header", spacing: float = 1.0, shape: tuple[int, ...] = (14, 12, 10)) -> dict[str, Any]:
     """Resolved config of a cohort of three subjects; the prepared grid is LAS."""
     structures = [{"label": 1, "name": "one"}, {"label": 2, "name": "two"}]
-    source = {"kind": "archive", "images": "images/{subject}.nii.gz", "labels": "labels/{subject}.nii.gz"}
+    files = "Test_{number:04d}_0000.nii.gz"
+    source = {"kind": "archive", "releases": [{"images": f"images/{files}", "labels": f"labels/{files}"}]}
     return {
         **{"name": "small", "title": "Small", "notice": None, "licence": "CC0", "citation": "Nobody"},
         **{"modality": "CT", "anatomy": {"title": "A", "body_part": "head", "structures": structures}},

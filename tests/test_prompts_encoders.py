@@ -11,11 +11,13 @@ from textscf.prompts.encoders import ENCODERS, EncoderOptions, FileEncoder, Mini
 
 
 def test_unknown_encoder_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown encoder 'clip'; expected one of minilm, open_clip, one_hot, file"):
+    with pytest.raises(
+        ValueError, match="unknown encoder 'clip'; expected one of minilm, open_clip, openai, one_hot, file"
+    ):
         build_encoder("clip", EncoderOptions())
 
 
-@pytest.mark.parametrize(("name", "key"), [("open_clip", "model"), ("file", "file")])
+@pytest.mark.parametrize(("name", "key"), [("open_clip", "model"), ("openai", "model"), ("file", "file")])
 def test_missing_option_is_named(name: str, key: str) -> None:
     with pytest.raises(ValueError, match=f"encoder {name} needs '{key}'"):
         build_encoder(name, EncoderOptions())

@@ -84,6 +84,29 @@ def test_structures_of_an_auxiliary_cohort_follow_with_their_own_body_part_and_m
     assert provenance == alone_provenance | {"auxiliary": {"anatomy": "Lung", "modality": "X-ray"}}
 
 
+def test_renamed_structures_have_each_others_vectors(minilm: tuple[Any, dict[str, Any]]) -> None:
+    swap = {"spleen": "left kidney", "left kidney": "spleen"}
+    embedding, provenance = embed(settings(rename=swap, background="svd_released"))
+    assert embedding.names == ["background", "spleen", "left kidney"]
+    assert embedding.prompts[1] == "A computerized tomography of a left kidney in human abdomen."
+    np.testing.assert_array_equal(embedding.vectors[1:], minilm[0].vectors[:0:-1])
+    assert np.abs(embedding.vectors[1:] @ embedding.vectors[0]).max() > 1e-5
+    assert provenance["rename"] == swap
+
+
+def test_the_released_list_has_the_adrenals_of_the_other_side(root: Path) -> None:
+    abdomen = yaml.safe_load((root / "config/anatomies/abdomen.yaml").read_text())
+    content = yaml.safe_load((root / "config/prompts/clip_vit_released.yaml").read_text())
+    released = fill(PromptSet, {**content, "anatomy": abdomen, "modality": "computerized tomography"}, "x")
+    words = {region.name: region.word for region in released.regions()}
+    assert {name: word for name, word in words.items() if name != word} == {
+        "oesophagus": "esophagus",
+        "right adrenal gland": "left adrenal gland",
+        "left adrenal gland": "right adrenal gland",
+    }
+    assert content["background"] == "svd_released"
+
+
 def test_text_background_is_the_encoded_word() -> None:
     embedding, _ = embed(settings(background="text"))
     assert embedding.prompts[0] == "A computerized tomography of a background in human abdomen."
@@ -118,6 +141,8 @@ def test_svd_needs_long_vectors(tmp_path: Path) -> None:
         ({"encoder": "one_hot", "template": None}, "encoder one_hot expects text"),
         ({"encoder": "file", "file": "v.npz"}, "encoder file reads no text"),
         ({"encoder": "open_clip"}, "encoder open_clip needs 'model'"),
+        ({"encoder": "openai"}, "encoder openai needs 'model'"),
+        ({"rename": {"splen": "liver"}}, "rename: no structure is called 'splen'; did you mean 'spleen'?"),
         ({"tempalte": "x"}, "unknown key 'tempalte'; did you mean 'template'?"),
     ],
 )
@@ -129,10 +154,11 @@ def test_bad_settings_name_file_and_key(changes: dict[str, Any], message: str) -
 
 def test_every_prompt_set_of_the_project_is_valid(root: Path) -> None:
     files = sorted((root / "config" / "prompts").glob("*.yaml"))
+    abdomen = yaml.safe_load((root / "config/anatomies/abdomen.yaml").read_text())
     assert {"minilm.yaml", "one_hot.yaml", "clip_vit.yaml", "clip_resnet.yaml"} <= {file.name for file in files}
     for file in files:
         content = yaml.safe_load(file.read_text())
-        fill(PromptSet, {**content, "anatomy": ANATOMY, "modality": "computerized tomography"}, file)
+        fill(PromptSet, {**content, "anatomy": abdomen, "modality": "computerized tomography"}, file)
 
 
 def run_script(root: Path, folder: Path, **changes: Any) -> subprocess.CompletedProcess[str]:

@@ -78,18 +78,10 @@ def test_fingerprint_follows_the_files(cohort: Cohort, segmented: Path, tmp_path
     assert load_segmentation(tmp_path / "segmentation.json", cohort).fingerprint() != before
 
 
-def test_pretrained_weights_are_taken_from_the_settings(cohort: Cohort, segmented: Path, weights: Path) -> None:
-    settings = {**SETTINGS, "source": "pretrained", "weights": str(weights)}
-    segment_cohort(cohort, settings, None, cohort.folder / "segmentations/given", CPU)
-    given = load_segmentation(cohort.folder / "segmentations/given/segmentation.json", cohort)
-    np.testing.assert_array_equal(given.labels("s2"), load_segmentation(segmented, cohort).labels("s2"))
-
-
-def test_missing_pretrained_weights_are_one_error_and_write_nothing(cohort: Cohort, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "source": "pretrained", "weights": str(tmp_path / "absent.pt")}
+def test_missing_weights_are_one_error_and_write_nothing(cohort: Cohort, tmp_path: Path) -> None:
     folder = cohort.folder / "segmentations/absent"
     with pytest.raises(InputError, match=r"absent\.pt: no such file; expected weights of a SwinUNETR"):
-        segment_cohort(cohort, settings, None, folder, CPU)
+        segment_cohort(cohort, SETTINGS, tmp_path / "absent.pt", folder, CPU)
     assert not folder.exists()
 
 
@@ -113,7 +105,7 @@ def test_a_folder_outside_of_the_cohort_is_refused(cohort: Cohort, weights: Path
 
 
 def test_a_window_too_small_is_refused(cohort: Cohort, weights: Path) -> None:
-    with pytest.raises(InputError, match=r"segmentor small: window is \[32, 32, 32\]"):
+    with pytest.raises(InputError, match=r"segmentor weights\d*: window is \[32, 32, 32\]"):
         segment_cohort(cohort, {**SETTINGS, "window": [32] * 3}, weights, cohort.folder / "segmentations/small", CPU)
 
 

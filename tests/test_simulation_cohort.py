@@ -11,18 +11,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from textscf.config.catalogue import Catalogue
 from textscf.data.simulation.cohort import simulate_cohort
 from textscf.errors import InputError
-from textscf.io import read_image, read_json, read_labels, read_yaml, sha256_of, write_nifti, write_yaml
+from textscf.io import read_image, read_json, read_labels, sha256_of, write_nifti, write_yaml
 
 
 def resolved(root: Path, name: str) -> dict[str, Any]:
     """A cohort of config/ with anatomy and phantom inlined, cut down to three subjects."""
-    config = {"name": name, **read_yaml(root / f"config/cohorts/{name}.yaml")}
-    config["anatomy"] = read_yaml(root / "config/anatomies/abdomen.yaml")
-    for part in (config["source"], config["simulate_ct"] or {}):
-        if "phantom" in part:
-            part["phantom"] = read_yaml(root / "config/phantoms/abdomen.yaml")
+    config = Catalogue(root / "config").cohort(name)
     config["splits"] = {"train": [1], "validation": [2], "test": [24]}
     return config
 

@@ -37,7 +37,7 @@ def scan() -> tuple[np.ndarray, np.ndarray]:
 
 def resolved(**changes: Any) -> dict[str, Any]:
     structures = [{"label": 1, "name": "one"}, {"label": 2, "name": "two"}]
-    source = {"kind": "archive", "images": "image.nii.gz", "labels": "labels.nii.gz"}
+    source = {"kind": "archive", "releases": [{"images": "image.nii.gz", "labels": "labels.nii.gz"}]}
     return {
         **{"name": "made", "title": "Made", "notice": "semi-synthetic", "licence": "CC0", "citation": "Nobody"},
         **{"modality": "MRI", "anatomy": {"title": "A", "body_part": "head", "structures": structures}},

@@ -9,10 +9,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 
 from textscf.errors import InputError
 from textscf.io import atomic_path
+
+_scalar = np.float64(0).__reduce__()[0]
+_NUMPY_SCALARS: list[Any] = [  # numbers that published checkpoints hold beside their weights, by any NumPy's name
+    *((_scalar, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
+    *(np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType),
+]
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -22,7 +29,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read what `save_state` wrote, tensors on `device`; never unpickles code.
+    """Read what `save_state` wrote, or another PyTorch file of tensors, on `device`; never unpickles code.
 
     InputError if the file is missing, truncated, or not a mapping of tensors and plain values.
     """
@@ -30,7 +37,7 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
         raise InputError(f"{path}: no such file; expected a PyTorch checkpoint")
     try:
         _check_stream(path)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY_SCALARS):
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location=device, weights_only=True)
     except torch.OutOfMemoryError:

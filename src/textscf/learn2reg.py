@@ -25,8 +25,7 @@ from scipy import ndimage
 
 from textscf.data.cohort import Cohort
 from textscf.data.placement import Placement
-from textscf.data.preprocess import stored_files
-from textscf.data.recipe import Recipe
+from textscf.data.releases import stored_files, stored_recipe
 from textscf.errors import InputError
 from textscf.evaluation import PairRegistrar
 from textscf.io import atomic_path
@@ -152,8 +151,9 @@ def challenge_grid(cohort: Cohort, config: Mapping[str, Any], raw: Path) -> Plac
     """The grid of the challenge's scans: that of the stored scans, all alike, or the prepared one."""
     if config["learn2reg"]["grid"] == "prepared":
         return Placement(cohort.shape, cohort.affine)
-    recipe = Recipe.from_config(dict(config))
-    files = [stored_files(dict(config), raw, subject)[1] for subject in cohort.subjects("test")]
+    recipe = stored_recipe(dict(config), raw)
+    stored = stored_files(dict(config), raw)
+    files = [stored[subject][1] for subject in cohort.subjects("test")]
     grids = [Placement.of_stored(file, recipe) for file in files]
     for file, grid in zip(files, grids, strict=True):
         if (grid.shape, grid.order, grid.scale) != (grids[0].shape, grids[0].order, grids[0].scale):

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textscf.config.files import NETWORK_FILES
 from textscf.data.recipe import Recipe
 from textscf.data.scans import prepare_image, prepare_labels
 from textscf.errors import InputError
 from textscf.inference import timed_prediction
 from textscf.io import read_yaml, write_json, write_nifti
-from textscf.segmentation.network import load_segmentor, probabilities
 from textscf.spatial import warp
 from textscf.training.export import TrainedRun, load_checkpoint
 from textscf.training.volumes import Scan
@@ -37,7 +37,8 @@ def register_files(
         out: folder.
         device: where to compute.
         fixed_labels: label map of the fixed image with the cohort's labels, for a run with a text-driven head.
-        segmentor: `network.pt` that segments the fixed image where no label map is given; the run's own by default.
+        segmentor: weights, with `config.yaml` beside them, that segment the fixed image where no label map is given;
+            the run's own by default.
 
     Raises:
         InputError: a file cannot be used, or a run with a text-driven head finds no regions.
@@ -46,8 +47,12 @@ def register_files(
     recipe = Recipe.from_config(trained.cohort)
     scans = {name: prepare_image(path, recipe) for name, path in (("fixed", fixed), ("moving", moving))}
     regions = confidence = None
-    if trained.network.uses_regions:
-        regions, confidence = _regions(trained, recipe, scans["fixed"], fixed_labels, segmentor, checkpoint, device)
+    if trained.network.uses_regions and fixed_labels is not None:
+        regions = torch.from_numpy(prepare_labels(fixed_labels, recipe))[None, None].to(device)
+        confidence = torch.ones_like(regions, dtype=torch.float32)
+    elif trained.network.uses_regions:
+        weights = segmentor or _own_segmentor(checkpoint, trained)
+        regions, confidence = _segmented(trained, fixed, scans["fixed"], weights, device)
     inputs = {name: torch.from_numpy(image)[None, None].to(device) for name, image in scans.items()}
     empty = torch.zeros_like(inputs["fixed"], dtype=torch.uint8)
     fixed_scan = Scan(inputs["fixed"], empty, regions, confidence)
@@ -63,34 +68,27 @@ def register_files(
     )
 
 
-def _regions(
-    trained: TrainedRun,
-    recipe: Recipe,
-    fixed: np.ndarray,
-    labels: Path | None,
-    segmentor: Path | None,
-    checkpoint: Path,
-    device: torch.device,
+def _segmented(
+    trained: TrainedRun, fixed: Path, prepared: np.ndarray, weights: Path, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Region and confidence of each voxel of the fixed image, ``(1, 1, H, W, D)``."""
-    if labels is not None:
-        regions = torch.from_numpy(prepare_labels(labels, recipe))[None, None].to(device)
-        return regions, torch.ones_like(regions, dtype=torch.float32)
-    path = segmentor or _own_segmentor(checkpoint, trained)
-    settings_file = path.with_name("config.yaml")
-    if not path.is_file() or not settings_file.is_file():
+    settings_file = weights.with_name("config.yaml")
+    if not weights.is_file() or not settings_file.is_file():
         raise InputError(
-            f"{path}: no segmentor with its config.yaml here; run {trained.run['run']} needs regions of the fixed "
+            f"{weights}: no segmentor with its config.yaml here; run {trained.run['run']} needs regions of the fixed "
             "image: give --fixed-labels or --segmentor"
         )
-    settings = read_yaml(settings_file)
-    n_regions = len(trained.cohort["anatomy"]["structures"]) + 1
-    probability = probabilities(load_segmentor(path, settings, n_regions, device), fixed, settings, device)
-    confidence, regions = probability.max(0)
-    return regions.to(torch.uint8)[None, None], confidence[None, None]
+    from textscf.segmentation.segmentor import Segmentor  # MONAI takes seconds
+
+    recipe = Recipe.from_config(trained.cohort)
+    segmentor = Segmentor(weights, read_yaml(settings_file), trained.cohort["anatomy"], recipe, device)
+    regions, confidence = segmentor.regions(prepared, fixed)
+    return regions[None, None], confidence[None, None]
 
 
 def _own_segmentor(checkpoint: Path, trained: TrainedRun) -> Path:
-    """Where the workflow keeps the segmentor that the run was trained with: `results/cohorts/...`."""
+    """Where the workflow keeps the weights of the segmentor that the run was trained with: `results/cohorts/...`."""
     results = checkpoint.resolve().parents[3]
-    return results / "cohorts" / trained.cohort["name"] / "segmentations" / trained.run["segmentor"] / "network.pt"
+    folder = results / "cohorts" / trained.cohort["name"] / "segmentations" / trained.run["segmentor"]
+    known = [folder / name for name in NETWORK_FILES.values()]
+    return next((path for path in known if path.is_file()), known[0])

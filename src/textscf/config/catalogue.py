@@ -1,10 +1,12 @@
-"""The files below `config/`: cohorts with their anatomies and phantoms, prompt sets, experiments."""
+"""The files below `config/`: cohorts with their anatomies, phantoms and data sets, prompt sets, experiments."""
 
 import copy
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from textscf.config.classes import region_channels
 from textscf.config.validation import read_validated, safe_name, suggest
 from textscf.data.cohort import check_cohort
 from textscf.errors import InputError
@@ -23,13 +25,20 @@ class Catalogue:
         return self.folder / "schemas" / f"{kind}.yaml"
 
     def cohort(self, name: str) -> dict[str, Any]:
-        """A cohort with its anatomy and phantoms inlined, without its segmentors.
+        """A cohort with its anatomy, phantoms and data set inlined, without its segmentors.
 
         The same object each time, not to be changed: a large study asks for it thousands of times.
         """
         if name not in self._cohorts:
             self._cohorts[name] = self._inlined(name)
         return self._cohorts[name]
+
+    def check_data_sets(self, names: Iterable[str], where: str) -> None:
+        """InputError if a name is not that of a data set."""
+        known = [path.stem for path in (self.folder / "data_sets").glob("*.yaml")]
+        for name in names:
+            if name not in known:
+                raise InputError(f"{where}: data set '{name}' is not defined{suggest(name, known)}")
 
     def segmentor(self, cohort: str, name: str) -> dict[str, Any]:
         """Settings of a segmentor of a cohort."""
@@ -39,6 +48,9 @@ class Catalogue:
         if name not in known:
             path = self.folder / "cohorts" / f"{cohort}.yaml"
             raise InputError(f"{path}: segmentors: '{name}' is not defined{suggest(name, [*known, 'ground_truth'])}")
+        if "classes" in known[name]:
+            source = f"{self.folder / 'cohorts' / cohort}.yaml: segmentors.{name}"
+            region_channels(known[name]["classes"], self.cohort(cohort)["anatomy"], source)
         return known[name]
 
     def prompts(self, cohort: str, name: str) -> dict[str, Any]:
@@ -63,6 +75,10 @@ class Catalogue:
     def _inlined(self, name: str) -> dict[str, Any]:
         cohort = {"name": name, **self._read("cohort", "cohorts", name)}
         cohort.pop("segmentors")
+        if "data_set" in cohort["source"]:
+            data_set = self._read("data_set", "data_sets", cohort["source"]["data_set"])
+            cohort = {key: data_set[key] for key in ("licence", "citation")} | cohort
+            cohort["source"] |= {key: data_set[key] for key in ("agreement", "releases")}
         cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
         for part in (cohort["source"], cohort.get("simulate_ct") or {}):
             if "phantom" in part:

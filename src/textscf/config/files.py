@@ -7,6 +7,9 @@ from pathlib import Path
 from textscf.config.report import CLAIM
 from textscf.config.study import Study
 
+NETWORK_FILES = {"train": "network.pt", "pretrained": "weights.pt"}
+"""The weights of a segmentor by its source, beside its `config.yaml`."""
+
 
 class StudyFiles:
     """Paths, relative to the working directory, for the rules of the workflow."""
@@ -28,10 +31,15 @@ class StudyFiles:
         return f"results/cohorts/{cohort}/" + ("raw" if self._simulated(cohort) else "source")
 
     def segmentor_network(self, cohort: str, segmentor: str) -> list[str]:
-        """The trained network of a segmentor that has one."""
+        """The weights of a segmentor that has some: trained here, or given."""
         folder = f"cohorts/{cohort}/segmentations/{segmentor}"
-        trained = self._study.settings(folder)["source"] == "train"
-        return [f"results/{folder}/network.pt"] if trained else []
+        name = NETWORK_FILES.get(self._study.settings(folder)["source"])
+        return [f"results/{folder}/{name}"] if name else []
+
+    def segmented_folder(self, cohort: str, segmentor: str) -> str | None:
+        """The folder with the stored scans, for a segmentor that reads these instead of the prepared ones."""
+        pretrained = self._study.settings(f"cohorts/{cohort}/segmentations/{segmentor}")["source"] == "pretrained"
+        return self.raw_folder(cohort) if pretrained else None
 
     def head(self, run: str) -> dict[str, str]:
         """Segmentation and embedding of a run with a text-driven head."""

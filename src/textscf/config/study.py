@@ -43,6 +43,8 @@ def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | 
     config = {key: _typed(value) if key in ("defaults", "runs") else value for key, value in config.items()}
     source = ", ".join(map(str, sources)) or "configuration"
     validate(config, catalogue.schema("study"), source)
+    accepted = [name.strip() for name in (config.get("accept") or "").split(",") if name.strip()]
+    catalogue.check_data_sets(accepted, f"{source}: accept")
     if config["study"] in _RESERVED:
         raise InputError(f"{source}: study: found '{config['study']}', a folder of results/ that is not a study's")
     return _Resolver(catalogue, copy.deepcopy(dict(config)), source).study()

@@ -53,12 +53,17 @@ def check_cohort(config: dict[str, Any]) -> None:
     Recipe.check(config["preprocess"], f"cohort {config['name']}")
 
 
+def subject_numbers(config: dict[str, Any]) -> dict[str, int]:
+    """Number of each subject by its id, in the order of the splits."""
+    return {_subject_id(config, number): number for numbers in _split_numbers(config).values() for number in numbers}
+
+
 def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
     owner: dict[int, str] = {}
     splits = {}
     for split, entries in config["splits"].items():
         where = f"cohort {config['name']}: splits.{split}"
-        splits[split] = [number for entry in entries for number in _numbers(entry, where)]
+        splits[split] = [number for entry in entries for number in expand_entry(entry, where)]
         for number in splits[split]:
             if number in owner:
                 raise InputError(f"{where}: subject {number} is already in splits.{owner[number]}")
@@ -66,7 +71,8 @@ def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
     return splits
 
 
-def _numbers(entry: int | str, where: str) -> Iterable[int]:
+def expand_entry(entry: int | str, where: str) -> Iterable[int]:
+    """Numbers of one entry of a split, a number or a range; InputError names `where` it is malformed."""
     if isinstance(entry, int) and not isinstance(entry, bool) and entry >= 0:
         return [entry]
     match = _RANGE.fullmatch(entry) if isinstance(entry, str) else None
@@ -131,13 +137,18 @@ class Cohort:
             raise InputError(f"{path}: no such file; expected a prepared cohort, made by src/preprocess.py")
         content = read_json(path)
         try:
-            cohort = cls(folder=folder, **_typed(content))
+            cohort = cls.described(folder, content)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise InputError(f"{path}: not a prepared cohort ({error})") from error
         missing = [name for name in cohort.files if not (folder / name).is_file()]
         if missing:
             raise InputError(f"{folder / missing[0]}: no such file ({len(missing)} of cohort.json are missing)")
         return cohort
+
+    @classmethod
+    def described(cls, folder: Path, content: dict[str, Any]) -> "Cohort":
+        """The cohort in `folder` that the `content` of a cohort.json describes, without a look at its files."""
+        return cls(folder=folder, **_typed(content))
 
     @property
     def label_values(self) -> list[int]:

@@ -2,24 +2,26 @@
 
 import logging
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from textscf.data.archive import remove, unpack
 from textscf.data.fetch import checksum_mismatch, fetch
 from textscf.errors import InputError
-from textscf.io import read_json, write_json
+from textscf.io import read_json, sha256_of, write_json
 
 _LOG = logging.getLogger(__name__)
 _RECORD = ".archive.json"
 
 
-def obtain_source(config: dict[str, Any], data_root: Path | None, folder: Path) -> None:
-    """Make `folder`/source the stored scans of a resolved cohort `config`, with its origin in source.json.
+def obtain_source(config: dict[str, Any], data_root: Path | None, folder: Path, accepted: Collection[str] = ()) -> None:
+    """Make `folder`/source the stored scans of a resolved cohort `config`, with their origin in source.json.
 
-    A folder of the source's name under `data_root` is linked; else its archive there is unpacked; else it is
-    downloaded and unpacked. Checksums are verified, and what an earlier call unpacked is kept. If nothing can
-    be downloaded, InputError says what a person has to put where.
+    For each release of the data set, the preferred first, its folder under `data_root` is linked or its archive there
+    unpacked; where there is none of them, the first release with an address is downloaded and unpacked. Checksums are
+    verified, and what an earlier call unpacked is kept. InputError if the data set has an agreement and is not among
+    those `accepted` when it would be downloaded, or says what a person has to put where.
     """
     source = config["source"]
     if source["kind"] != "archive":
@@ -28,31 +30,46 @@ def obtain_source(config: dict[str, Any], data_root: Path | None, folder: Path) 
         raise InputError(f"data_root {data_root}: no such folder; expected a local mirror of the data sets")
     folder.mkdir(parents=True, exist_ok=True)
     _LOG.info("%s. Licence: %s. Please cite: %s", config["title"], config["licence"], config["citation"])
-    kind, location = _find(source, data_root)
+    kind, release, location = _find(source, data_root)
     if kind == "folder":
         _link(Path(location), folder / "source")
+        checksum = None
     else:
-        _unpack_once(config, kind, location, folder)
-    checksum = None if kind == "folder" else source["archive"].get("checksum")
-    provenance = {"cohort": config["name"], "kind": kind, "location": location, "checksum": checksum}
+        checksum = _unpack_once(source, kind, release, location, folder, accepted)
+    provenance = {
+        "cohort": config["name"],
+        "data_set": source["data_set"],
+        "kind": kind,
+        "location": location,
+        "checksum": checksum,
+        "verified": checksum is not None and checksum == release.get("checksum"),
+    }
     write_json(folder / "source.json", provenance | {"licence": config["licence"], "citation": config["citation"]})
 
 
-def _find(source: dict[str, Any], data_root: Path | None) -> tuple[str, str]:
-    archive = source["archive"]
-    if data_root is not None:
-        if (data_root / source["folder"]).is_dir():
-            return "folder", str((data_root / source["folder"]).resolve())
-        if (data_root / archive["file"]).is_file():
-            return "archive", str((data_root / archive["file"]).resolve())
-    if archive["url"] is None:
-        looked = f"{data_root} has neither" if data_root is not None else "it is not set, so it has none"
-        how = " ".join((archive.get("instructions") or "").split())
-        raise InputError(
-            f"{source['folder']}: has to be fetched by a person. {how} Put the folder {source['folder']} "
-            f"or the file {archive['file']} into data_root ({looked} of them)"
-        )
-    return "download", archive["url"]
+def _find(source: dict[str, Any], data_root: Path | None) -> tuple[str, dict[str, Any], str]:
+    for release in source["releases"] if data_root is not None else []:
+        assert data_root is not None
+        if (data_root / release["folder"]).is_dir():
+            return "folder", release, str((data_root / release["folder"]).resolve())
+        if release["archive"] and (data_root / release["archive"]).is_file():
+            return "archive", release, str((data_root / release["archive"]).resolve())
+    for release in source["releases"]:
+        if release["url"]:
+            return "download", release, release["url"]
+    looked = f"{data_root} has none" if data_root is not None else "it is not set, so it has none"
+    how = " ".join(part for release in source["releases"] for part in (release["instructions"] or "").split())
+    raise InputError(
+        f"data set {source['data_set']}: has to be fetched by a person. {how} Expected in data_root: "
+        f"{_expected(source)} ({looked} of them)"
+    )
+
+
+def _expected(source: dict[str, Any]) -> str:
+    return " or ".join(
+        f"the folder {release['folder']}" + (f" or the file {release['archive']}" if release["archive"] else "")
+        for release in source["releases"]
+    )
 
 
 def _link(origin: Path, link: Path) -> None:
@@ -61,23 +78,42 @@ def _link(origin: Path, link: Path) -> None:
     _LOG.info("linked %s to %s", link, origin)
 
 
-def _unpack_once(config: dict[str, Any], kind: str, location: str, folder: Path) -> None:
-    source, target = config["source"], folder / "source"
-    wanted = {"checksum": source["archive"].get("checksum"), "folder": source["folder"]}
+def _unpack_once(
+    source: dict[str, Any], kind: str, release: dict[str, Any], location: str, folder: Path, accepted: Collection[str]
+) -> str:
+    """Unpack the archive unless it is; its checksum, as expected or else as found."""
+    target, expected = folder / "source", release["checksum"]
+    wanted = {"folder": release.get("top", release["folder"]), "expected": expected}
+    if not expected:
+        wanted["location"] = location
     record = target / _RECORD
-    known = wanted["checksum"] and not target.is_symlink() and record.is_file()
-    if known and read_json(record) == wanted:
-        _LOG.info("%s: already unpacked", target)
-        return
+    lasting = kind == "download" or expected
+    if lasting and not target.is_symlink() and record.is_file():
+        known = read_json(record)
+        if {key: known.get(key) for key in wanted} == wanted:
+            _LOG.info("%s: already unpacked", target)
+            return str(known["checksum"])
     downloads = folder / ".download"
-    archive = downloads / source["archive"]["file"] if kind == "download" else Path(location)
+    archive = downloads / release["archive"] if kind == "download" else Path(location)
     if kind == "download":
-        fetch(location, wanted["checksum"], archive)
-    elif wanted["checksum"]:
-        _verify(archive, wanted["checksum"])
-    unpack(archive, source["folder"], target)
-    write_json(record, wanted)
+        _check_accepted(source, accepted)
+        fetch(location, expected, archive)
+    elif expected:
+        _verify(archive, expected)
+    checksum = expected or f"sha256:{sha256_of(archive)}"
+    unpack(archive, wanted["folder"], target)
+    write_json(record, wanted | {"checksum": checksum})
     shutil.rmtree(downloads, ignore_errors=True)
+    return str(checksum)
+
+
+def _check_accepted(source: dict[str, Any], accepted: Collection[str]) -> None:
+    name, agreement = source["data_set"], " ".join((source["agreement"] or "").split())
+    if agreement and name not in accepted:
+        raise InputError(
+            f"data set {name}: its data use terms have to be accepted before it is downloaded. {agreement} "
+            f"If you accept them, set --config accept={name}; expected otherwise in data_root: {_expected(source)}"
+        )
 
 
 def _verify(archive: Path, checksum: str) -> None:

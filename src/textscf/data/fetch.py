@@ -40,15 +40,15 @@ class _Interrupted(Exception):
 def fetch(url: str, checksum: str | None, target: Path) -> None:
     """Download `url` to `target` and verify `checksum`, "md5:..." or "sha256:..."; keep a file that fits.
 
-    A download that was cut off, now or in an earlier call, goes on where it stopped (`target`.part).
-    InputError says what is wrong: no https address, refusal by the server, wrong checksum (then nothing is
-    left), full disk.
+    Without a `checksum` any file fits, which is warned of. A download that was cut off, now or in an earlier call, goes
+    on where it stopped (`target`.part). InputError says what is wrong: no https address, refusal by the server, wrong
+    checksum (then nothing is left), full disk.
     """
     import pooch
 
     _check_address(url)
-    if not checksum:
-        raise InputError(f"{url}: has no checksum; expected md5:... or sha256:... with every address")
+    if checksum is None:
+        _LOG.warning("%s: its checksum is not known; what arrives cannot be verified", url)
     target.parent.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -56,6 +56,7 @@ def fetch(url: str, checksum: str | None, target: Path) -> None:
         pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
     except ValueError as error:
         reason = str(error).split(". Deleted")[0]
+        assert checksum is not None
         raise InputError(f"{url}: {checksum_mismatch(checksum)}; nothing was kept ({reason})") from error
 
 

@@ -30,8 +30,14 @@ class Placement:
 
     @classmethod
     def of_stored(cls, path: Path, recipe: Recipe) -> "Placement":
-        """Of the stored scan `path` that `recipe` prepares; InputError if it cannot be read."""
-        shape, affine, axes, spacing = stored_geometry(path, recipe)
+        """Of the stored label map `path` that `recipe` prepares; InputError if it cannot be read."""
+        return cls.of_grid(*stored_geometry(path, recipe), recipe)
+
+    @classmethod
+    def of_grid(
+        cls, shape: tuple[int, ...], affine: np.ndarray, axes: str, spacing: tuple[float, ...], recipe: Recipe
+    ) -> "Placement":
+        """Of a stored grid with these axis codes and this spacing in mm, whatever its affine says of them."""
         order = geometry.axis_order(axes, recipe.orientation)
         scale, offset = np.empty(3), np.empty(3)
         for axis, stored in enumerate(order):
@@ -46,6 +52,24 @@ class Placement:
             margin = abs(missing) // 2 * np.sign(missing)
             scale[axis], offset[axis] = turned_scale * zoom, turned_offset * zoom + margin
         return cls(shape, affine, tuple(order.tolist()), tuple(scale.tolist()), tuple(offset.tolist()))
+
+    def to_stored(self) -> NDArray[np.float64]:
+        """Matrix (4, 4) from indices of the prepared grid to indices of the stored one."""
+        matrix = np.zeros((4, 4))
+        matrix[3, 3] = 1
+        for axis, stored in enumerate(self.order):
+            matrix[stored, axis] = 1 / self.scale[axis]
+            matrix[stored, 3] = -self.offset[axis] / self.scale[axis]
+        return matrix
+
+    def covered(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which voxels of a prepared grid of `shape` the stored grid covers, its outer voxels to their faces."""
+        covered = np.ones(shape, dtype=bool)
+        for axis, stored in enumerate(self.order):
+            places = (np.arange(shape[axis]) - self.offset[axis]) / self.scale[axis]
+            inside = (places >= -0.5) & (places <= self.shape[stored] - 0.5)
+            covered &= inside.reshape([-1 if other == axis else 1 for other in range(3)])
+        return covered
 
     def displacement(self, field: NDArray[np.floating], step: float = 1.0) -> NDArray[np.float32]:
         """A field ``(H, W, D, 3)`` of the prepared grid on the stored grid, in stored voxels and axes.

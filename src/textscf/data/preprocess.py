@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import textscf
-from textscf.data.cohort import expand_pairs, expand_subjects
+from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
 from textscf.data.geometry import centred_affine
 from textscf.data.recipe import Recipe
+from textscf.data.releases import stored_files, stored_recipe
 from textscf.data.scans import Rejection, read_scan, transform
 from textscf.data.workers import parallel_map
 from textscf.errors import InputError
@@ -43,8 +44,8 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
     """Prepare every subject of a resolved cohort `config` from the scans under `raw` into `folder`.
 
     All subjects are checked before any is written. Subjects whose inputs, settings and outputs are those of
-    an earlier call are kept. `cohort.json` is written last. InputError counts and names the files that cannot
-    be used, all of them in `folder`/rejected.csv.
+    an earlier call are kept. `cohort.json` is written last, after what the cohort `expect`s was checked. InputError
+    counts and names the files that cannot be used, all of them in `folder`/rejected.csv.
     """
     if not raw.is_dir():
         raise InputError(f"{raw}: no such folder; expected the scans of cohort {config['name']}")
@@ -56,32 +57,25 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
         checked = mapping(_check, tasks, "checking")
         _refuse([rejection for found in checked for rejection in found or []], len(tasks), rejected)
         todo = [task for task, found in zip(tasks, checked, strict=True) if found is not None]
-        if todo:
+        if todo or config.get("expect"):
             (folder / "cohort.json").unlink(missing_ok=True)
         at_border = mapping(_prepare, todo, "preparing")
+        description = _description(config, tasks)
+        if config.get("expect"):
+            from textscf.data.expectations import check_expectations  # with pandas, which takes its time
+
+            check_expectations(Cohort.described(folder, description), config["expect"], mapping)
     for task in itertools.compress(todo, at_border):
         _LOG.warning("%s: labels reach the border of the grid; preprocess.shape may be too small", task.subject)
     _remove_strays(tasks, folder)
-    write_json(folder / "cohort.json", _description(config, tasks))
+    write_json(folder / "cohort.json", description)
     _LOG.info("%s: %d subjects prepared, %d kept as they were", folder, len(todo), len(tasks) - len(todo))
 
 
-def stored_files(config: dict[str, Any], raw: Path, subject: str) -> tuple[Path, Path]:
-    """Image and label map of a subject as downloaded or simulated, under `raw`."""
-    source = config["source"]
-    images, labels = "images/{subject}.nii.gz", "labels/{subject}.nii.gz"
-    if source["kind"] == "archive" and not (config.get("simulate_ct") or config.get("from_one")):
-        images, labels = source["images"], source["labels"]
-    return raw / images.replace("{subject}", subject), raw / labels.replace("{subject}", subject)
-
-
 def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Task]:
-    recipe = Recipe.from_config(config)
-    return [
-        _Task(subject, *stored_files(config, raw, subject), folder, recipe)
-        for subjects in expand_subjects(config).values()
-        for subject in subjects
-    ]
+    recipe = stored_recipe(config, raw)
+    files = stored_files(config, raw)
+    return [_Task(subject, image, labels, folder, recipe) for subject, (image, labels) in files.items()]
 
 
 def _check(task: _Task) -> list[Rejection] | None:

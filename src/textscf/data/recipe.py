@@ -15,7 +15,7 @@ class Recipe:
     """The `preprocess` section of a resolved cohort config, with the labels of its anatomy.
 
     Spacings are mm; `axes` is "header" or the stored axis codes, `orientation` the prepared ones; `shape` is
-    (H, W, D) after preparation; `intensity` is clip, percentile or none.
+    (H, W, D) after preparation, `exact` if scans of another one are refused; `intensity` is clip, percentile or none.
     """
 
     axes: str
@@ -26,6 +26,7 @@ class Recipe:
     intensity: str
     intensity_range: tuple[float, float]
     labels: tuple[int, ...]
+    exact: bool = False
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Recipe":
@@ -45,6 +46,7 @@ class Recipe:
             intensity=settings["intensity"]["kind"],
             intensity_range=_limits(settings),
             labels=labels,
+            exact=settings.get("fit") == "exact",
         )
 
     @staticmethod

@@ -74,6 +74,12 @@ def stored_geometry(path: Path, recipe: Recipe) -> tuple[tuple[int, ...], np.nda
     return volume.data.shape, volume.affine, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
 
 
+def stored_image(path: Path, recipe: Recipe) -> tuple[np.ndarray, str, tuple[float, ...]]:
+    """Voxels of a stored image, float32 (H, W, D), its axis codes and spacing in mm, as `recipe` takes them."""
+    volume = _read_checked(path, read_image, recipe)
+    return volume.data, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
+
+
 def prepare_image(path: Path, recipe: Recipe) -> np.ndarray:
     """An image file as `transform` makes it, float32 of `recipe.shape`; InputError if it cannot be used."""
     volume = _read_checked(path, read_image, recipe)
@@ -120,6 +126,11 @@ def _read_checked(path: Path, read: Callable[[Path], Volume], recipe: Recipe) ->
     if min(shape) < 1 or float(np.prod(shape, dtype=float)) > _MAX_VOXELS:
         found = " x ".join(f"{edge:g}" for edge in spacing)
         raise InputError(f"{path}: spacing {found} mm would make it {shape}; expected a possible spacing")
+    if recipe.exact and shape != recipe.shape:
+        raise InputError(
+            f"{path}: shape {volume.data.shape} with axes {axes} becomes {shape} with axes {recipe.orientation}; "
+            f"expected exactly {recipe.shape}"
+        )
     return volume
 
 

@@ -15,6 +15,7 @@ from textscf.errors import InputError
 from textscf.io import sha256_of
 from textscf.prompts.embedding import check_vectors, read_npz
 from textscf.prompts.open_clip_encoder import OpenClipEncoder
+from textscf.prompts.openai_encoder import OpenAIEncoder
 from textscf.prompts.templates import region_name
 
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -106,12 +107,13 @@ class MiniLMEncoder:
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """Settings that some encoder takes; None where a prompt set does not give them."""
+    """Settings that some encoder takes; None where they are not given."""
 
     model: str | None = None
     pretrained: str | None = None
     file: str | None = None
     device: str = "cpu"
+    data_root: Path | None = None
 
     def need(self, key: str, encoder: str) -> str:
         """The value of `key`; ValueError if it is not given."""
@@ -124,8 +126,12 @@ class EncoderOptions:
 ENCODERS: dict[str, Callable[[EncoderOptions], Encoder]] = {
     "minilm": lambda options: MiniLMEncoder(options.device),
     "open_clip": lambda options: OpenClipEncoder(
-        options.need("model", "open_clip"), options.need("pretrained", "open_clip"), options.device
+        options.need("model", "open_clip"),
+        options.need("pretrained", "open_clip"),
+        options.device,
+        options.data_root,
     ),
+    "openai": lambda options: OpenAIEncoder(options.need("model", "openai")),
     "one_hot": lambda options: OneHotEncoder(),
     "file": lambda options: FileEncoder(Path(options.need("file", "file"))),
 }

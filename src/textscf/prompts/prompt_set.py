@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from textscf.config.validation import suggest
 from textscf.errors import InputError
 from textscf.prompts.background import BACKGROUNDS
 from textscf.prompts.embedding import Embedding
@@ -38,6 +40,7 @@ class PromptSet:
             prompted with its own body part and modality; the background's prompt has those of the first anatomy.
         template: see `textscf.prompts.templates`; None for encoders that read no text.
         model, pretrained, file: of the encoders that take them.
+        rename: name of a structure as prompts spell it -> the name that its prompt has instead.
     """
 
     encoder: str
@@ -49,6 +52,7 @@ class PromptSet:
     pretrained: str | None = None
     file: str | None = None
     auxiliary: Mapping[str, Any] | None = None
+    rename: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.build_encoder()
@@ -64,10 +68,14 @@ class PromptSet:
             raise ValueError(f"encoder {self.encoder} needs 'template'")
         else:
             check_template(self.template)
+        words = {word for anatomy, _ in self.sources() for word in _words(anatomy).values()}
+        for word in self.rename or {}:
+            if word not in words:
+                raise ValueError(f"rename: no structure is called '{word}'{suggest(word, words)}")
 
-    def build_encoder(self, device: str = "cpu") -> Encoder:
+    def build_encoder(self, device: str = "cpu", data_root: Path | None = None) -> Encoder:
         """Its encoder; nothing is read or computed yet."""
-        return build_encoder(self.encoder, EncoderOptions(self.model, self.pretrained, self.file, device))
+        return build_encoder(self.encoder, EncoderOptions(self.model, self.pretrained, self.file, device, data_root))
 
     @property
     def title(self) -> str:
@@ -85,8 +93,10 @@ class PromptSet:
         regions = [Region(0, BACKGROUND, BACKGROUND, prompt)]
         for anatomy, modality in self.sources():
             before = len(regions) - 1
+            words = _words(anatomy)
             for structure in sorted(anatomy["structures"], key=lambda structure: structure["label"]):
-                word = region_name(structure["prompt"])
+                word = words[structure["label"]]
+                word = (self.rename or {}).get(word, word)
                 prompt = self._prompt(word, anatomy, modality)
                 regions.append(Region(before + structure["label"], structure["name"], word, prompt))
         return regions
@@ -97,10 +107,18 @@ class PromptSet:
         return fill_template(self.template, word, modality, anatomy["body_part"])
 
 
-def embed(settings: PromptSet, device: str = "cpu") -> tuple[Embedding, dict[str, Any]]:
-    """Encode the regions, background first; returns the embedding and its provenance."""
+def _words(anatomy: Mapping[str, Any]) -> dict[int, str]:
+    """Names of the structures as prompts spell them, by label."""
+    return {structure["label"]: region_name(structure["prompt"]) for structure in anatomy["structures"]}
+
+
+def embed(settings: PromptSet, device: str = "cpu", data_root: Path | None = None) -> tuple[Embedding, dict[str, Any]]:
+    """Encode the regions, background first; returns the embedding and its provenance.
+
+    `data_root` is a local mirror, searched for an encoder's weights before any download.
+    """
     labels, names, words, prompts = (list(part) for part in zip(*settings.regions(), strict=True))
-    encoder = settings.build_encoder(device)
+    encoder = settings.build_encoder(device, data_root)
     if settings.background == TEXT_BACKGROUND:
         vectors = encoder.encode(words, prompts)
     else:

@@ -8,41 +8,50 @@ import numpy as np
 import torch
 
 from textscf.data.cohort import Cohort
+from textscf.data.recipe import Recipe
+from textscf.data.releases import stored_files, stored_recipe
 from textscf.errors import InputError
-from textscf.io import sha256_of, write_json, write_nifti
+from textscf.io import read_yaml, sha256_of, write_json, write_nifti
 from textscf.progress import progress_bar
 
 
 def segment_cohort(
-    cohort: Cohort, settings: Mapping[str, Any], network: Path | None, folder: Path, device: torch.device
+    cohort: Cohort,
+    settings: Mapping[str, Any],
+    network: Path | None,
+    folder: Path,
+    device: torch.device,
+    raw: Path | None = None,
 ) -> None:
     """Write `labels/`, `confidence/` (p(x) scaled to 0 to 255) and, last, `segmentation.json` to `folder`.
 
-    With `source: ground_truth` the cohort's own labels are the segmentation, with certainty; with `source: pretrained`
-    the weights are the file that the settings name; otherwise `network` is the trained one.
+    With `source: ground_truth` the cohort's own labels are the segmentation, with certainty; else `network` is the
+    file of the trained or pretrained weights. A pretrained network reads the stored scans below `raw`.
     """
     if not folder.resolve().is_relative_to(cohort.folder.resolve()):
         raise InputError(
             f"{folder}: is not below the cohort's folder; expected {cohort.folder}/segmentations/<segmentor>"
         )
-    weights = _weights(settings, network, folder.name)
     content = {"cohort": cohort.name, "segmentor": folder.name, "source": settings["source"]}
-    if weights is None:
+    if settings["source"] == "ground_truth":
         files = {name: digest for name, digest in cohort.files.items() if name.startswith("labels/")}
         write_json(folder / "segmentation.json", {**content, "labels": "labels", "confidence": None, "files": files})
         return
-    from textscf.segmentation.network import check_window, load_segmentor, probabilities  # MONAI takes seconds
+    if network is None:
+        raise InputError(
+            f"segmentor {folder.name}: source is {settings['source']}, but no network is given (--network)"
+        )
+    from textscf.segmentation.segmentor import Segmentor  # MONAI takes seconds
 
-    check_window(settings["window"], f"segmentor {folder.name}")
-    segmentor = load_segmentor(weights, settings, cohort.n_regions, device)
+    config = read_yaml(cohort.folder / "config.yaml")
+    recipe = Recipe.from_config(config) if raw is None else stored_recipe(config, raw)
+    stored = {} if raw is None else {subject: image for subject, (image, _) in stored_files(config, raw).items()}
+    segmentor = Segmentor(network, settings, cohort.anatomy, recipe, device)
     files = {}
     with progress_bar(len(cohort.subjects()), "segmenting") as bar:
         for subject in cohort.subjects():
-            confidence, labels = probabilities(segmentor, cohort.load_image(subject), settings, device).max(0)
-            volumes = {
-                "labels": labels.to(torch.uint8),
-                "confidence": (confidence * 255).round().to(torch.uint8),
-            }
+            labels, confidence = segmentor.regions(cohort.load_image(subject), stored.get(subject))
+            volumes = {"labels": labels, "confidence": (confidence * 255).round().to(torch.uint8)}
             for kind, volume in volumes.items():
                 path = folder / kind / f"{subject}.nii.gz"
                 write_nifti(path, np.asarray(volume.cpu()), cohort.affine)
@@ -50,15 +59,4 @@ def segment_cohort(
             bar.update(1)
     place = folder.resolve().relative_to(cohort.folder.resolve())
     kinds = {kind: str(place / kind) for kind in ("labels", "confidence")}
-    write_json(folder / "segmentation.json", {**content, **kinds, "network": sha256_of(weights), "files": files})
-
-
-def _weights(settings: Mapping[str, Any], network: Path | None, segmentor: str) -> Path | None:
-    """The file with the network's weights; None for the ground truth."""
-    if settings["source"] == "ground_truth":
-        return None
-    if settings["source"] == "pretrained":
-        return Path(settings["weights"])
-    if network is None:
-        raise InputError(f"segmentor {segmentor}: source is {settings['source']}, but no network is given (--network)")
-    return network
+    write_json(folder / "segmentation.json", {**content, **kinds, "network": sha256_of(network), "files": files})

@@ -16,6 +16,7 @@ from textscf.errors import InputError
 from textscf.models.convolution import hasten
 
 _EDGE = 32
+_NAMED_IN_MESSAGE = 3
 
 
 def build_segmentor(settings: Mapping[str, Any], n_regions: int) -> nn.Module:
@@ -53,18 +54,32 @@ def load_segmentor(path: Path, settings: Mapping[str, Any], n_regions: int, devi
     if not isinstance(weights, Mapping):
         raise InputError(f"{path}: holds neither 'network' nor 'state_dict'; expected weights of a SwinUNETR")
     network = build_segmentor(settings, n_regions).to(device)
-    wanted = network.state_dict()
-    missing, unexpected = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
-    shapes = sorted(k for k in wanted.keys() & weights.keys() if wanted[k].shape != weights[k].shape)
-    if missing or unexpected or shapes:
-        found = "; ".join(
-            f"{len(names)} {what}, such as {names[0]}"
-            for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-            if names
-        )
-        raise InputError(f"{path}: weights do not fit a SwinUNETR of the segmentor's settings: {found}")
+    problems = _differences(network.state_dict(), weights)
+    if problems:
+        raise InputError(f"{path}: weights do not fit a SwinUNETR of the segmentor's settings: {problems}")
     network.load_state_dict(weights)
     return network.eval()
+
+
+def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Any]) -> str:
+    """How many keys are missing, unexpected or of another shape, the first of each by name; nothing if all fit."""
+    shapes = {key: _shape(found[key]) for key in sorted(wanted.keys() & found.keys())}
+    kinds = {
+        "missing": sorted(wanted.keys() - found.keys()),
+        "unexpected": sorted(map(str, found.keys() - wanted.keys())),
+        "of another shape": [
+            f"{key} {shape} instead of {_shape(wanted[key])}"
+            for key, shape in shapes.items()
+            if shape != _shape(wanted[key])
+        ],
+    }
+    return "; ".join(
+        f"{len(keys)} {kind}, such as {', '.join(keys[:_NAMED_IN_MESSAGE])}" for kind, keys in kinds.items() if keys
+    )
+
+
+def _shape(value: Any) -> tuple[int, ...] | str:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def probabilities(network: nn.Module, image: np.ndarray, settings: Mapping[str, Any], device: torch.device) -> Tensor:

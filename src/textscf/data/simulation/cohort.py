@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from textscf.data import geometry
-from textscf.data.cohort import expand_subjects
+from textscf.data.cohort import subject_numbers
+from textscf.data.releases import source_files, stored_axes
 from textscf.data.simulation.from_one import deformed_subject
 from textscf.data.simulation.phantom import check_phantom
 from textscf.data.simulation.subject import simulate_image, simulate_phantom_subject
@@ -91,33 +91,23 @@ def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list
     if not drawn and source is None:
         raise InputError(f"cohort {name}: no folder of scans; expected --source, as its label maps are real")
     spacing = settings["spacing"] if drawn else settings.get("source_spacing")
+    real = {} if source is None or drawn else source_files(dict(config), source)
     return [
         _Task(
             subject=subject,
-            number=_number(subject, config["subject"]),
+            number=number,
             seed=int(simulation["seed"]),
             settings=one or simulation["phantom"],
-            image_file=source / config["source"]["images"] if source and one else None,
-            label_file=None if source is None or drawn else source / _filled(config, subject),
+            image_file=real[subject][0] if one else None,
+            label_file=real[subject][1] if real else None,
             labels=tuple(int(structure["label"]) for structure in config["anatomy"]["structures"]),
-            axes=settings["orientation"] if drawn else settings["axes"],
+            axes=settings["orientation"] if source is None or drawn else stored_axes(dict(config), source),
             shape=tuple(settings["shape"]),
             spacing=tuple(spacing) if spacing else None,
             folder=folder,
         )
-        for subjects in expand_subjects(dict(config)).values()
-        for subject in subjects
+        for subject, number in subject_numbers(dict(config)).items()
     ]
-
-
-def _filled(config: Mapping[str, Any], subject: str) -> str:
-    return str(config["source"]["labels"]).replace("{subject}", subject)
-
-
-def _number(subject: str, template: str) -> int:
-    """The number that `template` made `subject` from."""
-    before, _, after = re.split(r"(\{[^}]*\})", template, maxsplit=1)
-    return int(subject[len(before) : len(subject) - len(after)])
 
 
 def _check_labels_are_known(task: _Task, cohort: str) -> None:

@@ -1,0 +1,60 @@
+"""OpenAI's text embeddings, such as text-embedding-ada-002 (paper, Table 1, row 7), by its API."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from textscf.errors import InputError
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+_ATTEMPTS = 4
+_MEANINGS = {
+    401: f"the key in {KEY_VARIABLE} is not accepted",
+    403: f"the key in {KEY_VARIABLE} may not use this model",
+    404: "it has no such model",
+    429: "the limit of requests or the budget is used up",
+}
+
+
+@dataclass(frozen=True)
+class OpenAIEncoder:
+    """Embeddings as the service gives them. The key comes from the environment and is never written anywhere.
+
+    Args:
+        model: of the service, e.g. ``text-embedding-ada-002`` (C1 = 1536).
+    """
+
+    model: str
+
+    def encode(self, names: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
+        """Vectors ``(N, C1)`` of the prompts, by one request.
+
+        Raises:
+            InputError: there is no key, the service refuses or cannot be reached, or its answer makes no sense.
+        """
+        import openai
+
+        if not os.environ.get(KEY_VARIABLE, "").strip():
+            raise InputError(f"encoder openai: no key in the environment; expected {KEY_VARIABLE} with a key of OpenAI")
+        where = f"encoder openai: {self.model}"
+        try:
+            with openai.OpenAI(max_retries=_ATTEMPTS - 1) as client:
+                answer = client.embeddings.create(model=self.model, input=list(prompts), encoding_format="float")
+            vectors = np.array([item.embedding for item in sorted(answer.data, key=lambda item: item.index)])
+        except openai.APIStatusError as error:  # its own words can quote the key
+            meaning = _MEANINGS.get(error.status_code, "a fault of the service; try again later")
+            raise InputError(f"{where}: the service answers {error.status_code}: {meaning}") from None
+        except openai.APIConnectionError:
+            raise InputError(f"{where}: the service cannot be reached") from None
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"{where}: no answer that can be used ({type(error).__name__})") from None
+        if vectors.ndim != 2 or len(vectors) != len(prompts) or not np.isfinite(vectors).all():
+            raise InputError(f"{where}: answers numbers of shape {vectors.shape}; expected {len(prompts)} vectors")
+        return vectors.astype(np.float32)
+
+    def provenance(self) -> dict[str, Any]:
+        """The service and its model, whose weights are not public."""
+        return {"model": self.model, "service": "OpenAI API"}

@@ -1,0 +1,64 @@
+"""A segmentor in use: regions of scans on the grid of a cohort."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textscf.config.classes import region_channels
+from textscf.data.recipe import Recipe
+from textscf.errors import InputError
+from textscf.segmentation.network import check_window, load_segmentor, probabilities
+from textscf.segmentation.stored import stored_probabilities
+
+
+class Segmentor:
+    """A SwinUNETR that was trained on a cohort's prepared scans, or elsewhere on scans of its own resolution.
+
+    Args:
+        weights: file with the network's weights.
+        settings: of the segmentor, see `config/schemas/segmentor.yaml`.
+        anatomy: of the cohort.
+        recipe: by which the stored scans become the cohort's.
+        device: where to compute.
+
+    Raises:
+        InputError: the weights do not fit, or the network's classes are not the cohort's regions.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        settings: Mapping[str, Any],
+        anatomy: Mapping[str, Any],
+        recipe: Recipe,
+        device: torch.device,
+    ) -> None:
+        self._settings, self._recipe, self._device = settings, recipe, device
+        self._source = f"segmentor {weights.parent.name}"
+        check_window(settings["window"], self._source)
+        self._channels: list[int] = []
+        if settings["source"] == "pretrained":
+            self._channels = region_channels(settings["classes"], anatomy, self._source)
+        self._network = load_segmentor(weights, settings, len(anatomy["structures"]) + 1, device)
+
+    def regions(self, prepared: np.ndarray, stored: Path | None) -> tuple[Tensor, Tensor]:
+        """J(x), the most probable region, uint8, and p(x), its probability, float32; both ``(H, W, D)``.
+
+        Args:
+            prepared: the scan on the cohort's grid, which a network trained on the cohort takes.
+            stored: its file, which a pretrained network takes.
+        """
+        if self._settings["source"] == "train":
+            distribution = probabilities(self._network, prepared, self._settings, self._device)
+        elif stored is None:
+            raise InputError(f"{self._source}: is pretrained, but the stored scans are not given (--raw)")
+        else:
+            distribution = stored_probabilities(
+                self._network, self._channels, stored, self._recipe, self._settings, self._device
+            )
+        confidence, labels = distribution.max(0)
+        return labels.to(torch.uint8), confidence

@@ -1,0 +1,74 @@
+"""Which release a folder holds, and which files a subject has in it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textscf.config.catalogue import Catalogue
+from textscf.data.releases import release_in, source_files, stored_files, stored_recipe
+from textscf.errors import InputError
+
+
+@pytest.fixture
+def config(root: Path) -> dict[str, Any]:
+    return Catalogue(root / "config").cohort("abdomen_ct")
+
+
+def with_labels(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_abdomen_in_both_namings(config: dict[str, Any], tmp_path: Path) -> None:
+    newer = with_labels(tmp_path / "new", "labelsTr/AbdomenCTCT_0002_0000.nii.gz")
+    older = with_labels(tmp_path / "old", "label/label0001.nii.gz")
+    subject = "AbdomenCTCT_{:04d}_0000".format
+    files = {folder: source_files(config, folder) for folder in (newer, older)}
+    for number, btcv in ((1, 1), (10, 10), (11, 21), (30, 40)):
+        image, labels = files[newer][subject(number)]
+        assert image == newer / f"imagesTr/{subject(number)}.nii.gz"
+        assert labels == newer / f"labelsTr/{subject(number)}.nii.gz"
+        image, labels = files[older][subject(number)]
+        assert (image, labels) == (older / f"img/img{btcv:04d}.nii.gz", older / f"label/label{btcv:04d}.nii.gz")
+
+
+def test_folder_with_nothing_known_is_taken_for_the_preferred_release(config: dict[str, Any], tmp_path: Path) -> None:
+    assert release_in(config, tmp_path)["folder"] == "AbdomenCTCT"
+
+
+def test_number_beyond_those_of_the_release_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    config["splits"] = {"train": [1, 31]}
+    older = with_labels(tmp_path, "label/label0001.nii.gz")
+    with pytest.raises(InputError, match=r"cohort abdomen_ct: no subject 31 in .*; expected 1 to 30"):
+        source_files(config, older)
+
+
+def test_subjects_in_the_order_of_their_files(root: Path, tmp_path: Path) -> None:
+    config = Catalogue(root / "config").cohort("oasis")
+    config["source"]["releases"][0]["count"] = 3
+    config["splits"], config["pairs"] = {"train": [3, 1]}, {}
+    for number in (5, 1, 10):
+        with_labels(tmp_path, *(f"OASIS_OAS1_{number:04d}_MR1/aligned_{k}.nii.gz" for k in ("norm", "seg35")))
+    assert [path.parent.name for path, _ in source_files(config, tmp_path).values()] == [
+        "OASIS_OAS1_0010_MR1",
+        "OASIS_OAS1_0001_MR1",
+    ]
+    (tmp_path / "OASIS_OAS1_0005_MR1/aligned_norm.nii.gz").unlink()
+    with pytest.raises(InputError, match=r"2 files OASIS_OAS1_\*_MR1/aligned_norm\.nii\.gz; expected 3, as subjects"):
+        source_files(config, tmp_path)
+
+
+def test_axes_are_the_releases_own_or_the_cohorts(root: Path, tmp_path: Path) -> None:
+    config = Catalogue(root / "config").cohort("oasis")
+    first = with_labels(tmp_path / "first", "OASIS_OAS1_0001_MR1/aligned_seg35.nii.gz")
+    second = with_labels(tmp_path / "second", "labelsTr/OASIS_0001_0000.nii.gz")
+    assert [stored_recipe(config, folder).axes for folder in (first, second)] == ["LIA", "header"]
+
+
+@pytest.mark.parametrize("name", ["abdomen_anatomy", "brain_from_one", "simulated_lung"])
+def test_simulated_scans_are_named_after_the_subject(root: Path, tmp_path: Path, name: str) -> None:
+    for subject, (image, labels) in stored_files(Catalogue(root / "config").cohort(name), tmp_path).items():
+        assert (image, labels) == tuple(tmp_path / kind / f"{subject}.nii.gz" for kind in ("images", "labels"))
