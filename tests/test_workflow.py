@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.small_study import STUDY, copy_project, snakemake
+from tests.faulty_server import FaultyServer
+from tests.small_study import STUDY, copy_project, edit, snakemake
+from tests.stand_ins import hippocampus_tar
+from textscf.io import read_yaml
 
 
 @pytest.fixture(scope="module")
@@ -175,12 +178,36 @@ def test_jobs_of_a_queue_ask_for_what_they_need_and_the_site_wants(
     assert "gpu=" not in asked["simulate"]
 
 
+def test_terms_are_accepted_by_a_key_that_makes_nothing_run_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in FaultyServer.environment.items():
+        monkeypatch.setenv(name, value)
+    own = copy_project(root, tmp_path / "project")
+    source = "results/cohorts/hippocampus_mr/source.json"
+    hippocampus_tar(tmp_path / "served", 2, (8, 8, 8))
+    with FaultyServer(tmp_path / "served") as server:
+        release = read_yaml(own / "config/data_sets/hippocampus_mr.yaml")["releases"][0]
+        release |= {"url": server.url("Task04_Hippocampus.tar"), "checksum": None}
+        edit(own / "config/data_sets/hippocampus_mr.yaml", agreement="Read the terms.", releases=[release])
+        refused = snakemake(own, "--", source, study="hippocampus")
+        assert refused.returncode != 0
+        assert "Read the terms. If you accept them, set --config accept=hippocampus_mr" in refused.stderr
+        assert server.requests == []
+        accepted = snakemake(own, "--config", "accept=oasis,hippocampus_mr", "--", source, study="hippocampus")
+        assert accepted.returncode == 0, accepted.stderr
+        assert server.count("/Task04_Hippocampus.tar") == 1
+    other = ["--config", "accept=oasis", f"data_root={tmp_path}"]
+    assert jobs(snakemake(own, "--dry-run", *other, "--", source, study="hippocampus")) == {}
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("defaults={trainin: {epochs: 2}}", "defaults: unknown key 'trainin'; did you mean 'training'?"),
         ("runs={textscff: {}}", "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
         ("colour=red", "unknown key 'colour'"),
+        ("accept=oasi", "accept: data set 'oasi' is not defined; did you mean 'oasis'?"),
     ],
 )
 def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path, setting: str, message: str) -> None:
