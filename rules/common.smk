@@ -9,6 +9,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 
 from textscf.config import Order, StudyFiles, load_study, plan
 from textscf.errors import InputError
+from textscf.lock import hold_folder
 
 try:
     study = load_study(config, Path(workflow.basedir, "config"), workflow.configfiles)
@@ -20,6 +21,14 @@ order = Order(study)
 
 if workflow.is_main_process:
     logger.info(f"Study {study.name}: {plan(study, study.step_times)}.")
+
+
+onstart:
+    try:
+        hold_folder(Path.cwd())
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
 
 # Read by the shell when a job runs, so that another place of the project or of the data does not make jobs run anew.
 os.environ |= {

@@ -1,10 +1,12 @@
 """Training state on disk, and stopping in time: what every training of the project shares."""
 
+import logging
+import os
 import pickle
 import signal
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,6 +16,8 @@ import torch
 
 from textscf.errors import InputError
 from textscf.io import atomic_path
+
+logger = logging.getLogger(__name__)
 
 _scalar = np.float64(0).__reduce__()[0]
 _NUMPY_SCALARS: list[Any] = [  # numbers that published checkpoints hold beside their weights, by any NumPy's name
@@ -26,6 +30,8 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write `state` (tensors, numbers, strings, lists, dicts) atomically; same state, same bytes."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         torch.save(dict(state), stream)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -61,6 +67,22 @@ def _check_stream(path: Path) -> None:
             damaged = archive.testzip()
         if damaged:
             raise ValueError(f"the checksum of {damaged} is wrong")
+
+
+def load_newest(paths: Sequence[Path], device: torch.device | str, fingerprint: str) -> dict[str, Any] | None:
+    """The first state of `paths` that is whole and has `fingerprint`; None without one, as the log says."""
+    for path in paths:
+        if not path.is_file():
+            continue
+        try:
+            state = load_state(path, device)
+        except InputError as error:
+            logger.warning("%s; looking for an older state", error)
+            continue
+        if state.get("fingerprint") == fingerprint:
+            return state
+        logger.info("%s belongs to other settings or data", path)
+    return None
 
 
 class StopSignal:

@@ -14,6 +14,8 @@ BAD_INPUT = 2
 STOPPED = 75
 """A training that SIGTERM stopped, and that can go on from its state (sysexits: EX_TEMPFAIL)."""
 INTERRUPTED = 130
+NO_MEMORY = 71
+"""Memory is exhausted (sysexits: EX_OSERR)."""
 
 
 def stage_parser(description: str | None, computes: bool = False) -> argparse.ArgumentParser:
@@ -44,6 +46,22 @@ def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return arguments
 
 
+_NO_MEMORY_SIGNS = ("can't allocate memory", "can't start new thread")
+
+
+def _what_to_lower(error: Exception) -> str | None:
+    """What to say of an error that says that memory is exhausted; None for another one."""
+    reason = " ".join(str(error).split())
+    if type(error).__name__ == "OutOfMemoryError":
+        memory, advice = "the GPU's memory", "lower start_channels or preprocess.shape, or use precision: bfloat16"
+    elif isinstance(error, MemoryError) or any(sign in reason for sign in _NO_MEMORY_SIGNS):
+        memory, advice = "the memory of this machine", "lower --workers, start_channels or preprocess.shape"
+    else:
+        return None
+    found = f" ({reason[:160]})" if reason else ""
+    return f"{memory} is exhausted{found}; {advice}"
+
+
 def setup_logging(log_file: Path | None = None) -> None:
     """Log INFO and above to stderr and, when given, to `log_file` too."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -56,7 +74,9 @@ def setup_logging(log_file: Path | None = None) -> None:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Call `main` and leave the process: 0, its own code, 2 for bad input, 75 after SIGTERM, 130 for Ctrl-C.
+    """Call `main` and leave the process.
+
+    Exit codes: 0, its own, 2 for bad input, 71 without memory, 75 after SIGTERM, 130 for Ctrl-C.
 
     If all went well, the last line of the log says what it took.
     """
@@ -73,6 +93,12 @@ def run(main: Callable[[], int | None]) -> None:
     except OSError as error:
         print(f"error: {error.filename or 'file system'}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         code = BAD_INPUT
+    except (MemoryError, RuntimeError) as error:
+        lower = _what_to_lower(error)
+        if lower is None:
+            raise
+        print(f"error: {lower}", file=sys.stderr)
+        code = NO_MEMORY
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = INTERRUPTED

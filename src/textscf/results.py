@@ -198,15 +198,13 @@ def read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=_TEXT)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from error
-    words = [
-        column for column in columns if column in frame and column in _NUMBERS and frame[column].dtype.kind not in "iuf"
-    ]
-    if words:
-        raise InputError(f"{path}: column '{words[0]}' has words; expected numbers")
     missing = [column for column in columns if column not in frame]
     if missing or frame.empty:
         found = f"no column '{missing[0]}'" if missing else "no rows"
         raise InputError(f"{path}: has {found}; expected rows with {', '.join(columns)}")
+    words = [column for column in columns if column in _NUMBERS and frame[column].dtype.kind not in "iuf"]
+    if words:
+        raise InputError(f"{path}: column '{words[0]}' has words; expected numbers")
     return frame
 
 

@@ -21,7 +21,7 @@ from monai.transforms import (
 )
 from torch import nn
 
-from textscf.checkpoint import StopSignal, load_state, save_state
+from textscf.checkpoint import StopSignal, load_newest, save_state
 from textscf.data.cohort import Cohort
 from textscf.devices import autocast
 from textscf.errors import InputError, TrainingStopped
@@ -42,7 +42,7 @@ class SegmentorTraining:
     Args:
         cohort: prepared cohort; only its training split is learned from.
         settings: of the segmentor, see `config/schemas/segmentor.yaml`.
-        folder: for `training.pt`, the state that a killed training goes on from.
+        folder: for `training.pt`, the state that a killed training goes on from, and the one before it.
         device: where to compute.
     """
 
@@ -51,6 +51,7 @@ class SegmentorTraining:
         torch.manual_seed(settings["seed"])
         self._cohort, self._settings, self._device = cohort, settings, device
         self._state_file = folder / "training.pt"
+        self._previous_file = folder / "training.previous.pt"
         self._network: nn.Module = build_segmentor(settings, cohort.n_regions).to(device)
         self._optimizer = torch.optim.Adam(self._network.parameters(), lr=settings["learning_rate"], fused=True)
         self._loss = DiceCELoss(to_onehot_y=True, softmax=True, squared_pred=True, smooth_nr=1e-5)
@@ -81,6 +82,7 @@ class SegmentorTraining:
                 if stop.requested and self._step < total:
                     self._save()
                     raise TrainingStopped(f"stopped at step {self._step} of {total}; state saved")
+        self._previous_file.unlink(missing_ok=True)
         return self._best["network"], pd.DataFrame(self._history)
 
     def _load(self, subject: str) -> dict[str, np.ndarray]:
@@ -143,14 +145,13 @@ class SegmentorTraining:
             "network": self._network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
+        if self._state_file.is_file():
+            self._state_file.replace(self._previous_file)
         save_state(self._state_file, state)
 
     def _resume(self) -> None:
-        if not self._state_file.is_file():
-            return
-        state = load_state(self._state_file, self._device)
-        if state["fingerprint"] != self._fingerprint:
-            logger.info("%s belongs to other settings or data; training starts anew", self._state_file)
+        state = load_newest((self._state_file, self._previous_file), self._device, self._fingerprint)
+        if state is None:
             return
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])

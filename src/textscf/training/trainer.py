@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from textscf.checkpoint import StopSignal, load_state, save_state
+from textscf.checkpoint import StopSignal, load_newest, save_state
 from textscf.devices import autocast
 from textscf.energy import EnergyMeter
 from textscf.errors import InputError, TrainingStopped
@@ -29,6 +29,8 @@ _CHECK_EVERY_STEPS = 20
 
 class Trainer:
     """Trains one network; killed at any moment, it goes on from its last saved state as if never interrupted.
+
+    Where `last.pt` is broken, it goes on from `best.pt`, which is a whole state too.
 
     Args:
         network: on its device.
@@ -181,11 +183,8 @@ class Trainer:
         }
 
     def _resume(self) -> None:
-        if not self._last.is_file():
-            return
-        state = load_state(self._last, self._device)
-        if state["fingerprint"] != self._fingerprint:
-            logger.info("%s belongs to other settings or data; training starts anew", self._last)
+        state = load_newest((self._last, self._best), self._device, self._fingerprint)
+        if state is None:
             return
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
