@@ -1,5 +1,6 @@
 """A small local HTTP server of a folder, with faults on demand: errors, broken transfers, ranges ignored, redirects."""
 
+import contextlib
 import http.server
 import threading
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         content_range = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
         self._answer(206 if start else 200, content_range, size - start)
-        with file.open("rb") as stream:
+        with file.open("rb") as stream, contextlib.suppress(ConnectionError):  # the client may have had enough
             stream.seek(start)
             self.wfile.write(stream.read(fault.break_after if fault.break_after is not None else -1))
 

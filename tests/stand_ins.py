@@ -10,9 +10,8 @@ Every subject's blobs are jittered by up to a tenth of the grid and an image sho
 that small networks can learn from them. Organs of the abdomen lie where they do in a body: the cohort's expectations of
 places hold. To serve the archives with faults see `tests.faulty_server.FaultyServer`.
 
-A tiny study of them needs other `splits`, `preprocess.shape`, no `expect` in its cohort files, and in its data set
-files the server's `url` with `checksum` null, and the number of scans as `count` (OASIS). Numbers of subjects: OASIS
-n-th file, Abdomen CT 1-30, Lung CT 1-20, hippocampus 1-...
+A study of them with few scans needs, in its cohort files, other `splits`, `pairs` and `preprocess.shape` and no
+`expect.initial`; in its data set files the server's `url`, `checksum` null, and the number of scans as `count` (OASIS).
 """
 
 import gzip

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.faulty_server import FaultyServer
+from tests.stand_ins import hippocampus_tar
 from textscf.config.study import merge
 from textscf.io import read_yaml
 
@@ -41,13 +43,17 @@ def edit(path: Path, **changes: Any) -> None:
     path.write_text(yaml.safe_dump(merge(read_yaml(path), changes)))
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    """A copy of the project whose cohort and study are small."""
-    copy = tmp_path_factory.mktemp("workflow") / "project"
+def copy_project(root: Path, copy: Path) -> Path:
     for name in ("config", "rules", "src", "envs", "captions", "profiles"):
         shutil.copytree(root / name, copy / name)
     shutil.copy(root / "Snakefile", copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A copy of the project whose cohort and study are small."""
+    copy = copy_project(root, tmp_path_factory.mktemp("workflow") / "project")
     edit(copy / "config/cohorts/simulated_abdomen.yaml", **COHORT)
     (copy / "config/small.yaml").write_text(yaml.safe_dump(STUDY))
     return copy
@@ -192,12 +198,36 @@ def test_an_auxiliary_cohort_is_made_and_passed_on(project: Path) -> None:
     assert any("$TEXTSCF_SRC/embed_prompts.py" in c and embedding.format(".chest") in c for c in commands)
 
 
+def test_terms_are_accepted_by_a_key_that_makes_nothing_run_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in FaultyServer.environment.items():
+        monkeypatch.setenv(name, value)
+    own = copy_project(root, tmp_path / "project")
+    source = "results/cohorts/hippocampus_mr/source.json"
+    hippocampus_tar(tmp_path / "served", 2, (8, 8, 8))
+    with FaultyServer(tmp_path / "served") as server:
+        release = read_yaml(own / "config/data_sets/hippocampus_mr.yaml")["releases"][0]
+        release |= {"url": server.url("Task04_Hippocampus.tar"), "checksum": None}
+        edit(own / "config/data_sets/hippocampus_mr.yaml", agreement="Read the terms.", releases=[release])
+        refused = snakemake(own, "--", source, study="hippocampus")
+        assert refused.returncode != 0
+        assert "Read the terms. If you accept them, set --config accept=hippocampus_mr" in refused.stderr
+        assert server.requests == []
+        accepted = snakemake(own, "--config", "accept=oasis,hippocampus_mr", "--", source, study="hippocampus")
+        assert accepted.returncode == 0, accepted.stderr
+        assert server.count("/Task04_Hippocampus.tar") == 1
+    other = ["--config", "accept=oasis", f"data_root={tmp_path}"]
+    assert jobs(snakemake(own, "--dry-run", *other, "--", source, study="hippocampus")) == {}
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("defaults={trainin: {epochs: 2}}", "defaults: unknown key 'trainin'; did you mean 'training'?"),
         ("runs={textscff: {}}", "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
         ("colour=red", "unknown key 'colour'"),
+        ("accept=oasi", "accept: data set 'oasi' is not defined; did you mean 'oasis'?"),
     ],
 )
 def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path, setting: str, message: str) -> None:

@@ -48,12 +48,12 @@ def obtain_source(config: dict[str, Any], data_root: Path | None, folder: Path, 
 
 
 def _find(source: dict[str, Any], data_root: Path | None) -> tuple[str, dict[str, Any], str]:
-    for release in source["releases"] if data_root is not None else []:
-        assert data_root is not None
-        if (data_root / release["folder"]).is_dir():
-            return "folder", release, str((data_root / release["folder"]).resolve())
-        if release["archive"] and (data_root / release["archive"]).is_file():
-            return "archive", release, str((data_root / release["archive"]).resolve())
+    if data_root is not None:
+        for release in source["releases"]:
+            if (data_root / release["folder"]).is_dir():
+                return "folder", release, str((data_root / release["folder"]).resolve())
+            if release["archive"] and (data_root / release["archive"]).is_file():
+                return "archive", release, str((data_root / release["archive"]).resolve())
     for release in source["releases"]:
         if release["url"]:
             return "download", release, release["url"]
