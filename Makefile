@@ -1,6 +1,6 @@
 # make setup, make demo, make test: see README.md
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint coverage bench lock
+.PHONY: setup demo test lint coverage bench robustness lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -39,6 +39,9 @@ lint: setup
 
 bench: setup
 	PYTHONPATH=src python -m benchmarks --save
+
+robustness: setup
+	PYTHONPATH=src python -m robustness
 
 # Pins every dependency with hashes and without naming a registry.
 lock:

@@ -11,9 +11,7 @@ from textscf.config import Order, StudyFiles, load_study, plan
 from textscf.errors import InputError
 
 try:
-    study = load_study(
-        config, Path(workflow.basedir, "config"), workflow.configfiles[-1:]
-    )
+    study = load_study(config, Path(workflow.basedir, "config"), workflow.configfiles)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -37,8 +35,16 @@ ENVIRONMENT = f"{workflow.basedir}/envs/textscf.yaml"
 COHORT = "results/cohorts/{cohort}"
 RUN = f"results/{study.name}/runs/{{run}}"
 
-# A job that needs more than half of the cores is overtaken by smaller ones for as long as there are any.
-SHARED_THREADS = max(1, min(16, (workflow.cores or 32) // 2))
+# Stages take the place of their shell: a signal to all processes of a job is left to the stage, which may save its state.
+shell.prefix("set -euo pipefail; exec ")
+
+# A job that needs more than half of the cores is overtaken by smaller ones for as long as there are any; one that a
+# queue has started has its cores to itself.
+CORES = workflow.resource_settings.cores or 32
+SHARED_THREADS = max(1, min(16, CORES // 2 if workflow.is_main_process else CORES))
+
+# A training is told so many seconds before a queue's time limit that it has to save its state.
+SAVE_IN_TIME = "--signal=TERM@300"
 
 
 wildcard_constraints:
@@ -49,6 +55,11 @@ wildcard_constraints:
     table=r"[a-z0-9]+",
     figure=r"[a-z0-9]+",
     form=r"\d{4}",
+
+
+def growing(amount):
+    """A resource of which a job gets more each time that it is started again."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def one_of(names):

@@ -12,7 +12,8 @@ rule run_complexity:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     shell:
         "python $TEXTSCF_SRC/run_complexity.py"
         " --configs {input.configs} --cohorts results/cohorts 2> {log}"
@@ -36,6 +37,7 @@ rule complexity_table:
         f"{TABLE}/logs/table.log",
     wildcard_constraints:
         table=one_of(files.tables("complexity")),
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -64,7 +66,8 @@ rule complexity_claim:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     shell:
         "python $TEXTSCF_SRC/complexity_claim.py"
         " --config {input.config} --reported {input.reported} --out {output.csv} 2> {log}"

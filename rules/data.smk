@@ -14,6 +14,7 @@ rule settings:
         " --content {params.content:q} --out {output} 2> {log}"
 
 
+# A node of a cluster often has no network: what needs one runs where snakemake does.
 rule download:
     input:
         config=f"{COHORT}/config.yaml",
@@ -22,10 +23,9 @@ rule download:
     log:
         f"{COHORT}/logs/download.log",
     priority: order.priority
+    localrule: True
     conda:
         ENVIRONMENT
-    resources:
-        runtime=720,
     shell:
         "python $TEXTSCF_SRC/download.py"
         ' --config {input.config} --accept "$TEXTSCF_ACCEPT" ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}}'
@@ -45,7 +45,8 @@ rule simulate:
         ENVIRONMENT
     threads: SHARED_THREADS
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
+        runtime=growing(240),
     params:
         source=lambda wildcards, input: (
             f"--source {Path(str(input.source)).parent}/source" if input.source else ""
@@ -69,8 +70,8 @@ rule preprocess:
         ENVIRONMENT
     threads: SHARED_THREADS
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=growing(8000),
+        runtime=growing(240),
     params:
         raw=lambda wildcards: files.raw_folder(wildcards.cohort),
     shell:

@@ -14,8 +14,8 @@ rule evaluate:
     threads: SHARED_THREADS
     resources:
         gpu=lambda wildcards, input: 1 if input.checkpoint else 0,
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
     params:
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""

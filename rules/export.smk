@@ -12,8 +12,8 @@ rule export:
         ENVIRONMENT
     resources:
         gpu=lambda wildcards, input: 1 if input.checkpoint else 0,
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
     params:
         raw=lambda wildcards: files.raw_folder(study.runs[wildcards.run]["cohort"]),
         checkpoint=lambda wildcards, input: (

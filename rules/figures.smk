@@ -21,6 +21,9 @@ rule figure:
     priority: order.priority
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         caption=lambda wildcards: study.figures[wildcards.figure]["caption"],
     shell:

@@ -16,10 +16,9 @@ rule embed_prompts:
     log:
         f"{PROMPTS}/logs/embed.log",
     priority: order.priority
+    localrule: True
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=8000,
     shell:
         "python $TEXTSCF_SRC/embed_prompts.py"
         " --config {input.config} --out {output.embedding}"

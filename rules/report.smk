@@ -6,6 +6,7 @@ rule report:
         f"results/{study.name}/report.html",
     log:
         f"results/{study.name}/report/logs/report.log",
+    localrule: True
     conda:
         ENVIRONMENT
     shell:
@@ -22,3 +23,4 @@ use rule report as quick with:
     log:
         f"results/{study.name}/quick/logs/report.log",
     priority: order.priority
+    localrule: True

@@ -16,8 +16,9 @@ rule train_segmentor:
     threads: SHARED_THREADS
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=growing(16000),
+        runtime=growing(1440),
+        slurm_extra=SAVE_IN_TIME,
     shell:
         "python $TEXTSCF_SRC/train_segmentor.py"
         " --config {input.config} --cohort $(dirname {input.cohort})"
@@ -59,8 +60,8 @@ rule segment:
     threads: SHARED_THREADS
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         options=lambda wildcards: [
             f"--{k} {v}" for k, v in files.segmenting(**wildcards).items()
@@ -84,6 +85,7 @@ rule segmentor_accuracy:
         ),
     log:
         f"{SEGMENTATION}/logs/accuracy.log",
+    localrule: True
     conda:
         ENVIRONMENT
     shell:

@@ -23,6 +23,7 @@ rule table:
     wildcard_constraints:
         table=one_of(files.tables("accuracy")),
     priority: order.priority
+    localrule: True
     conda:
         ENVIRONMENT
     params:

@@ -17,8 +17,9 @@ rule train:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=growing(16000),
+        runtime=growing(1440),
+        slurm_extra=SAVE_IN_TIME,
     params:
         head=lambda wildcards: [
             f"--{k} {v}" for k, v in files.head(wildcards.run).items()

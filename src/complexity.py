@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import yaml
 
-from textscf.cli import run
+from textscf.cli import positive_integer, run
 from textscf.complexity import complexity
 from textscf.models import build_network
 
@@ -30,13 +30,19 @@ def argument(text: str) -> tuple[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", required=True, help="name of the backbone, e.g. lku_net")
-    parser.add_argument("--start-channels", type=int, help="N_s, for backbones that have it")
+    parser.add_argument("--start-channels", type=positive_integer, help="N_s, for backbones that have it")
     parser.add_argument("--full-resolution", action="store_true", help="field on the full grid, for lku_net")
     parser.add_argument("--set", type=argument, action="append", default=[], metavar="KEY=VALUE", help=SET_HELP)
-    parser.add_argument("--shape", type=int, nargs=3, required=True, metavar=("H", "W", "D"), help="voxels of a volume")
-    parser.add_argument("--scf", type=int, metavar="N", help="text-driven head for N regions with the background")
-    parser.add_argument("--embedding-size", type=int, default=768, help="C1, length of the text vectors (default: 768)")
-    parser.add_argument("--hidden-channels", type=int, default=2048, help="C_Phi (default: 2048)")
+    parser.add_argument(
+        "--shape", type=positive_integer, nargs=3, required=True, metavar=("H", "W", "D"), help="voxels of a volume"
+    )
+    parser.add_argument(
+        "--scf", type=positive_integer, metavar="N", help="text-driven head for N regions with the background"
+    )
+    parser.add_argument(
+        "--embedding-size", type=positive_integer, default=768, help="C1, length of the text vectors (default: 768)"
+    )
+    parser.add_argument("--hidden-channels", type=positive_integer, default=2048, help="C_Phi (default: 2048)")
     parser.add_argument(
         "--blend", choices=["convex", "additive"], default="convex", help="of the head (default: convex)"
     )

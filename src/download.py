@@ -15,10 +15,11 @@ def main() -> None:
     arguments = parse_arguments(parser)
 
     from textscf.data.download import obtain_source
-    from textscf.io import read_yaml
+    from textscf.io import read_settings
 
     accepted = [name.strip() for name in arguments.accept.split(",")]
-    obtain_source(read_yaml(arguments.config), arguments.data_root, arguments.out.parent, accepted)
+    settings = read_settings(arguments.config, "name", "source")
+    obtain_source(settings, arguments.data_root, arguments.out.parent, accepted)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
+from textscf.cli import parse_arguments, positive_integer, run, stage_parser
 from textscf.data.cohort import Cohort
 from textscf.evaluation import evaluate_run, registrar_of
-from textscf.io import read_yaml
+from textscf.io import read_settings
 
 
 def main() -> None:
@@ -14,10 +14,10 @@ def main() -> None:
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort, results/cohorts/<cohort>")
     parser.add_argument("--checkpoint", type=Path, help="checkpoint.pt of a trained run")
     parser.add_argument("--out", type=Path, required=True, help="folder for metrics.csv and pairs.csv")
-    parser.add_argument("--workers", type=int, default=1, help="processes that work (default: 1)")
+    parser.add_argument("--workers", type=positive_integer, default=1, help="processes that work (default: 1)")
     args = parse_arguments(parser)
     cohort = Cohort.load(args.cohort)
-    settings = read_yaml(args.config)
+    settings = read_settings(args.config, "run", "method")
     registrar = registrar_of(settings, cohort, args.checkpoint, args.device)
     evaluate_run(settings["run"], cohort, registrar, args.out, args.workers)
 

@@ -6,7 +6,7 @@ from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.evaluation import registrar_of
-from textscf.io import read_yaml
+from textscf.io import read_settings
 from textscf.learn2reg import FORMS, export_fields
 
 
@@ -19,11 +19,18 @@ def main() -> None:
     parser.add_argument("--form", choices=FORMS, required=True, help="year of the challenge's evaluator")
     parser.add_argument("--out", type=Path, required=True, help="zip file to write")
     args = parse_arguments(parser)
-    cohort, settings = Cohort.load(args.cohort), read_yaml(args.config)
+    cohort, settings = Cohort.load(args.cohort), read_settings(args.config, "run", "method")
     registrar = registrar_of(settings, cohort, args.checkpoint, args.device)
     if registrar is None:
         raise InputError(f"run '{settings['run']}': registers nothing; expected a run with displacement fields")
-    export_fields(cohort, read_yaml(args.cohort / "config.yaml"), args.raw, registrar, args.form, args.out)
+    export_fields(
+        cohort,
+        read_settings(args.cohort / "config.yaml", "preprocess", "source"),
+        args.raw,
+        registrar,
+        args.form,
+        args.out,
+    )
 
 
 if __name__ == "__main__":

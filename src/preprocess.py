@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
+from textscf.cli import parse_arguments, positive_integer, run, stage_parser
 
 
 def main() -> None:
@@ -11,13 +11,18 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="resolved cohort config, YAML")
     parser.add_argument("--raw", type=Path, required=True, help="folder of the stored images and label maps")
     parser.add_argument("--out", type=Path, required=True, help="cohort.json; images/ and labels/ go beside")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    parser.add_argument("--workers", type=positive_integer, default=1, help="processes (default: %(default)s)")
     arguments = parse_arguments(parser)
 
     from textscf.data.preprocess import preprocess_cohort
-    from textscf.io import read_yaml
+    from textscf.io import read_settings
 
-    preprocess_cohort(read_yaml(arguments.config), arguments.raw, arguments.out.parent, arguments.workers)
+    preprocess_cohort(
+        read_settings(arguments.config, "name", "preprocess", "splits"),
+        arguments.raw,
+        arguments.out.parent,
+        arguments.workers,
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from textscf.cli import parse_arguments, run, stage_parser
 from textscf.complexity import complexity_of_run
 from textscf.data.cohort import Cohort
-from textscf.io import read_yaml, write_json
+from textscf.io import read_settings, write_json
 from textscf.prompts import load_embedding
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--cohorts", type=Path, required=True, help="folder of prepared cohorts and their prompts")
     args = parse_arguments(parser)
     for path in args.configs:
-        settings = read_yaml(path)
+        settings = read_settings(path, "run", "network", "cohort", "prompts")
         folder = args.cohorts / settings["cohort"]
         shape, embedding_shape = Cohort.load(folder).shape, None
         if settings["prompts"]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
 from textscf.devices import acquire_device
-from textscf.io import read_yaml
+from textscf.io import read_settings
 from textscf.segmentation.inference import segment_cohort
 
 
@@ -18,7 +18,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="segmentation.json; label maps go beside it")
     args = parse_arguments(parser)
     cohort, device = Cohort.load(args.cohort), acquire_device(args.device)
-    segment_cohort(cohort, read_yaml(args.config), args.network, args.out.parent, device, args.raw)
+    settings = read_settings(args.config, "source")
+    segment_cohort(cohort, settings, args.network, args.out.parent, device, args.raw)
 
 
 if __name__ == "__main__":

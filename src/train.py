@@ -5,7 +5,7 @@ from pathlib import Path
 from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
 from textscf.devices import acquire_device
-from textscf.io import read_yaml
+from textscf.io import read_settings
 from textscf.prompts import load_embedding
 from textscf.segmentation import load_segmentation
 from textscf.training.run import train_run
@@ -24,7 +24,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     args = parse_arguments(parser)
-    settings = read_yaml(args.config)
+    settings = read_settings(args.config, "run", "network", "loss", "training", "seed")
     cohort = Cohort.load(args.cohort)
     segmentation = load_segmentation(args.segmentation, cohort) if args.segmentation else None
     embedding = load_embedding(args.embedding) if args.embedding else None

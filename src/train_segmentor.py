@@ -5,7 +5,7 @@ from pathlib import Path
 from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
 from textscf.devices import acquire_device
-from textscf.io import read_yaml
+from textscf.io import read_settings
 from textscf.segmentation.training import train_segmentor
 
 
@@ -15,7 +15,12 @@ def main() -> None:
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort, results/cohorts/<cohort>")
     parser.add_argument("--out", type=Path, required=True, help="network.pt; history.csv goes beside it")
     args = parse_arguments(parser)
-    train_segmentor(Cohort.load(args.cohort), read_yaml(args.config), args.out, acquire_device(args.device))
+    train_segmentor(
+        Cohort.load(args.cohort),
+        read_settings(args.config, "source", "window", "steps"),
+        args.out,
+        acquire_device(args.device),
+    )
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import plain
+from benchmarks import plain, scale
 from benchmarks.breakdown import break_down
 from benchmarks.cases import cases, simulation
 from benchmarks.measure import Case, Timed, measure
 from benchmarks.volumes import brain_labels, noise_scan, smooth_field
 
+from textscf.config import Order, load_study, plan
 from textscf.metrics import evaluate_pair
 from textscf.models import RegistrationNetwork, build_network
 from textscf.training.objective import Objective
@@ -154,3 +155,27 @@ def test_the_parts_of_a_step_are_named_with_their_share_and_their_distance_from_
     assert found.throughput * found.shares["convolutions"] * found.seconds == pytest.approx(flops / 1e9, rel=0.5)
     assert found.limit > 0
     assert "convolutions" in str(found)
+
+
+def test_a_study_of_thousands_of_runs_is_planned_in_seconds(root: Path) -> None:
+    started = time.process_time()
+    study = load_study(scale.study(4000), root / "config")
+    Order(study)
+    assert plan(study, root / "config/step_times.yaml").trainings == {"simulated_abdomen": 4008}
+    assert time.process_time() - started < 10
+
+
+def test_the_index_of_a_large_cohort_is_read(root: Path, tmp_path: Path) -> None:
+    scale.copy_project(tmp_path, subjects=200, runs=2)
+    assert scale.write_index(tmp_path) == 400
+    pairs, seconds, gib = scale.measured(scale.read_index, tmp_path)
+    assert pairs == 180 * 179
+    assert seconds < 5
+    assert gib > 0.01
+
+
+def test_a_dry_run_counts_the_jobs_of_a_study(tmp_path: Path) -> None:
+    scale.copy_project(tmp_path, subjects=30, runs=3)
+    assert scale.dry_run(tmp_path, "results/scale/runs/lku_net_seed2/metrics.csv") == 6
+    with pytest.raises(SystemExit, match="no_such_target"):
+        scale.dry_run(tmp_path, "no_such_target")

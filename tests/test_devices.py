@@ -1,6 +1,9 @@
 """Sharing of devices, with a stand-in for CUDA; what a run records of its environment."""
 
+import multiprocessing
+import os
 import subprocess
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,11 +13,18 @@ import torch
 from textscf import devices, provenance
 
 
+def visible() -> list[str]:
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0,1").split(",")
+
+
 @pytest.fixture
 def two_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"id{index}"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(visible()))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"id{visible()[index]}")
+    )
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"device {index}")
     monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(devices, "_held", [])
@@ -39,6 +49,78 @@ def test_jobs_take_free_devices_and_wait_while_all_are_taken(monkeypatch: pytest
     monkeypatch.setattr(devices.time, "sleep", wait)
     assert devices.acquire_device().index == 0
     assert len(waits) == 2
+
+
+class Job:
+    """A process that takes a device and holds it until it is ended."""
+
+    def __init__(self, visible_devices: str | None = None) -> None:
+        context = multiprocessing.get_context("fork")
+        self._told, telling = context.Pipe()
+        self._process = context.Process(target=self._hold, args=(telling, visible_devices))
+        self._process.start()
+
+    def device(self, seconds: float) -> int | None:
+        """Index of its device; None if it has none within that time."""
+        return self._told.recv() if self._told.poll(seconds) else None
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    @staticmethod
+    def _hold(telling: Connection, visible_devices: str | None) -> None:
+        if visible_devices:
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible_devices
+        telling.send(devices.acquire_device().index)
+        telling.recv()
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_processes_share_the_devices_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_POLL_SECONDS", 0.05)
+    jobs = [Job(), Job()]
+    try:
+        taken = [job.device(30) for job in jobs]
+        assert sorted(taken) == [0, 1]
+        jobs.append(Job())
+        assert jobs[2].device(1) is None
+        jobs[0].end()
+        assert jobs[2].device(30) == taken[0]
+    finally:
+        for job in jobs:
+            job.end()
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_jobs_of_a_queue_take_the_device_that_it_gave_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_POLL_SECONDS", 0.05)
+    jobs = [Job("1"), Job("0")]
+    try:
+        assert [job.device(30) for job in jobs] == [0, 0]
+        jobs.append(Job())
+        assert jobs[2].device(1) is None
+        jobs[0].end()
+        assert jobs[2].device(30) == 1
+    finally:
+        for job in jobs:
+            job.end()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's file needs root")
+@pytest.mark.usefixtures("two_devices")
+def test_users_share_the_devices_of_a_machine(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    umask = os.umask(0o077)
+    try:
+        assert devices.acquire_device().index == 0
+    finally:
+        os.umask(umask)
+    os.close(devices._held.pop())
+    (lock,) = tmp_path.iterdir()
+    assert lock.stat().st_mode & 0o777 == 0o644
+    os.chown(lock, 1, 1)
+    assert devices.acquire_device().index == 0
 
 
 def test_environment_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,65 +3,23 @@
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
 from tests.faulty_server import FaultyServer
+from tests.small_study import STUDY, copy_project, edit, snakemake
 from tests.stand_ins import hippocampus_tar
-from textscf.config.study import merge
 from textscf.io import read_yaml
-
-COHORT: dict[str, Any] = {
-    "splits": {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]},
-    "segmentors": {"tiny": {"steps": 2, "validate_every": 1, "batch_size": 1}},
-    "learn2reg": {"grid": "prepared", "folder": "task_03"},
-}
-STUDY: dict[str, Any] = {
-    "study": "small",
-    "title": "A small study",
-    "cohorts": {"primary": "simulated_abdomen"},
-    "experiments": ["table3", "table5", "figure7", "complexity"],
-    "defaults": {
-        "backbones": {"lku_net": {"start_channels": 2}, "lapirn": {"start_channels": 1}},
-        "head": {"segmentor": "tiny", "prompts": "one_hot", "hidden_channels": 4},
-        "training": {"epochs": 4, "steps_per_epoch": 1},
-    },
-    "not_run": dict.fromkeys(
-        ("voxelmorph*", "t*morph*", "tm_tvf", "fourier_net", "im2grid", "lapirn_*", "textscf_base", "textscf_small"),
-        "not part of this test",
-    ),
-}
-
-
-def edit(path: Path, **changes: Any) -> None:
-    path.write_text(yaml.safe_dump(merge(read_yaml(path), changes)))
-
-
-def copy_project(root: Path, copy: Path) -> Path:
-    for name in ("config", "rules", "src", "envs", "captions", "profiles"):
-        shutil.copytree(root / name, copy / name)
-    shutil.copy(root / "Snakefile", copy)
-    return copy
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """A copy of the project whose cohort and study are small."""
-    copy = copy_project(root, tmp_path_factory.mktemp("workflow") / "project")
-    edit(copy / "config/cohorts/simulated_abdomen.yaml", **COHORT)
-    (copy / "config/small.yaml").write_text(yaml.safe_dump(STUDY))
-    return copy
-
-
-def snakemake(project: Path, *arguments: str, study: str = "small") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", f"config/{study}.yaml", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=600)
+    return copy_project(root, tmp_path_factory.mktemp("workflow") / "project")
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +177,28 @@ def test_terms_are_accepted_by_a_key_that_makes_nothing_run_again(
         assert server.count("/Task04_Hippocampus.tar") == 1
     other = ["--config", "accept=oasis", f"data_root={tmp_path}"]
     assert jobs(snakemake(own, "--dry-run", *other, "--", source, study="hippocampus")) == {}
+
+
+SITE = """
+default-resources: {slurm_account: lab, slurm_partition: cpu}
+set-resources:
+  train: {slurm_partition: gpu, runtime: "min(1440 * attempt, 2000)"}
+"""
+
+
+@pytest.mark.parametrize(("attempt", "memory", "minutes"), [(1, 16000, 1440), (2, 32000, 2000)])
+def test_jobs_of_a_queue_ask_for_what_they_need_and_the_site_wants(
+    project: Path, attempt: int, memory: int, minutes: int
+) -> None:
+    (project / "site.yaml").write_text(SITE)
+    options = ["--workflow-profile", "profiles/slurm", "--profile", "site.yaml", "--attempt", str(attempt)]
+    dry_run = snakemake(project, "--dry-run", "--forceall", *options, "--", "quick")
+    assert dry_run.returncode == 0, dry_run.stderr
+    asked = dict(re.findall(r"^rule (\w+):.*?^    resources: (.*?)$", dry_run.stdout, re.MULTILINE | re.DOTALL))
+    wanted = {"gpu=1", f"mem_mb={memory}", f"runtime={minutes}", "slurm_account=lab", "slurm_partition=gpu"}
+    assert wanted | {"slurm_extra=--signal=TERM@300"} <= set(asked["train"].split(", "))
+    assert {f"mem_mb={8000 * attempt}", "slurm_partition=cpu"} <= set(asked["simulate"].split(", "))
+    assert "gpu=" not in asked["simulate"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import pickle
 import signal
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -34,14 +36,31 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a PyTorch checkpoint")
     try:
-        with torch.serialization.safe_globals(_NUMPY_SCALARS):
+        _check_stream(path)
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY_SCALARS):
+            warnings.simplefilter("ignore")
             state = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: cannot be read: holds more than tensors and plain values, or no such thing"
+        ) from error
+    except Exception as error:  # the unpickler raises what the first wrong byte leads to
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{path}: cannot be read as a PyTorch checkpoint ({reason})") from error
     if not isinstance(state, dict):
         raise InputError(f"{path}: holds {type(state).__name__}; expected a mapping")
     return state
+
+
+def _check_stream(path: Path) -> None:
+    """ValueError where the checksum of a part of a checkpoint is wrong, which PyTorch does not look at."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"the checksum of {damaged} is wrong")
 
 
 class StopSignal:

@@ -21,9 +21,16 @@ def stage_parser(description: str | None, computes: bool = False) -> argparse.Ar
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--log", type=Path, help="file that the log goes to as well")
     if computes:
-        parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+        parser.add_argument("--threads", type=positive_integer, default=1, help="CPU threads (default: %(default)s)")
         parser.add_argument("--device", help="torch device (default: a free GPU, else the CPU)")
     return parser
+
+
+def positive_integer(text: str) -> int:
+    """Type of arguments that count something."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive integer")
+    return int(text)
 
 
 def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:

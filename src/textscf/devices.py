@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from textscf.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 5.0
@@ -19,11 +21,12 @@ _held: list[int] = []
 def acquire_device(name: str | None = None) -> torch.device:
     """A free CUDA device, held until this process ends, or the CPU where there is none.
 
-    Jobs on one machine share its devices by a lock file each; while all are taken, this waits. `name` (such as ``cpu``
-    or ``cuda:1``) chooses a device without a lock.
+    Jobs on one machine share its devices by a lock file each, named by the device's own identity: one to which a queue
+    gave a device by CUDA_VISIBLE_DEVICES locks just that. While all are taken, this waits. `name` (such as ``cpu`` or
+    ``cuda:1``) chooses a device without a lock.
     """
     if name is not None:
-        return torch.device(name)
+        return _named(name)
     if not torch.cuda.is_available():
         return torch.device("cpu")
     count = torch.cuda.device_count()
@@ -34,6 +37,13 @@ def acquire_device(name: str | None = None) -> torch.device:
                 return torch.device("cuda", index)
         logger.info("all %d CUDA devices are taken; waiting", count)
         time.sleep(_POLL_SECONDS)
+
+
+def _named(name: str) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device '{name}': unknown; expected cpu, cuda or cuda:0") from error
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -57,7 +67,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 def _lock(identity: object) -> bool:
     path = Path(tempfile.gettempdir()) / f"textscf-device-{identity}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _open_for_all(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -65,3 +75,16 @@ def _lock(identity: object) -> bool:
         return False
     _held.append(descriptor)
     return True
+
+
+def _open_for_all(path: Path) -> int:
+    """Open a file that users share: read, which suffices for a lock, and made only where it is missing.
+
+    In a folder such as /tmp the system refuses to write another user's file, and to open it as if to make it.
+    """
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT)
+        os.fchmod(descriptor, 0o644)
+        return descriptor

@@ -1,5 +1,6 @@
 """Metrics of a run on all test pairs of its cohort."""
 
+import multiprocessing
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -13,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from textscf.data.cohort import Cohort
+from textscf.data.workers import end_with_parent
 from textscf.devices import acquire_device
 from textscf.errors import InputError
 from textscf.inference import Registrar
@@ -88,7 +90,11 @@ def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, fold
     """
     pairs = cohort.pairs["test"]
     rows = []
-    with ProcessPoolExecutor(workers) as pool, progress_bar(len(pairs), f"evaluating {run}") as bar:
+    context = multiprocessing.get_context("fork")  # its processes need no GPU, and begin at once
+    with (
+        ProcessPoolExecutor(workers, context, end_with_parent) as pool,
+        progress_bar(len(pairs), f"evaluating {run}") as bar,
+    ):
         try:
             for case in _in_order(_submit(pool, cohort, registrar), ahead=2 * workers):
                 rows.append(_rows(run, cohort, case))

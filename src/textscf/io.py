@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import uuid
-import zlib
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from textscf.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-_MAX_VOXELS = 2**31
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,8 @@ def read_image(path: Path) -> Volume:
     import numpy as np
 
     data, affine = _read_nifti(path)
-    data = data.astype(np.float32)
+    with np.errstate(over="ignore"):
+        data = data.astype(np.float32)
     bad = data.size - int(np.isfinite(data).sum())
     if bad:
         raise InputError(f"{path}: {bad} voxels are NaN or infinite; expected finite intensities")
@@ -65,43 +63,15 @@ def read_labels(path: Path) -> Volume:
 
 
 def _read_nifti(path: Path) -> "tuple[np.ndarray, np.ndarray]":
-    import nibabel as nib
-    import numpy as np
+    from textscf.nifti import UNREADABLE, read_volume
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a NIfTI image")
     try:
-        image: Any = nib.load(path)
-        _check_header(path, image)
-        data = np.asanyarray(image.dataobj)
-    except InputError:
-        raise
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        gzip.BadGzipFile,
-        zlib.error,
-        nib.filebasedimages.ImageFileError,
-    ) as error:
+        return read_volume(path)
+    except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as NIfTI ({reason}); the file may be truncated") from error
-    return data, np.asarray(image.affine, dtype=np.float64)
-
-
-def _check_header(path: Path, image: Any) -> None:
-    import numpy as np
-
-    shape = image.shape
-    if len(shape) != 3:
-        raise InputError(f"{path}: has {len(shape)} dimensions, shape {shape}; expected a 3-D volume")
-    if min(shape) < 1 or int(np.prod(shape, dtype=np.int64)) > _MAX_VOXELS:
-        raise InputError(f"{path}: shape {shape} is not possible; expected 1 to {_MAX_VOXELS} voxels")
-    if image.get_data_dtype().kind not in "iuf":
-        raise InputError(f"{path}: voxel type {image.get_data_dtype()}; expected integers or floats")
-    affine = image.affine
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise InputError(f"{path}: the affine is singular or not finite; expected a voxel-to-millimetre matrix")
 
 
 @contextlib.contextmanager
@@ -137,10 +107,33 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not valid JSON at line {error.lineno} ({error.msg})") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: not valid JSON (nested too deep)") from error
+
+
+_MAX_DEPTH = 100
+_MAX_VALUES = 1_000_000
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice in one mapping."""
+    """Safe YAML that refuses a key given twice in one mapping, endless and huge content, and deep nesting."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem=f"nested more than {_MAX_DEPTH} deep", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _count_values(node, {})
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
@@ -150,6 +143,36 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"key '{key}' is used twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values that a node stands for with all aliases resolved; refuses too many and a node within itself."""
+    if known.setdefault(id(node), 0):
+        return known[id(node)]
+    parts = node.value if isinstance(node, yaml.CollectionNode) else []
+    total = 1
+    for part in parts:
+        for child in part if isinstance(part, tuple) else (part,):
+            if known.get(id(child)) == 0:
+                raise yaml.MarkedYAMLError(
+                    problem="an alias stands within its own anchor", problem_mark=child.start_mark
+                )
+            total += _count_values(child, known)
+    if total > _MAX_VALUES:
+        problem = f"aliases make it more than {_MAX_VALUES} values"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    known[id(node)] = total
+    return total
+
+
+def read_settings(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a stage's YAML settings; InputError unless they are a mapping with `keys`."""
+    content = read_yaml(path)
+    missing = [key for key in keys if key not in content] if isinstance(content, dict) else []
+    if missing or not isinstance(content, dict):
+        found = f"key '{missing[0]}' is missing" if missing else f"holds {type(content).__name__}"
+        raise InputError(f"{path}: {found}; expected settings with {', '.join(keys)}")
+    return content
 
 
 def read_yaml(path: Path) -> Any:

@@ -21,6 +21,7 @@ COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
 """What `complexity.json` tells of a network, in training and in inference."""
 
 _PAIR_COLUMNS = ["run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"]
+_NUMBERS = ("label", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds")
 _TEXT = dict.fromkeys(["run", "fixed", "moving", "structure"], str)
 
 
@@ -197,6 +198,11 @@ def read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=_TEXT)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from error
+    words = [
+        column for column in columns if column in frame and column in _NUMBERS and frame[column].dtype.kind not in "iuf"
+    ]
+    if words:
+        raise InputError(f"{path}: column '{words[0]}' has words; expected numbers")
     missing = [column for column in columns if column not in frame]
     if missing or frame.empty:
         found = f"no column '{missing[0]}'" if missing else "no rows"

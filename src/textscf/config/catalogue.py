@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from textscf.config.classes import region_channels
-from textscf.config.validation import read_validated, suggest
+from textscf.config.validation import read_validated, safe_name, suggest
+from textscf.data.cohort import check_cohort
 from textscf.errors import InputError
 
 
@@ -17,24 +18,20 @@ class Catalogue:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._known: dict[Path, dict[str, Any]] = {}
+        self._cohorts: dict[str, dict[str, Any]] = {}
 
     def schema(self, kind: str) -> Path:
         """The JSON schema of a kind of file."""
         return self.folder / "schemas" / f"{kind}.yaml"
 
     def cohort(self, name: str) -> dict[str, Any]:
-        """A cohort with its anatomy, phantoms and data set inlined, without its segmentors."""
-        cohort = {"name": name, **self._read("cohort", "cohorts", name)}
-        cohort.pop("segmentors")
-        if "data_set" in cohort["source"]:
-            data_set = self._read("data_set", "data_sets", cohort["source"]["data_set"])
-            cohort = {key: data_set[key] for key in ("licence", "citation")} | cohort
-            cohort["source"] |= {key: data_set[key] for key in ("agreement", "releases")}
-        cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
-        for part in (cohort["source"], cohort.get("simulate_ct") or {}):
-            if "phantom" in part:
-                part["phantom"] = self._read("phantom", "phantoms", part["phantom"])
-        return cohort
+        """A cohort with its anatomy, phantoms and data set inlined, without its segmentors.
+
+        The same object each time, not to be changed: a large study asks for it thousands of times.
+        """
+        if name not in self._cohorts:
+            self._cohorts[name] = self._inlined(name)
+        return self._cohorts[name]
 
     def check_data_sets(self, names: Iterable[str], where: str) -> None:
         """InputError if a name is not that of a data set."""
@@ -75,15 +72,31 @@ class Catalogue:
         """The paper's settings of a run."""
         return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
 
+    def _inlined(self, name: str) -> dict[str, Any]:
+        cohort = {"name": name, **self._read("cohort", "cohorts", name)}
+        cohort.pop("segmentors")
+        if "data_set" in cohort["source"]:
+            data_set = self._read("data_set", "data_sets", cohort["source"]["data_set"])
+            cohort = {key: data_set[key] for key in ("licence", "citation")} | cohort
+            cohort["source"] |= {key: data_set[key] for key in ("agreement", "releases")}
+        cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
+        for part in (cohort["source"], cohort.get("simulate_ct") or {}):
+            if "phantom" in part:
+                part["phantom"] = self._read("phantom", "phantoms", part["phantom"])
+        return cohort
+
     def _prompted(self, cohort: str) -> dict[str, Any]:
         described = self.cohort(cohort)
         return {"anatomy": described["anatomy"], "modality": described["modality"]}
 
     def _read(self, kind: str, folder: str, name: str) -> dict[str, Any]:
-        path = self.folder / folder / f"{name}.yaml"
+        path = self.folder / folder / f"{safe_name(name, f'{self.folder / folder}: {kind}')}.yaml"
         if not path.is_file():
-            known = [p.stem for p in (self.folder / folder).glob("*.yaml")]
+            known = [p.stem for p in (self.folder / folder).glob("*.yaml") if p.is_file()]
             raise InputError(f"{self.folder / folder}: {kind} '{name}' is not defined{suggest(name, known)}")
         if path not in self._known:
-            self._known[path] = read_validated(path, self.schema(kind))
+            content = read_validated(path, self.schema(kind))
+            if kind == "cohort":
+                check_cohort({"name": name, **content})
+            self._known[path] = content
         return copy.deepcopy(self._known[path])

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from textscf.config.validation import suggest, validate
+from textscf.config.validation import safe_name, suggest, validate
 from textscf.errors import InputError
 
 Settings = dict[str, Any]
@@ -62,7 +62,7 @@ def define_runs(runs: Mapping[str, Settings], study: Mapping[str, Any], source: 
         if sweep is None:
             single[name] = definition
             continue
-        sweeps[name] = _points(name, sweep)
+        sweeps[name] = _points(name, sweep, source)
         for point, values in sweeps[name].items():
             point_settings = _nested(values)
             validate(point_settings, schema, f"{source}: sweep of run '{name}'")
@@ -96,13 +96,13 @@ def _inherited(name: str, runs: Mapping[str, Settings], heirs: list[str], source
     return merge(inherited, definition)
 
 
-def _points(name: str, sweep: Mapping[str, list[Any]]) -> dict[str, Settings]:
+def _points(name: str, sweep: Mapping[str, list[Any]], source: str) -> dict[str, Settings]:
     """Every combination of the sweep's values, by a name made from them."""
     points = {}
     for combination in itertools.product(*sweep.values()):
         values = dict(zip(sweep, combination, strict=True))
         tail = "-".join(f"{key.rpartition('.')[2]}{value}" for key, value in values.items())
-        points[f"{name}-{tail}"] = values
+        points[safe_name(f"{name}-{tail}", f"{source}: sweep of run '{name}'")] = values
     return points
 
 

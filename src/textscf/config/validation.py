@@ -1,6 +1,8 @@
 """JSON schema validation whose messages name file, key and the likely meaning of a typo."""
 
 import difflib
+import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,15 @@ import referencing.jsonschema
 
 from textscf.errors import InputError
 from textscf.io import read_yaml
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def safe_name(name: str, where: str) -> str:
+    """`name`, if it cannot leave a folder or end a word of a shell; else InputError that begins with `where`."""
+    if not _SAFE_NAME.fullmatch(name):
+        raise InputError(f"{where}: {name!r} is not a valid name; expected letters, digits, '_', '-' and '.'")
+    return name
 
 
 def read_validated(path: Path, schema: Path) -> dict[str, Any]:
@@ -27,10 +38,20 @@ def validate(content: Any, schema: Path, source: str) -> None:
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         raise InputError(f"{source}: {_describe(error)}")
+    _check_numbers(content, source)
 
 
 def _resource(path: Path) -> referencing.Resource[Any]:
     return referencing.jsonschema.DRAFT202012.create_resource(read_yaml(path))
+
+
+def _check_numbers(content: Any, source: str, key: str = "") -> None:
+    """InputError for NaN and infinity, which pass every bound of a schema."""
+    if isinstance(content, float) and not math.isfinite(content):
+        raise InputError(f"{source}: {key.removeprefix('.')}: found {content}; expected a finite number")
+    parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for name, value in parts:
+        _check_numbers(value, source, f"{key}.{name}")
 
 
 def suggest(found: str, known: Iterable[str]) -> str:

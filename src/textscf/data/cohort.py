@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.io import read_image, read_json, read_labels, sha256_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(\d+)-(\d+)")
@@ -41,6 +43,14 @@ def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
         numbers = _number_pairs(rule, splits[split], where)
         pairs[split] = [(_subject_id(config, f), _subject_id(config, m)) for f, m in numbers]
     return pairs
+
+
+def check_cohort(config: dict[str, Any]) -> None:
+    """InputError for what a cohort file's schema cannot see: its subjects, its listed pairs, its preparation."""
+    expand_subjects(config)
+    listed = {split: rule for split, rule in config["pairs"].items() if rule != "all"}
+    expand_pairs({**config, "pairs": listed})
+    Recipe.check(config["preprocess"], f"cohort {config['name']}")
 
 
 def subject_numbers(config: dict[str, Any]) -> dict[str, int]:
@@ -82,8 +92,9 @@ def _number_pairs(rule: Any, numbers: list[int], where: str) -> list[tuple[int, 
         if not 1 <= following < count:
             raise InputError(f"{where}: next is {following}; expected 1 to {count - 1} for {count} subjects")
         return [(numbers[i], numbers[(i + k) % count]) for i in range(count) for k in range(1, following + 1)]
+    known = set(numbers)
     for fixed, moving in rule:
-        if fixed == moving or not {fixed, moving} <= set(numbers):
+        if fixed == moving or not {fixed, moving} <= known:
             raise InputError(f"{where}: [{fixed}, {moving}]; expected two different subjects of this split")
     return [(fixed, moving) for fixed, moving in rule]
 
@@ -113,7 +124,7 @@ class Cohort:
     anatomy: dict[str, Any]
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
-    affine: np.ndarray
+    affine: "np.ndarray"
     splits: dict[str, list[str]]
     pairs: dict[str, list[tuple[str, str]]]
     files: dict[str, str]
@@ -127,7 +138,7 @@ class Cohort:
         content = read_json(path)
         try:
             cohort = cls.described(folder, content)
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise InputError(f"{path}: not a prepared cohort ({error})") from error
         missing = [name for name in cohort.files if not (folder / name).is_file()]
         if missing:
@@ -171,15 +182,15 @@ class Cohort:
         """File of the prepared label map, uint8."""
         return self._path("labels", subject)
 
-    def load_image(self, subject: str) -> np.ndarray:
+    def load_image(self, subject: str) -> "np.ndarray":
         """Prepared image, float32 (H, W, D) in [0, 1]."""
         path = self.image_path(subject)
         return self._checked(read_image(path).data, path)
 
-    def load_labels(self, subject: str) -> np.ndarray:
+    def load_labels(self, subject: str) -> "np.ndarray":
         """Prepared label map, uint8 (H, W, D)."""
         path = self.label_path(subject)
-        return self._checked(read_labels(path).data.astype(np.uint8), path)
+        return self._checked(read_labels(path).data.astype("uint8"), path)
 
     def fingerprint(self) -> str:
         """SHA-256 of cohort.json, which holds the SHA-256 of every prepared file."""
@@ -191,16 +202,20 @@ class Cohort:
             raise InputError(f"cohort {self.name}: no subject '{subject}' in its splits")
         return self.folder / name
 
-    def _checked(self, data: np.ndarray, path: Path) -> np.ndarray:
+    def _checked(self, data: "np.ndarray", path: Path) -> "np.ndarray":
         if data.shape != self.shape:
             raise InputError(f"{path}: shape {data.shape}; expected {self.shape} as in cohort.json")
         return data
 
 
 def _typed(content: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
     return content | {
         "shape": tuple(content["shape"]),
         "spacing": tuple(content["spacing"]),
         "affine": np.array(content["affine"], dtype=np.float64).reshape(4, 4),
+        "files": dict(content["files"]),
+        "anatomy": {**content["anatomy"], "structures": list(content["anatomy"]["structures"])},
         "pairs": {split: [tuple(pair) for pair in pairs] for split, pairs in content["pairs"].items()},
     }

@@ -1,10 +1,12 @@
 """The settings by which a cohort's scans are prepared."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from textscf.errors import InputError
 
+_MAX_VOXELS = 2**28
 _PATIENT_AXES = ("LR", "PA", "IS")
 
 
@@ -30,13 +32,10 @@ class Recipe:
     def from_config(cls, config: dict[str, Any]) -> "Recipe":
         """Take the settings from a resolved cohort `config`; InputError for what its schema cannot see."""
         settings, where = config["preprocess"], f"cohort {config['name']}"
-        kind = settings["intensity"]["kind"]
-        limits = (0.0, 1.0) if kind == "none" else tuple(settings["intensity"].get("range", ()))
         labels = tuple(structure["label"] for structure in config["anatomy"]["structures"])
         if labels != tuple(range(1, len(labels) + 1)):
             raise InputError(f"{where}: labels of the anatomy are {list(labels)}; expected 1, 2, ... in order")
-        _check_codes(settings, where)
-        _check_limits(kind, limits, where)
+        cls.check(settings, where)
         source_spacing = settings.get("source_spacing")
         return cls(
             axes=settings["axes"],
@@ -44,11 +43,25 @@ class Recipe:
             source_spacing=tuple(source_spacing) if source_spacing else None,
             spacing=tuple(settings["spacing"]),
             shape=tuple(settings["shape"]),
-            intensity=kind,
-            intensity_range=limits,
+            intensity=settings["intensity"]["kind"],
+            intensity_range=_limits(settings),
             labels=labels,
             exact=settings.get("fit") == "exact",
         )
+
+    @staticmethod
+    def check(settings: dict[str, Any], where: str) -> None:
+        """InputError for axes, intensities or a size that the schema of the `preprocess` section lets pass."""
+        _check_codes(settings, where)
+        _check_limits(settings["intensity"]["kind"], _limits(settings), where)
+        if math.prod(settings["shape"]) > _MAX_VOXELS:
+            raise InputError(f"{where}: preprocess.shape: {settings['shape']}; expected at most {_MAX_VOXELS} voxels")
+
+
+def _limits(settings: dict[str, Any]) -> Any:
+    """Low and high end, or whatever stands for them."""
+    none = settings["intensity"]["kind"] == "none"
+    return (0.0, 1.0) if none else tuple(settings["intensity"].get("range", ()))
 
 
 def _check_codes(settings: dict[str, Any], where: str) -> None:

@@ -38,7 +38,7 @@ def parallel_map(workers: int) -> Iterator[ParallelMap]:
         yield functools.partial(_collect, map)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_process)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
     try:
         yield functools.partial(_collect, pool.map)
     except BrokenProcessPool as error:
@@ -58,12 +58,13 @@ def _collect(
     return list(tqdm(mapping(function, items), total=len(items), desc=doing, disable=not items))
 
 
-def _prepare_process() -> None:
+def end_with_parent() -> None:
+    """For a worker process as it begins: Ctrl-C is its parent's affair, and it ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

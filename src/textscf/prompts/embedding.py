@@ -62,6 +62,8 @@ def load_embedding(path: Path) -> Embedding:
         raise InputError(f"{path}: has the keys {', '.join(sorted(arrays))}; expected {', '.join(_KEYS)}")
     vectors, labels = arrays["vectors"], arrays["labels"]
     check_vectors(path, vectors)
+    if any(arrays[key].ndim == 0 for key in _KEYS):
+        raise InputError(f"{path}: has a single value in place of labels, names or prompts; expected one per region")
     if {len(arrays[key]) for key in _KEYS} != {len(vectors)}:
         lengths = ", ".join(f"{key} {len(arrays[key])}" for key in _KEYS)
         raise InputError(f"{path}: arrays of different lengths ({lengths})")
@@ -78,7 +80,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, AttributeError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as a NumPy archive ({' '.join(str(error).split())})") from error
 
 

@@ -51,6 +51,10 @@ class Segmentation:
 def load_segmentation(path: Path, cohort: Cohort) -> Segmentation:
     """Open `segmentation.json`; InputError if it is missing or not of this cohort."""
     content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("labels"), str) or "confidence" not in content:
+        raise InputError(
+            f"{path}: not a segmentation; expected cohort, labels and confidence, as src/segment.py writes"
+        )
     if content.get("cohort") != cohort.name:
         raise InputError(f"{path}: is a segmentation of cohort {content.get('cohort')}; expected {cohort.name}")
     confidence = content["confidence"]

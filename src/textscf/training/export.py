@@ -42,13 +42,18 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
     content = load_state(path, device)
     if content.get("format") != FORMAT:
         raise InputError(f"{path}: is no checkpoint of a run (format {content.get('format')}); expected '{FORMAT}'")
+    missing = [key for key in ("run", "cohort", "network") if not isinstance(content.get(key), Mapping)]
+    if missing:
+        raise InputError(f"{path}: has no {missing[0]}; expected run, cohort and network")
     run, cohort = content["run"], content["cohort"]
-    network = build_frozen_network(run["network"], _regions(content["network"], cohort))
     try:
+        network = build_frozen_network(run["network"], _regions(content["network"], cohort))
         network.load_state_dict(content["network"])
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
+    if not all(weights.isfinite().all() for weights in network.state_dict().values()):
+        raise InputError(f"{path}: has weights that are not finite; expected those of a finished training")
     return TrainedRun(network.to(device).eval(), run, cohort)
 
 

@@ -1,0 +1,180 @@
+"""Time and memory of planning a large study and of reading a large cohort: ``python -m benchmarks.scale``.
+
+Nothing is trained and no scan is read: the studies are dry runs over seeds of LKU-Net, the cohorts are indices of files
+that are empty. Seconds are those of the processor, which other work on the machine changes little. Prints the tables of
+docs/cluster.md.
+"""
+
+import argparse
+import multiprocessing
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from textscf.config.catalogue import Catalogue
+from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
+from textscf.io import read_yaml, write_json, write_yaml
+from textscf.training.pairs import PairSchedule
+
+ROOT = Path(__file__).resolve().parents[1]
+COHORT = "simulated_abdomen"
+BYTES_PER_VOXEL = 5
+"""Of a scan of a training in bfloat16: image in 16 bits, labels, regions and confidence in 8 each."""
+
+
+def study(runs: int) -> dict[str, Any]:
+    """The main comparison with that many trainings of LKU-Net."""
+    return {
+        "study": "scale",
+        "title": f"{runs} trainings",
+        "cohorts": {"primary": COHORT},
+        "experiments": ["table3"],
+        "defaults": {"head": {"segmentor": "tiny", "prompts": "one_hot"}},
+        "runs": {"lku_net": {"seeds": list(range(1, runs + 1))}},
+    }
+
+
+def splits(subjects: int) -> dict[str, Any]:
+    """A twentieth of the subjects for validation and another one for the test; a test pair for each."""
+    first, second = subjects * 18 // 20, subjects * 19 // 20
+    ranges = {"train": f"1-{first}", "validation": f"{first + 1}-{second}", "test": f"{second + 1}-{subjects}"}
+    return {
+        "subject": "simulated_{:06d}",
+        "splits": {split: [numbers] for split, numbers in ranges.items()},
+        "pairs": {"validation": {"next": 1}, "test": {"next": 1}},
+    }
+
+
+def copy_project(folder: Path, subjects: int, runs: int) -> None:
+    """The workflow in `folder`, with a cohort and a study of these sizes."""
+    for name in ("Snakefile", "rules", "src", "captions", "envs"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "config", folder / "config")
+    cohort = folder / f"config/cohorts/{COHORT}.yaml"
+    write_yaml(cohort, {**read_yaml(cohort), **splits(subjects)})
+    write_yaml(folder / "config/scale.yaml", study(runs))
+
+
+def dry_run(folder: Path, target: str) -> int:
+    """Plan what `target` needs; the number of jobs."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--configfile", "config/scale.yaml"]
+    run = subprocess.run([*command, "--", target], cwd=folder, capture_output=True, text=True)
+    total = re.search(r"^total +(\d+)", run.stdout + run.stderr, re.MULTILINE)
+    if run.returncode or total is None:
+        raise SystemExit(f"{' '.join(command)} in {folder}: {run.stderr}")
+    return int(total[1])
+
+
+def write_index(folder: Path) -> int:
+    """A prepared cohort whose scans are empty files, as the config in `folder` has it; the number of files."""
+    config = Catalogue(folder / "config").cohort(COHORT)
+    subjects = expand_subjects(config)
+    names = [f"{kind}/{name}.nii.gz" for kind in ("images", "labels") for split in subjects.values() for name in split]
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir()
+    for name in names:
+        (folder / name).touch()
+    kept = ("name", "title", "notice", "licence", "citation", "modality", "anatomy")
+    placed = {key: config["preprocess"][key] for key in ("shape", "spacing")}
+    write_json(
+        folder / "cohort.json",
+        {
+            **{key: config[key] for key in kept},
+            **placed,
+            "affine": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+            "splits": subjects,
+            "pairs": expand_pairs(config),
+            "files": dict.fromkeys(names, "0" * 64),
+        },
+    )
+    return len(names)
+
+
+def read_index(folder: Path) -> int:
+    """What a training does with the index before its first step; the number of its training pairs."""
+    cohort = Cohort.load(folder)
+    cohort.fingerprint()
+    pairs = PairSchedule(cohort.subjects("train"), seed=1, steps_per_epoch=1000)
+    _ = [pairs[step] for step in range(2000)]
+    return len(cohort.subjects("train")) * (len(cohort.subjects("train")) - 1)
+
+
+def measured(function: Callable[..., int], *arguments: Any) -> tuple[int, float, float]:
+    """What a function returns, its seconds of CPU, and the GiB of the largest process: it runs in one of its own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measure, function, *arguments).result()
+
+
+def _measure(function: Callable[..., int], *arguments: Any) -> tuple[int, float, float]:
+    before = _usage()
+    value = function(*arguments)
+    after = _usage()
+    seconds = sum(part.ru_utime + part.ru_stime for part in after) - sum(
+        part.ru_utime + part.ru_stime for part in before
+    )
+    return value, seconds, (after[1].ru_maxrss or after[0].ru_maxrss) / 2**20
+
+
+def _usage() -> tuple[resource.struct_rusage, resource.struct_rusage]:
+    """Of this process, and of those that it has started."""
+    return resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+
+
+def study_row(runs: int) -> dict[str, str]:
+    """The whole plan, and the plan of one job: what each job of a queue does before it computes."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy_project(Path(folder), 30, runs)
+        jobs, seconds, gib = measured(dry_run, Path(folder), "all")
+        _, one, _ = measured(dry_run, Path(folder), "results/scale/runs/lku_net_seed1/config.yaml")
+    return {
+        "runs": f"{runs:,}",
+        "jobs": f"{jobs:,}",
+        "plan (s)": f"{seconds:.1f}",
+        "GiB": f"{gib:.2f}",
+        "plan of one job (s)": f"{one:.1f}",
+    }
+
+
+def cohort_row(subjects: int) -> dict[str, str]:
+    """The plan of a study on the cohort, its index on disk, and what reading it takes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_project(folder, subjects, 2)
+        _, seconds, gib = measured(dry_run, folder, "all")
+        write_index(folder)
+        pairs, read, read_gib = measured(read_index, folder)
+        size = (folder / "cohort.json").stat().st_size
+    voxels = 160 * 192 * 224
+    return {
+        "subjects": f"{subjects:,}",
+        "training pairs": f"{pairs:,}",
+        "plan (s)": f"{seconds:.1f}",
+        "GiB": f"{gib:.2f}",
+        "index (MB)": f"{size / 1e6:.1f}",
+        "read (s)": f"{read:.2f}",
+        "read GiB": f"{read_gib:.2f}",
+        "scans of 160x192x224 (GiB)": f"{subjects * voxels * BYTES_PER_VOXEL / 2**30:,.0f}",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, nargs="+", default=[100, 1000, 4000], help="sizes of studies")
+    parser.add_argument("--subjects", type=int, nargs="+", default=[100, 1000, 10000], help="sizes of cohorts")
+    args = parser.parse_args()
+    for rows in ([study_row(runs) for runs in args.runs], [cohort_row(subjects) for subjects in args.subjects]):
+        table = pd.DataFrame(rows)
+        print(table.to_markdown(index=False, colalign=["right"] * len(table.columns), disable_numparse=True), "\n")
+
+
+if __name__ == "__main__":
+    main()

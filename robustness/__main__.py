@@ -1,0 +1,56 @@
+"""Try every bad input, run the tests of faults, and write docs/robustness.md: ``python -m robustness``."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from robustness.case import Case, Outcome
+from robustness.corpus import corpus, sample
+from robustness.page import make_page
+from robustness.runner import run_cases
+from textscf.io import atomic_path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs/robustness.md"
+COUNTED = "counted: "
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose kind, script or name has it; no page")
+    only = parser.parse_args().only
+    cases = [case for case in corpus() if only in f"{case.kind}/{case.entry}/{case.name}"]
+    outcomes = _report(cases, fresh=False)
+    if not only:
+        page = make_page(outcomes, _report(sample(cases), fresh=True), _faults())
+        with atomic_path(PAGE) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        print(f"written to {PAGE}")
+    sys.exit(any(outcome.problems for outcome in outcomes))
+
+
+def _report(cases: list[Case], fresh: bool) -> list[Outcome]:
+    outcomes = []
+    for outcome in tqdm(run_cases(cases, fresh), total=len(cases), desc="new interpreters" if fresh else "cases"):
+        outcomes.append(outcome)
+        for problem in outcome.problems:
+            tqdm.write(f"{outcome.case.kind}: {outcome.case.name} ({outcome.case.entry}): {problem}")
+    print(f"{sum(not outcome.problems for outcome in outcomes)} of {len(outcomes)} bad inputs refused")
+    return outcomes
+
+
+def _faults() -> str:
+    """What the tests of faults counted."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rP", "tests/test_faults.py", "-p", "no:cacheprovider"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    lines = finished.stdout.splitlines()
+    counted = [f"- {line.partition(COUNTED)[2]}" for line in lines if COUNTED in line]
+    summary = finished.stdout.strip().splitlines()[-1].strip("= ")
+    return "\n".join([*counted, f"- {summary}"])
+
+
+if __name__ == "__main__":
+    main()

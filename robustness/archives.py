@@ -1,0 +1,198 @@
+"""Bad archives of a data set."""
+
+import gzip
+import io
+import random
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from robustness.case import Case
+from robustness.nifti import put
+from robustness.workspace import COHORT, scan
+from textscf.io import read_yaml
+
+_TOP = "Task04_Hippocampus"
+_ARCHIVE = f"mirror/{_TOP}.tar"
+_DOWNLOAD = (
+    *("download.py", "--config", f"{COHORT}/config.yaml", "--data-root", "mirror"),
+    *("--out", "new/source.json"),
+)
+_GOOD = f"{_TOP}/imagesTr/hippocampus_001.nii.gz"
+
+
+def cases() -> Iterable[Case]:
+    """Archives that would write elsewhere, take all room, or are broken; and one that is not the one expected."""
+    for name in ("../evil", f"{_TOP}/../../evil", "/tmp/evil", f"{_TOP}\\..\\..\\evil", "..", f"{_TOP}/.."):
+        for write in (_write_tar, _write_zip):
+            kind = write.__name__.removeprefix("_write_")
+            yield _case(f"{kind} with the member {name}", partial(_unusual, write=write, name=name), "would leave")
+    kinds = {"symbolic link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "character device": tarfile.CHRTYPE,
+             "block device": tarfile.BLKTYPE, "pipe": tarfile.FIFOTYPE}  # fmt: skip
+    for name, member_type in kinds.items():
+        damage = partial(_unusual, write=_write_tar, name=f"{_TOP}/odd", member_type=member_type)
+        yield _case(f"tar with a {name}", damage, "is a (link|special file)")
+    for name, mode in {"link": stat.S_IFLNK, "device": stat.S_IFCHR, "pipe": stat.S_IFIFO}.items():
+        yield _case(f"zip with a {name}", partial(_odd_zip, mode=mode), "is a (link|special file)")
+    yield _case("tar member that claims a pebibyte", _claims_a_pebibyte, "unpacks to more than")
+    yield _case("zip of a 4 GiB file of zeros", _zip_bomb, "unpacks to more than")
+    yield _case("compressed tar of a 4 GiB file of zeros", _tar_bomb, "unpacks to more than")
+    yield _case(
+        "a folder of another data set", partial(_unusual, write=_write_tar, name="x", good=False), "no files under"
+    )
+    for share in (0.0, 0.001, 0.3, 0.7):
+        yield _case(f"tar cut after {share:.1%}", partial(_cut, write=_write_tar, share=share), "cannot be unpacked")
+        yield _case(f"zip cut after {share:.1%}", partial(_cut, write=_write_zip, share=share), "cannot be unpacked")
+    for name, content in {
+        "text": b"hello" * 200,
+        "random bytes": random.Random(4).randbytes(5000),
+        "zeros": bytes(100),
+        "a scan": b"",
+        "an HTML page": b"<!DOCTYPE html><html><body>404 Not Found</body></html>" * 20,
+    }.items():
+        yield _case(name, partial(_put_archive, content=content), "cannot be unpacked|no files under")
+    yield _case("zip with a bit flip", _flipped_zip, "cannot be unpacked")
+    yield _case("encrypted zip", _encrypted_zip, "cannot be unpacked")
+    yield _case("another checksum", lambda place: _unusual(place, _write_tar, f"{_TOP}/x", checked=True), "checksum")
+    yield Case("Archive", "missing, and no address", _DOWNLOAD, _no_address, _TOP, "has to be fetched by a person")
+    for name, url in {
+        "http": "http://example.org/a.tar",
+        "file": "file:///etc/passwd",
+        "ftp": "ftp://example.org/a",
+    }.items():
+        yield Case(
+            "Archive", f"an address of {name}", _DOWNLOAD, partial(_address, url=url), url, "not an https address"
+        )
+    yield Case("Archive", "no checksum", _DOWNLOAD, partial(_address, url="https://example.org/a", checksum=None), "example.org", "no checksum")  # fmt: skip
+
+
+def _case(name: str, damage: Callable[[Path], object], reason: str) -> Case:
+    return Case("Archive", name, _DOWNLOAD, damage, _ARCHIVE, reason)
+
+
+def _settings(place: Path, **archive: object) -> None:
+    path = place / COHORT / "config.yaml"
+    settings = read_yaml(path)
+    settings["source"]["archive"] |= {"checksum": None, **archive}
+    put(path, yaml.safe_dump(settings).encode())
+    (place / "mirror").mkdir(exist_ok=True)
+
+
+def _member(name: str, member_type: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = (
+        member_type,
+        "/etc/passwd" if member_type in (tarfile.SYMTYPE, tarfile.LNKTYPE) else "",
+    )
+    return member
+
+
+def _content(place: Path, good: bool) -> dict[str, bytes]:
+    return {_GOOD if good else "Other/a.nii.gz": (place / scan(1)).read_bytes()}
+
+
+def _write_tar(place: Path, extra: list[tarfile.TarInfo], good: bool = True) -> None:
+    with tarfile.open(place / _ARCHIVE, "w") as archive:
+        for name, content in _content(place, good).items():
+            member = _member(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        for member in extra:
+            archive.addfile(member)
+
+
+def _write_zip(place: Path, extra: list[tarfile.TarInfo], good: bool = True) -> None:
+    with zipfile.ZipFile(place / _ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in _content(place, good).items():
+            archive.writestr(name, content)
+        for member in extra:
+            archive.writestr(zipfile.ZipInfo(member.name), b"evil")
+
+
+def _unusual(
+    place: Path,
+    write: Callable[..., None],
+    name: str,
+    member_type: bytes = tarfile.REGTYPE,
+    good: bool = True,
+    checked: bool = False,
+) -> None:
+    _settings(place, **({"checksum": f"md5:{'0' * 32}"} if checked else {}))
+    write(place, [_member(name, member_type)], good)
+
+
+def _odd_zip(place: Path, mode: int) -> None:
+    _settings(place)
+    _write_zip(place, [])
+    info = zipfile.ZipInfo(f"{_TOP}/odd")
+    info.external_attr = (mode | 0o777) << 16
+    with zipfile.ZipFile(place / _ARCHIVE, "a") as archive:
+        archive.writestr(info, "/etc/passwd")
+
+
+def _claims_a_pebibyte(place: Path) -> None:
+    _settings(place)
+    member = _member(f"{_TOP}/huge")
+    member.size = 2**50
+    put(place / _ARCHIVE, member.tobuf() + bytes(1024))
+
+
+def _zip_bomb(place: Path) -> None:
+    _settings(place)
+    with (
+        zipfile.ZipFile(place / _ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open(f"{_TOP}/zeros", "w", force_zip64=True) as member,
+    ):
+        for _ in range(64):
+            member.write(bytes(2**23))
+
+
+def _tar_bomb(place: Path) -> None:
+    """A header, and members of a gzip file that are all the same."""
+    _settings(place)
+    member = _member(f"{_TOP}/zeros")
+    member.size = 2**32
+    block = gzip.compress(bytes(2**24), 9)
+    put(place / _ARCHIVE, gzip.compress(member.tobuf()) + block * 256 + gzip.compress(bytes(1024)))
+
+
+def _cut(place: Path, write: Callable[..., None], share: float) -> None:
+    _settings(place)
+    write(place, [])
+    content = (place / _ARCHIVE).read_bytes()
+    put(place / _ARCHIVE, content[: int(share * len(content))])
+
+
+def _put_archive(place: Path, content: bytes) -> None:
+    _settings(place)
+    put(place / _ARCHIVE, content or (place / scan(1)).read_bytes())
+
+
+def _flipped_zip(place: Path) -> None:
+    _settings(place)
+    _write_zip(place, [])
+    content = bytearray((place / _ARCHIVE).read_bytes())
+    content[len(content) // 2] ^= 8
+    put(place / _ARCHIVE, bytes(content))
+
+
+def _encrypted_zip(place: Path) -> None:
+    _settings(place)
+    _write_zip(place, [])
+    content = bytearray((place / _ARCHIVE).read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\1\2") + 8] |= 1
+    put(place / _ARCHIVE, bytes(content))
+
+
+def _no_address(place: Path) -> None:
+    _settings(place, url=None, instructions="Ask for it.")
+
+
+def _address(place: Path, url: str, checksum: str | None = f"md5:{'0' * 32}") -> None:
+    _settings(place, url=url, checksum=checksum)

@@ -1,0 +1,96 @@
+"""The page that says what was tried and what came of it."""
+
+import platform
+from collections.abc import Sequence
+from itertools import groupby
+
+import pandas as pd
+
+from robustness.case import Outcome
+from robustness.runner import MAX_MEBIBYTES, MAX_SECONDS
+
+_INTRODUCTION = """# Robustness
+
+Made by `make robustness`; not to be edited.
+
+## Bad inputs
+
+{count} bad inputs were made from scans and from this project's own files, each in a copy of a small workspace, and
+given to the script that reads them, or to Snakemake. **{refused} of {count} were refused** as they must be: within
+{seconds:.0f} s and {memory:.0f} MiB, with an exit code that is not 0, with one line that names the file or key and
+says why, without a traceback, and with nothing written or changed beside logs (`preprocess.py` writes the list of all
+rejected scans). A check of {fresh} of them in new interpreters, as a user starts them, gave {same} times the same.
+{limits}
+
+{entries}
+
+Snakemake itself opens a study's file before any of our code runs. If that file is no text in UTF-8, missing, or nested
+thousands of levels deep, Snakemake ends with a traceback of its own that names the file; where it is no YAML, it says
+so without naming it. Such files are refused, but not in our words.
+
+{tables}
+## Faults
+
+`tests/test_faults.py` kills, stops and starves the workflow; its last run printed:
+
+{faults}
+"""
+
+
+def make_page(outcomes: Sequence[Outcome], fresh: Sequence[Outcome], faults: str) -> str:
+    """Markdown about all cases, those that ran in new interpreters too, and the tests of faults."""
+    slowest = max(outcomes, key=lambda outcome: outcome.seconds)
+    largest = max(outcomes, key=lambda outcome: outcome.mebibytes)
+    limits = (
+        f"The slowest took {slowest.seconds:.1f} s ({slowest.case.name}, {slowest.case.entry}); the largest "
+        f"{largest.mebibytes:.0f} MiB ({largest.case.name}, {largest.case.entry}), of which the imports are most. "
+        f"Python {platform.python_version()}, {platform.system()}."
+    )
+    return _INTRODUCTION.format(
+        count=len(outcomes),
+        refused=sum(not outcome.problems for outcome in outcomes),
+        seconds=MAX_SECONDS,
+        memory=MAX_MEBIBYTES,
+        fresh=len(fresh),
+        same=sum(not outcome.problems for outcome in fresh),
+        limits=limits,
+        entries=_entries(outcomes),
+        tables="\n".join(_table(kind, list(group)) for kind, group in groupby(outcomes, lambda found: found.case.kind)),
+        faults=faults,
+    )
+
+
+def _entries(outcomes: Sequence[Outcome]) -> str:
+    frame = pd.DataFrame(
+        {
+            "entry point": [f"`{found.case.entry}`" for found in outcomes],
+            "refused": [not found.problems for found in outcomes],
+            "seconds": [found.seconds for found in outcomes],
+            "MiB": [found.mebibytes for found in outcomes],
+        }
+    )
+    grouped = frame.groupby("entry point", sort=True)
+    summary = grouped.agg(
+        cases=("refused", "size"), refused=("refused", "sum"), slowest=("seconds", "max"), largest=("MiB", "max")
+    )
+    summary = summary.rename(columns={"slowest": "slowest, s", "largest": "largest, MiB"}).reset_index()
+    return str(summary.to_markdown(index=False, floatfmt=("", ".0f", ".0f", ".1f", ".0f")))
+
+
+def _table(kind: str, outcomes: Sequence[Outcome]) -> str:
+    rows = [
+        {
+            "input": _cell(found.case.name),
+            "entry point": f"`{found.case.entry}`",
+            "outcome": f"refused, {found.code}" if not found.problems else _cell("; ".join(found.problems)),
+            "what it says": _cell(found.line),
+        }
+        for found in outcomes
+    ]
+    return f"### {kind}\n\n{pd.DataFrame(rows).to_markdown(index=False)}\n"
+
+
+def _cell(text: str) -> str:
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    shown = printable if len(printable) <= 160 else f"{printable[:157]}..."
+    return shown.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("*", "\\*")

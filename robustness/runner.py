@@ -1,0 +1,160 @@
+"""Runs cases: each in a process of its own that is forked from one in which everything has been imported."""
+
+import atexit
+import hashlib
+import multiprocessing
+import os
+import re
+import resource
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from robustness.case import Case, Outcome
+from robustness.workspace import build_workspace
+
+MAX_SECONDS = 30.0
+MAX_MEBIBYTES = 2048.0
+
+_Start = Callable[[Sequence[str], Path, Path], tuple[int | None, float]]
+_NOISE = re.compile(r"\d{4}-\d\d-\d\d .*(INFO|WARNING|ERROR) |.*\d+%\|.*|\s*$")
+"""Lines of a log and of a progress bar."""
+
+
+def run_cases(cases: Iterable[Case], fresh: bool = False) -> Iterator[Outcome]:
+    """Outcomes in order. `fresh`: each command in a new interpreter, as a user starts it, which takes seconds more."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["robustness.imports"])
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory(prefix="textscf-robustness-") as folder:
+        base = build_workspace(Path(folder) / "base")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from pool.map(partial(_run, Path(folder), base, _in_new_interpreter if fresh else _forked), cases)
+
+
+def _run(folder: Path, base: Path, start: _Start, case: Case) -> Outcome:
+    place = Path(tempfile.mkdtemp(dir=folder))
+    workspace = place / "workspace"
+    shutil.copytree(base, workspace, symlinks=True)
+    case.damage(workspace)
+    before = _content(workspace)
+    started = time.monotonic()
+    code, mebibytes = start(case.command, workspace, place / "output")
+    seconds = time.monotonic() - started
+    output = (place / "output").read_text(errors="replace")
+    changed = sorted(
+        str(path) for path, digest in before.items() ^ _content(workspace).items() if not _allowed(path, case)
+    )
+    line, problems = _judge(case, code, output)
+    if seconds > MAX_SECONDS:
+        problems.append(f"took {seconds:.0f} s")
+    if mebibytes > MAX_MEBIBYTES:
+        problems.append(f"took {mebibytes:.0f} MiB")
+    if changed:
+        problems.append(f"left or changed {', '.join(changed)}")
+    shutil.rmtree(place)
+    return Outcome(case, code, seconds, mebibytes, line.replace(f"{workspace}/", ""), tuple(problems))
+
+
+def _judge(case: Case, code: int | None, output: str) -> tuple[str, list[str]]:
+    """The line that says what is wrong, and what is wrong with the refusal."""
+    problems = []
+    if code in (0, None) or code < 0:
+        problems.append("did not end" if code is None else f"exit code {code}")
+    if "Traceback" in output:
+        problems.append(f"traceback: {output.strip().splitlines()[-1]}")
+    usage, error, rest = output.partition(": error: ")
+    text = error + rest if usage.startswith("usage: ") else output
+    lines = [line for line in text.splitlines() if not _NOISE.match(line)]
+    matching = [line for line in lines if case.file in line and re.search(case.reason, line)]
+    if not matching:
+        problems.append(f"no line names {case.file} and matches '{case.reason}': {' | '.join(lines[-4:])}")
+    elif case.entry != "snakemake" and len(lines) > 1:
+        problems.append(f"{len(lines)} lines: {' | '.join(lines[:4])}")
+    return matching[0].removeprefix("error: ") if matching else "", problems
+
+
+def _content(folder: Path) -> dict[Path, str]:
+    """Digest of every file, without following links to the project."""
+    return {
+        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else path.name
+        for path in folder.rglob("*")
+        if not path.is_dir() and not path.is_fifo()
+    }
+
+
+def _allowed(path: Path, case: Case) -> bool:
+    allowed = (*case.allowed, *((".snakemake/",) if case.entry == "snakemake" else ()))
+    return any(str(path).startswith(name) if name.endswith("/") else str(path) == name for name in allowed)
+
+
+def _in_new_interpreter(command: Sequence[str], workspace: Path, output: Path) -> tuple[int | None, float]:
+    """Exit code, None where it had to be killed, and peak memory in MiB."""
+    program = ["-m", "snakemake"] if command[0] == "snakemake" else [f"src/{command[0]}"]
+    with output.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, *program, *command[1:]],
+            cwd=workspace,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+        )
+    deadline = time.monotonic() + MAX_SECONDS
+    while True:
+        pid, status, used = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode, used.ru_maxrss / 1024
+        if time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            return None, 0.0
+        time.sleep(0.02)
+
+
+def _forked(command: Sequence[str], workspace: Path, output: Path) -> tuple[int | None, float]:
+    """The same from a process in which all modules were imported before."""
+    memory = output.with_name("memory")
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=execute, args=(command, workspace, output, memory))
+    process.start()
+    process.join(MAX_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return None, 0.0
+    return process.exitcode, float(memory.read_text()) if memory.exists() else 0.0
+
+
+def execute(command: Sequence[str], workspace: Path, output: Path, memory: Path) -> None:
+    """Do in this process what an interpreter does for `command`, and leave it; for processes of their own."""
+    os.chdir(workspace)
+    for descriptor, target in enumerate((Path(os.devnull), output, output)):
+        opened = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, descriptor)
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+    sys.argv = list(command)
+    code: object = 0
+    try:
+        if command[0] == "snakemake":
+            runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(f"src/{command[0]}", run_name="__main__")
+    except SystemExit as leaving:
+        code = leaving.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    memory.write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))

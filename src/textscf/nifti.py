@@ -1,0 +1,91 @@
+"""Voxels and affine of a NIfTI file that is whole: its header is possible and its compressed stream has no fault."""
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from textscf.errors import InputError
+
+UNREADABLE = (
+    *(OSError, EOFError, KeyError, ValueError, OverflowError, MemoryError, struct.error, zlib.error),
+    *(nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError),
+)
+"""What reading raises for a file that is no NIfTI image or is broken."""
+
+_MAX_VOXELS = 2**28
+_MAX_DEFLATION = 1032  # of zlib
+_MAX_REST = 1024  # bytes after the voxels
+_SPACINGS = (1e-3, 1e3)  # mm
+_NIFTI2 = (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+
+
+def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (H, W, D) and affine (4, 4), voxel to mm; nothing of the size that a header claims is allocated before the
+    claim was checked. InputError, or one of `UNREADABLE`.
+
+    A compressed stream is read to its end, where its checksum is.
+    """
+    if not path.name.endswith((".nii", ".nii.gz")):
+        image: Any = nib.load(path)
+        _check_image(path, image)
+        return np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=np.float64)
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        image = _opened(path, stream)
+        _check_image(path, image)
+        data = np.asanyarray(image.dataobj)
+        _check_end(path, stream, image)
+    return data, np.asarray(image.affine, dtype=np.float64)
+
+
+def _opened(path: Path, stream: Any) -> Any:
+    kind: Any = nib.Nifti2Image if stream.read(4) in _NIFTI2 else nib.Nifti1Image
+    stream.seek(0)
+    header_class = kind.header_class
+    _check_fields(path, header_class(stream.read(header_class.template_dtype.itemsize), check=False))
+    stream.seek(0)
+    return kind.from_stream(stream)
+
+
+def _check_fields(path: Path, header: Any) -> None:
+    """Refuse what nibabel would mend or pass over."""
+    if int(header["sizeof_hdr"]) != header.sizeof_hdr:
+        raise ValueError(f"the header's size is {header['sizeof_hdr']}; expected {header.sizeof_hdr}")
+    if not bytes(header["magic"]).startswith(header.single_magic):
+        raise ValueError(f"its magic string is {bytes(header['magic'])!r}; expected {header.single_magic!r}")
+    if not header["vox_offset"] >= header.single_vox_offset:
+        raise ValueError(f"voxels begin at byte {header['vox_offset']}; expected {header.single_vox_offset} or more")
+    if header.get_data_dtype().kind not in "iuf":
+        raise InputError(f"{path}: voxel type {header.get_data_dtype()}; expected integers or floats")
+    spacing = header["pixdim"][1:4]
+    if not ((spacing >= _SPACINGS[0]) & (spacing <= _SPACINGS[1])).all():
+        found = " x ".join(f"{edge:g}" for edge in spacing)
+        raise InputError(f"{path}: spacing {found} mm; expected {_SPACINGS[0]:g} to {_SPACINGS[1]:g} mm each")
+    if np.isinf(header["scl_slope"]) or np.isinf(header["scl_inter"]):
+        raise InputError(f"{path}: slope or intercept of the intensities is infinite; expected numbers")
+
+
+def _check_image(path: Path, image: Any) -> None:
+    shape, kind, affine = image.shape, image.get_data_dtype(), image.affine
+    if len(shape) != 3:
+        raise InputError(f"{path}: has {len(shape)} dimensions, shape {shape}; expected a 3-D volume")
+    n_voxels = int(np.prod(shape, dtype=object))
+    if min(shape) < 1 or n_voxels > _MAX_VOXELS:
+        raise InputError(f"{path}: shape {shape} is not possible; expected 1 to {_MAX_VOXELS} voxels")
+    if n_voxels * kind.itemsize > _MAX_DEFLATION * path.stat().st_size:
+        raise ValueError(f"{path.stat().st_size} bytes cannot hold {n_voxels} voxels")
+    if kind.kind not in "iuf":
+        raise InputError(f"{path}: voxel type {kind}; expected integers or floats")
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise InputError(f"{path}: the affine is singular or not finite; expected a voxel-to-millimetre matrix")
+
+
+def _check_end(path: Path, stream: Any, image: Any) -> None:
+    """Read on to the end, where the checksum is; InputError where there is more than a little."""
+    stream.seek(int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize)
+    if len(stream.read(_MAX_REST + 1)) > _MAX_REST:
+        raise InputError(f"{path}: goes on after its {int(np.prod(image.shape))} voxels; expected nothing more")
