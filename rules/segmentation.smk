@@ -63,18 +63,13 @@ rule segment:
         mem_mb=growing(16000),
         runtime=growing(240),
     params:
-        network=lambda wildcards, input: (
-            f"--network {input.network}" if input.network else ""
-        ),
-        raw=lambda wildcards: (
-            f"--raw {folder}"
-            if (folder := files.segmented_folder(**wildcards))
-            else ""
-        ),
+        options=lambda wildcards: [
+            f"--{k} {v}" for k, v in files.segmenting(**wildcards).items()
+        ],
     shell:
         "python $TEXTSCF_SRC/segment.py"
-        " --config {input.config} --cohort $(dirname {input.cohort}) {params.network}"
-        " {params.raw} --out {output} --threads {threads} 2> {log}"
+        " --config {input.config} --cohort $(dirname {input.cohort}) {params.options}"
+        " --out {output} --threads {threads} 2> {log}"
 
 
 rule segmentor_accuracy:

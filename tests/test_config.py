@@ -387,8 +387,9 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.segmentor_network("hippocampus_mr", "ground_truth") == []
     weights = "results/cohorts/abdomen_ct/segmentations/base/weights.pt"
     assert files.segmentor_network("abdomen_ct", "base") == [weights]
-    assert files.segmented_folder("abdomen_ct", "base") == "results/cohorts/abdomen_ct/source"
-    assert files.segmented_folder("hippocampus_mr", "tiny") is None
+    assert files.segmenting("abdomen_ct", "base") == {"network": weights, "raw": "results/cohorts/abdomen_ct/source"}
+    assert files.segmenting("hippocampus_mr", "tiny") == {"network": f"{cohort}/segmentations/tiny/network.pt"}
+    assert files.segmenting("hippocampus_mr", "ground_truth") == {}
     assert files.checkpoints(["initial", "lku_net_seed1"]) == ["results/small/runs/lku_net_seed1/checkpoint.pt"]
     assert len(files.metrics("table3")) == 2 * (2 + 2 * 9)
     assert files.figure("figure3") == []

@@ -36,10 +36,11 @@ class StudyFiles:
         name = NETWORK_FILES.get(self._study.settings(folder)["source"])
         return [f"results/{folder}/{name}"] if name else []
 
-    def segmented_folder(self, cohort: str, segmentor: str) -> str | None:
-        """The folder with the stored scans, for a segmentor that reads these instead of the prepared ones."""
+    def segmenting(self, cohort: str, segmentor: str) -> dict[str, str]:
+        """The weights that a segmentor has, and the stored scans where it reads these instead of the prepared ones."""
+        known = dict(zip(["network"], self.segmentor_network(cohort, segmentor), strict=False))
         pretrained = self._study.settings(f"cohorts/{cohort}/segmentations/{segmentor}")["source"] == "pretrained"
-        return self.raw_folder(cohort) if pretrained else None
+        return known | ({"raw": self.raw_folder(cohort)} if pretrained else {})
 
     def head(self, run: str) -> dict[str, str]:
         """Segmentation and embedding of a run with a text-driven head."""
