@@ -67,10 +67,11 @@ def copy_project(folder: Path, subjects: int, runs: int) -> None:
 def dry_run(folder: Path, target: str) -> int:
     """Plan what `target` needs; the number of jobs."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--configfile", "config/scale.yaml"]
-    run = subprocess.run([*command, "--", target], cwd=folder, capture_output=True, text=True)
+    command += ["--", target]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     total = re.search(r"^total +(\d+)", run.stdout + run.stderr, re.MULTILINE)
     if run.returncode or total is None:
-        raise SystemExit(f"{' '.join(command)} in {folder}: {run.stderr}")
+        raise SystemExit(f"{' '.join(command)} in {folder}: {run.stdout}{run.stderr}")
     return int(total[1])
 
 

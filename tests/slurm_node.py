@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +94,13 @@ class Node:
         return run.stdout
 
     def jobs(self) -> pd.DataFrame:
-        """The queue's record, a row for each job: `job, rule, state, exit, restarts, seconds, cores, gpus, devices`."""
+        """The queue's record, a row for each job: `job, rule, state, exit, restarts, time, cores, gpus, devices`."""
         rows = [_row(line) for line in self.query("scontrol", "show", "jobs", "--oneliner").splitlines() if "=" in line]
         table = pd.DataFrame(rows, columns=["job", "rule", "state", "exit", "restarts", "time", "cores", "gpus"])
         epilogs = self.folder / "gpus.txt"
         lines = [line.split(" ") for line in epilogs.read_text().splitlines()] if epilogs.is_file() else []
-        table["devices"] = table["job"].map({int(job): devices for job, devices in lines}).fillna("")
+        devices = {int(job): given for job, given in lines}
+        table["devices"] = [devices.get(job, "") for job in table["job"]]
         return table.sort_values("job", ignore_index=True)
 
 
@@ -177,7 +178,7 @@ def _wait_until_idle(node: Node, daemons: list["subprocess.Popen[bytes]"]) -> No
     _wait_for(idle, node, daemons)
 
 
-def _wait_for(condition: object, node: Node, daemons: list["subprocess.Popen[bytes]"]) -> None:
+def _wait_for(condition: Callable[[], bool], node: Node, daemons: list["subprocess.Popen[bytes]"]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not condition():
         if time.monotonic() > deadline or any(daemon.poll() is not None for daemon in daemons):
@@ -189,7 +190,7 @@ def _wait_for(condition: object, node: Node, daemons: list["subprocess.Popen[byt
 def _stop(node: Node, daemons: list["subprocess.Popen[bytes]"]) -> None:
     """End jobs, then the daemons in reverse order, then what is left of the jobs."""
     with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
-        node.query("scancel", "--state=PENDING", "--state=RUNNING", f"--user={os.getuid()}")
+        node.query("scancel", "--user=root")
         _wait_while_running(node)
     for daemon in reversed(daemons):
         daemon.terminate()
