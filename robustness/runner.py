@@ -1,6 +1,7 @@
 """Runs cases: each in a process of its own that is forked from one in which everything has been imported."""
 
 import atexit
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -107,17 +108,23 @@ def _in_new_interpreter(command: Sequence[str], workspace: Path, output: Path) -
             stdout=stream,
             stderr=stream,
         )
-    deadline = time.monotonic() + MAX_SECONDS
-    while True:
-        pid, status, used = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, used.ru_maxrss / 1024
+    deadline, mebibytes = time.monotonic() + MAX_SECONDS, 0.0
+    while process.poll() is None:
+        mebibytes = max(mebibytes, _peak(process.pid))
         if time.monotonic() > deadline:
             process.kill()
             process.wait()
-            return None, 0.0
+            return None, mebibytes
         time.sleep(0.02)
+    return process.returncode, mebibytes
+
+
+def _peak(pid: int) -> float:
+    """Peak memory in MiB of a running process since it began its program; its rusage has that of its parent too."""
+    with contextlib.suppress(OSError):
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return int(fields.get("VmHWM", "0").split()[0]) / 1024
+    return 0.0
 
 
 def _forked(command: Sequence[str], workspace: Path, output: Path) -> tuple[int | None, float]:

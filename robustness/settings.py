@@ -17,9 +17,14 @@ STUDY = "config/small.yaml"
 _SNAKEMAKE = ("snakemake", "--dry-run", "--quiet", "--cores", "1", "--configfile", STUDY)
 _INJECTIONS = ("; rm -rf ~", "$(touch owned)", "`touch owned`", "../../etc", "/etc/passwd", "a b", "a'b\"c", "-rf", "")
 _COHORT_FILE = "config/cohorts/hippocampus_mr.yaml"
+_DATA_SET = "config/data_sets/hippocampus_mr.yaml"
 _ANATOMY = "config/anatomies/hippocampus.yaml"
 _EXPERIMENT = "config/experiments/table3.yaml"
 
+_RELEASE = {
+    **{"folder": "a", "archive": "a.tar", "url": None, "checksum": None, "instructions": None},
+    **{"images": "{number}.nii.gz", "labels": "{number}.nii.gz"},
+}
 
 _FATAL_TO_SNAKEMAKE = (
     *("random bytes", "UTF-16", "Latin-1", "10,000 brackets", "a folder", "missing", "a link to itself"),
@@ -32,7 +37,7 @@ def cases() -> Iterable[Case]:
     yield from _cases("YAML text, read by Snakemake first", STUDY, _study_texts(), "")
     for file in (_COHORT_FILE, _EXPERIMENT):
         yield from _cases("YAML text", file, _texts())
-    for file in (_ANATOMY, "config/prompts/one_hot.yaml", "config/run_defaults.yaml"):
+    for file in (_ANATOMY, _DATA_SET, "config/prompts/one_hot.yaml", "config/run_defaults.yaml"):
         yield from _cases("YAML text", file, list(_texts())[::4])
     yield from _key_cases()
     yield from _name_cases()
@@ -136,7 +141,9 @@ def _key_cases() -> Iterable[Case]:
         ("pairs of no subject", _COHORT_FILE, {"pairs": {"test": [[14, 99]]}}, "two different subjects"),
         ("more pairs than subjects", _COHORT_FILE, {"pairs": {"test": {"next": 5}}}, "next is 5"),
         ("typo in an anatomy", _COHORT_FILE, {"anatomy": "hipocampus"}, "did you mean 'hippocampus'"),
-        ("checksum of no kind", _COHORT_FILE, {"source": {"archive": {"checksum": "crc:1"}}}, "checksum|source"),
+        ("typo in a data set", _COHORT_FILE, {"source": {"data_set": "hipocampus_mr"}}, "did you mean 'hippocampus_mr'"),
+        ("typo in a key of a data set", _DATA_SET, {"agreemnt": "x"}, "did you mean 'agreement'"),
+        ("a data set without a release", _DATA_SET, {"releases": []}, "releases"),
         ("a label 0", _ANATOMY, {"structures": [{"label": 0, "name": "a", "prompt": "a", "side": None, "colour": "#000000"}]}, "label"),
         ("a colour of no kind", _ANATOMY, {"structures": [{"label": 1, "name": "a", "prompt": "a", "side": None, "colour": "red"}]}, "colour"),
     ]  # fmt: skip
@@ -154,9 +161,12 @@ def _name_cases() -> Iterable[Case]:
         "name of a table": (_EXPERIMENT, lambda name: {"tables": {name: {"caption": "", "convention": "paper", "rows": []}}}),
         "name of a segmentor": (_COHORT_FILE, lambda name: {"segmentors": {name: {}}}),
         "name of subjects": (_COHORT_FILE, lambda name: {"subject": name + "{}"}),
-        "folder of a source": (_COHORT_FILE, lambda name: {"source": {"folder": name}}),
-        "file of an archive": (_COHORT_FILE, lambda name: {"source": {"archive": {"file": name}}}),
-        "path of images": (_COHORT_FILE, lambda name: {"source": {"images": f"{name}/{{subject}}.nii.gz"}}),
+        "name of a data set": (_COHORT_FILE, lambda name: {"source": {"data_set": name}}),
+        "folder of a release": (_DATA_SET, lambda name: {"releases": [{**_RELEASE, "folder": name}]}),
+        "file of an archive": (_DATA_SET, lambda name: {"releases": [{**_RELEASE, "archive": name}]}),
+        "folder in an archive": (_DATA_SET, lambda name: {"releases": [{**_RELEASE, "top": name}]}),
+        "path of images": (_DATA_SET, lambda name: {"releases": [{**_RELEASE, "images": f"{name}/{{number}}.nii.gz"}]}),
+        "checksum": (_DATA_SET, lambda name: {"releases": [{**_RELEASE, "checksum": f"crc:{name}"}]}),
         "value in a sweep": (_EXPERIMENT, lambda name: {"runs": {"textscf": {"sweep": {"backbone": [name]}}}}),
         "prompts of a head": (STUDY, lambda name: {"defaults": {"head": {"prompts": name}}}),
     }  # fmt: skip

@@ -175,7 +175,7 @@ def test_the_index_of_a_large_cohort_is_read(root: Path, tmp_path: Path) -> None
 
 
 def test_a_dry_run_counts_the_jobs_of_a_study(tmp_path: Path) -> None:
-    scale.copy_project(tmp_path, subjects=30, runs=3)
+    scale.copy_project(tmp_path, subjects=40, runs=3)
     assert scale.dry_run(tmp_path, "results/scale/runs/lku_net_seed2/metrics.csv") == 6
     with pytest.raises(SystemExit, match="no_such_target"):
         scale.dry_run(tmp_path, "no_such_target")

@@ -58,11 +58,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = read_yaml(path)
     write_yaml(path, {**settings, "training": {**settings["training"], **TRAINING}})
     cohort = read_yaml(folder / COHORT / "config.yaml")
-    cohort["source"]["archive"]["checksum"] = None
+    release = cohort["source"]["releases"][0]
+    release["checksum"] = None
     write_yaml(folder / "archive.yaml", cohort)
     (folder / "mirror").mkdir()
-    archive = folder / "mirror" / cohort["source"]["archive"]["file"]
-    subprocess.run(["tar", "-C", folder / "data", "-cf", archive, cohort["source"]["folder"]], check=True)
+    archive = folder / "mirror" / release["archive"]
+    subprocess.run(["tar", "-C", folder / "data", "-cf", archive, release["folder"]], check=True)
     return folder
 
 

@@ -218,7 +218,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "oblique": ("images", _with_affine(OBLIQUE), "oblique affine, 15.0 degrees"),
     "singular": ("images", _singular, "affine is singular"),
     "coarse": ("images", _with_affine(np.diag([0.001, 1, 1, 1]).tolist()), "would make it (0, 7, 8)"),
-    "absurd spacing": ("labels", _with_affine(np.diag([1e9, 1, 1, 1]).tolist()), "expected a possible spacing"),
+    "absurd spacing": ("labels", _with_affine(np.diag([1e9, 1, 1, 1]).tolist()), "expected 0.001 to 1000 mm"),
     "shape": ("labels", lambda p: _rewrite(p, lambda d, a: (d[:, :, 1:], a)), "expected (6, 7, 8) as in s2.nii.gz"),
     "moved": ("labels", _with_affine([[1, 0, 0, 4], [0, 1, 0, 3], [0, 0, 1, 0], [0, 0, 0, 1]]), "5.00 mm away"),
     "foreign label": ("labels", _with_voxel(9), "labels 9 are not in the anatomy; expected 0 and 1 to 2"),
