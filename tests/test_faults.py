@@ -161,12 +161,6 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
     target = "results/small/tables/table3.csv"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "config/small.yaml"]
     command += ["--config", f"data_root={copy}/data", "--", target]
-    chance = random.Random(7)
-    for _ in range(2):
-        process = subprocess.Popen(command, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(6, 14))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
     first = subprocess.Popen(command, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
     held = copy / ".snakemake/textscf.lock"
     while not (held.is_file() and held.read_text().strip() == str(first.pid)):
@@ -177,6 +171,13 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
     assert f"{copy}: another workflow is at work here" in second.stdout + second.stderr
     os.killpg(first.pid, signal.SIGINT)
     assert first.wait(60) != 0
+    chance, kills = random.Random(7), 0
+    for _ in range(2):
+        process = subprocess.Popen(command, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(4, 8))
+        kills += process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     last = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     assert last.returncode == 0, last.stderr[-3000:]
     table = without_times(copy / target)
@@ -186,7 +187,8 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
     assert subprocess.run(command, cwd=copy, capture_output=True).returncode == 0
     assert without_times(copy / target) == table
     assert {path: path.read_bytes() for path in metrics} == metrics
-    print("counted: a workflow: 2 kills and a Ctrl-C survived without --unlock, a second workflow turned away")
+    assert kills
+    print(f"counted: a workflow: a Ctrl-C and {kills} kills survived without --unlock, a second workflow turned away")
 
 
 def test_a_broken_last_state_falls_back_to_the_one_before(copy: Path) -> None:
