@@ -17,7 +17,7 @@ from benchmarks.measure import Case, Timed
 from benchmarks.volumes import CONFIG, brain_labels, noise_scan, smooth_field
 from textscf.config.catalogue import Catalogue
 from textscf.data.simulation.cohort import simulate_cohort
-from textscf.devices import autocast, has_bfloat16
+from textscf.devices import has_bfloat16
 from textscf.io import read_json
 from textscf.losses import SoftDice
 from textscf.metrics import evaluate_pair
@@ -25,11 +25,14 @@ from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.lku_net import LargeKernelBlock
 from textscf.models.heads import SCFHead
 from textscf.training.objective import Objective
+from textscf.training.step import TrainingStep
 
 ABDOMEN = (96, 80, 128)
 BRAIN = (160, 192, 224)
 HALF_ABDOMEN = (48, 40, 64)
 TEXT_WIDTH = 768
+LOSS: dict[str, Any] = {"similarity": "mse", "dice": 1.0, "smoothness": 0.1}
+LEARNING_RATE = 1e-4
 
 
 def cases(device: str) -> dict[str, Case]:
@@ -100,22 +103,19 @@ def head(device: str, fast: bool) -> Timed:
 
 
 def step(device: str, fast: bool, shape: tuple[int, ...], start_channels: int, regions: int, precision: str) -> Timed:
-    """The loss after the steps so far; the plain version is in float32 with one-hot Dice and PyTorch's plain Adam."""
+    """The loss before the step; the plain version is in float32 with one-hot Dice and PyTorch's plain Adam."""
     network = _textscf(start_channels, regions).to(device)
     fixed, moving = (noise_scan(shape, regions, device, seed) for seed in (0, 1))
     if fast:
-        objective = Objective({"similarity": "mse", "dice": 1.0, "smoothness": 0.1}, regions)
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
-    else:
-        network = plain.make_plain(network)
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, foreach=False, fused=False)
+        advance = TrainingStep(network, Objective(LOSS, regions), precision)
+        if device != "cpu":
+            advance.choose_form(fixed, moving, compiled=True)
+        return lambda: float(advance(fixed, moving, LEARNING_RATE)[0])
+    network = plain.make_plain(network)
+    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, foreach=False, fused=False)
 
     def timed() -> float:
-        with autocast(torch.device(device), precision if fast else "float32"):
-            if fast:
-                loss = objective(network, fixed, moving)[0]
-            else:
-                loss = plain.objective(network, fixed, moving, regions, 0.1)
+        loss = plain.objective(network, fixed, moving, regions, LOSS["smoothness"])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -14,17 +14,17 @@ from typing import Any
 
 import torch
 
+from benchmarks.cases import LEARNING_RATE, LOSS, TEXT_WIDTH
 from benchmarks.volumes import noise_scan
 from textscf.config import load_study
 from textscf.config.trainings import workload
-from textscf.devices import autocast
 from textscf.io import read_yaml, write_yaml
 from textscf.models import build_network
 from textscf.progress import progress_bar
 from textscf.provenance import environment
 from textscf.training.objective import Objective
+from textscf.training.step import TrainingStep
 
-TEXT_WIDTH = 768
 FILE = Path("config/step_times.yaml")
 
 
@@ -34,17 +34,15 @@ def measure(work: dict[str, Any], device: str, repeats: int) -> float:
     head = work["network"]["head"]
     text = torch.randn(work["regions"], TEXT_WIDTH) if head and head["kind"] == "scf" else None
     network = build_network(work["network"], text).to(device)
-    objective = Objective({"similarity": work["similarity"], "dice": 1.0, "smoothness": 0.1}, work["regions"])
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    loss = Objective({**LOSS, "similarity": work["similarity"]}, work["regions"])
     fixed, moving = (noise_scan(work["shape"], work["regions"], device, seed) for seed in (0, 1))
+    step = TrainingStep(network.train(), loss, work["precision"])
+    if device != "cpu" and work["precision"] == "bfloat16":
+        step.choose_form(fixed, moving, compiled=True)
     seconds = []
     for _ in range(repeats + 1):
         started = time.perf_counter()
-        with autocast(torch.device(device), work["precision"]):
-            loss = objective(network, fixed, moving)[0]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        step(fixed, moving, LEARNING_RATE)
         if device != "cpu":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)

@@ -281,7 +281,7 @@ def test_a_staged_training_keeps_and_thaws_and_starts_each_stage_anew(
             for name, p in self._network.backbone.named_parameters(prefix="backbone")
             if not torch.equal(p, before[name])
         }
-        seen.append((self._network.backbone.stage, moved, self._optimizer.param_groups[0]["lr"]))
+        seen.append((self._network.backbone.stage, moved, self._advance.optimizer.param_groups[0]["lr"]))
 
     monkeypatch.setattr(trainer_module.Trainer, "_train_step", watched)
     train_run(STAGED, cohort, None, None, tmp_path, CPU)

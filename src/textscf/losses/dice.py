@@ -41,6 +41,10 @@ class SoftDice:
             from textscf.losses.dice_kernels import soft_dice  # Triton, which is there with CUDA alone
 
             return soft_dice(fixed, moving, displacement, self.n_regions)
+        return self._by_cells(fixed, moving, displacement)
+
+    @torch.compiler.disable
+    def _by_cells(self, fixed: Tensor, moving: Tensor, displacement: Tensor) -> Tensor:
         target = fixed.reshape(-1)
         shape = moving.shape[2:]
         position = (displacement + identity_grid(shape, displacement.device, displacement.dtype))[0].reshape(3, -1)

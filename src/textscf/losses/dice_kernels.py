@@ -16,35 +16,51 @@ _EPSILON = 1e-5
 
 def soft_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions: int) -> Tensor:
     """Scalar loss of arguments as of `SoftDice`, computed in float32 and summed in float64."""
-    loss: Tensor = _SoftDice.apply(fixed.reshape(-1), moving[0, 0].contiguous(), displacement[0], n_regions)
-    return loss
+    field = displacement[0].float().contiguous()
+    intersection, squared, size = _label_sums(fixed.contiguous(), moving.contiguous(), field, n_regions)
+    return 1 - (2 * intersection / (squared + size + _EPSILON)).mean().to(displacement.dtype)
 
 
-class _SoftDice(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, fixed: Tensor, moving: Tensor, displacement: Tensor, n: int) -> Tensor:
-        field = displacement.float().contiguous()
-        grid = (triton.cdiv(fixed.numel(), _BLOCK),)
-        partial = torch.empty(grid[0], 3, n, device=fixed.device)
-        with torch.cuda.device_of(field):
-            _sums[grid](fixed, moving, field, partial, *moving.shape, n, _BLOCK)
-        intersection, squared, size = partial.sum(0, dtype=torch.float64)
-        denominator = squared + size + _EPSILON
-        ctx.save_for_backward(fixed, moving, field, intersection, denominator)
-        return (1 - (2 * intersection / denominator).mean()).to(displacement.dtype)
+@torch.library.custom_op("textscf::label_sums", mutates_args=())
+def _label_sums(fixed: Tensor, moving: Tensor, field: Tensor, n: int) -> Tensor:
+    """Of each label n the sums ``(3, n)`` of ``s_n f_n``, of ``s_n^2`` and of ``f_n``; float64."""
+    grid = (triton.cdiv(fixed.numel(), _BLOCK),)
+    partial = torch.empty(grid[0], 3, n, device=field.device)
+    with torch.cuda.device_of(field):
+        _sums[grid](fixed, moving, field, partial, *field.shape[1:], n, _BLOCK)
+    return partial.sum(0, dtype=torch.float64)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor, None]:
-        fixed, moving, field, intersection, denominator = ctx.saved_tensors
-        n = len(intersection)
-        by_intersection = -2 / denominator / n * gradient
-        by_squared = 2 * intersection / denominator.square() / n * gradient
-        by_label = torch.nn.functional.pad(torch.stack((by_intersection, 2 * by_squared)), (0, 1)).float()
-        out = torch.empty_like(field)
-        grid = (triton.cdiv(fixed.numel(), _BLOCK),)
-        with torch.cuda.device_of(field):
-            _gradient[grid](fixed, moving, field, by_label, out, *moving.shape, n, _BLOCK)
-        return None, None, out.to(gradient.dtype), None
+
+@_label_sums.register_fake
+def _(fixed: Tensor, moving: Tensor, field: Tensor, n: int) -> Tensor:
+    return field.new_empty((3, n), dtype=torch.float64)
+
+
+@torch.library.custom_op("textscf::label_sums_gradient", mutates_args=())
+def _label_sums_gradient(fixed: Tensor, moving: Tensor, field: Tensor, by_sums: Tensor) -> Tensor:
+    """Gradient by `field` of a function of the sums of each label, from the function's gradient by them."""
+    by_label = torch.nn.functional.pad(torch.stack((by_sums[0], 2 * by_sums[1])), (0, 1)).float()
+    out = torch.empty_like(field)
+    grid = (triton.cdiv(fixed.numel(), _BLOCK),)
+    with torch.cuda.device_of(field):
+        _gradient[grid](fixed, moving, field, by_label, out, *field.shape[1:], by_sums.shape[1], _BLOCK)
+    return out
+
+
+@_label_sums_gradient.register_fake
+def _(fixed: Tensor, moving: Tensor, field: Tensor, by_sums: Tensor) -> Tensor:
+    return torch.empty_like(field)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+
+
+def _backward(ctx: Any, by_sums: Tensor) -> tuple[None, None, Tensor, None]:
+    return None, None, _label_sums_gradient(*ctx.saved_tensors, by_sums), None
+
+
+_label_sums.register_autograd(_backward, setup_context=_save)
 
 
 @triton.jit

@@ -12,13 +12,16 @@ def resize_displacement(displacement: Tensor, shape: Sequence[int]) -> Tensor:
     source = displacement.shape[2:]
     if tuple(source) == tuple(shape):
         return displacement
-    ratio = torch.tensor(
-        [new / old for new, old in zip(shape, source, strict=True)],
-        device=displacement.device,
-        dtype=displacement.dtype,
-    )
     resized = functional.interpolate(displacement, size=tuple(shape), mode="trilinear", align_corners=False)
-    return resized * ratio.view(1, 3, 1, 1, 1)
+    return scale_components(resized, [new / old for new, old in zip(shape, source, strict=True)])
+
+
+def scale_components(field: Tensor, factors: Sequence[float]) -> Tensor:
+    """A field ``(B, 3, h, w, d)``, each component times its factor.
+
+    The factors are not brought to the device in a tensor: for its copy the host would wait until the device is idle.
+    """
+    return torch.stack([part * factor for part, factor in zip(field.unbind(1), factors, strict=True)], dim=1)
 
 
 def halve(image: Tensor) -> Tensor:

@@ -26,11 +26,9 @@ def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros") -> T
     """
     shape = displacement.shape[2:]
     position = displacement + identity_grid(shape, displacement.device, displacement.dtype)
-    scale = torch.tensor([2 / max(n - 1, 1) for n in shape], device=position.device, dtype=position.dtype)
-    normalised = position.movedim(1, -1) * scale - 1
-    return functional.grid_sample(
-        moving, normalised.flip(-1).to(moving.dtype), padding_mode=padding_mode, align_corners=True
-    )
+    normalised = [position[:, axis] * (2 / max(shape[axis] - 1, 1)) - 1 for axis in (2, 1, 0)]
+    grid = torch.stack(normalised, dim=-1).to(moving.dtype)
+    return functional.grid_sample(moving, grid, padding_mode=padding_mode, align_corners=True)
 
 
 def warp_labels(moving: Tensor, displacement: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from textscf.checkpoint import StopSignal, load_newest, save_state
-from textscf.devices import autocast
 from textscf.energy import EnergyMeter
 from textscf.errors import InputError, TrainingStopped
 from textscf.models import RegistrationNetwork
@@ -18,13 +17,15 @@ from textscf.progress import progress_bar
 from textscf.training.history import History
 from textscf.training.objective import TERMS, Objective
 from textscf.training.pairs import PairSchedule
-from textscf.training.schedule import polynomial, training_stages
-from textscf.training.volumes import VolumeStore
+from textscf.training.schedule import Stage, polynomial, training_stages
+from textscf.training.step import TrainingStep
+from textscf.training.volumes import Scan, VolumeStore
 
 logger = logging.getLogger(__name__)
 
 _SAVE_EVERY_SECONDS = 120.0
 _CHECK_EVERY_STEPS = 20
+_COMPILE_FROM_STEPS = 10_000
 
 
 class Trainer:
@@ -54,7 +55,7 @@ class Trainer:
         folder: Path,
         fingerprint: str,
     ) -> None:
-        self._network, self._objective, self._scans, self._pairs = network, objective, scans, pairs
+        self._network, self._scans, self._pairs = network, scans, pairs
         self._validate, self._settings, self._fingerprint = validate, settings, fingerprint
         self._last, self._best = folder / "last.pt", folder / "best.pt"
         self._device = next(network.parameters()).device
@@ -62,18 +63,18 @@ class Trainer:
             settings["stages"], len(network.backbone.strides), settings["epochs"], pairs.steps_per_epoch
         )
         self._total = self._stages[-1].end
-        self._optimizer = self._new_optimizer()
-        self._autocast = autocast(self._device, settings["precision"])
+        self._advance = TrainingStep(network, objective, settings["precision"])
         self._history = History(folder)
         self._sums = torch.zeros(len(TERMS), device=self._device)
         self._first_bad = torch.full((), -1, device=self._device, dtype=torch.int64)
         self._step, self._best_dice, self._seconds = 0, -1.0, 0.0
         self._energy = EnergyMeter(self._device)
 
-    def fit(self) -> dict[str, float]:
+    def fit(self) -> dict[str, Any]:
         """Train to the end; returns ``{steps, seconds, seconds_per_step, best_validation_dice}``.
 
-        Where the device tells it, `energy_joules` too, of all parts of an interrupted training.
+        Where the device tells it, `energy_joules` too, of all parts of an interrupted training; on a GPU also
+        `computed`, the form that was chosen for its steps.
 
         Raises:
             TrainingStopped: after SIGTERM, with the state saved.
@@ -81,6 +82,7 @@ class Trainer:
         """
         self._resume()
         self._network.train()
+        self._choose_form()
         saved = started = time.monotonic()
         before = self._seconds
         with StopSignal() as stop, progress_bar(self._total, "training", self._step) as bar:
@@ -100,35 +102,40 @@ class Trainer:
                 if stop.requested and self._step < self._total:
                     raise TrainingStopped(f"stopped at step {self._step} of {self._total}; state saved")
         self._history.write_csv()
-        joules = self._energy.joules()
+        optional = {"energy_joules": self._energy.joules(), "computed": self._advance.form}
         return {
             "steps": self._step,
             "seconds": self._seconds,
             "seconds_per_step": self._seconds / max(self._step, 1),
             "best_validation_dice": self._best_dice,
-            **({} if joules is None else {"energy_joules": joules}),
+            **{name: value for name, value in optional.items() if value is not None},
         }
 
-    def _new_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self._network.parameters(), lr=self._settings["learning_rate"], fused=True)
+    def _choose_form(self) -> None:
+        """On a GPU, measure how a step is computed fastest, if steps are to come; compiling takes a minute or two."""
+        remaining = self._total - self._step
+        if self._device.type == "cuda" and self._settings["precision"] != "float32" and remaining:
+            self._enter_stage()
+            self._advance.choose_form(*self._scans_of(self._step), compiled=remaining >= _COMPILE_FROM_STEPS)
 
-    def _train_step(self) -> None:
-        settings = self._settings
+    def _enter_stage(self) -> Stage:
+        """The stage of the coming step; what it trains is what has gradients."""
         stage = next(stage for stage in self._stages if self._step < stage.end)
         self._network.train_stage(stage.index, alone=self._step < stage.thaw)
+        return stage
+
+    def _scans_of(self, step: int) -> tuple[Scan, Scan]:
+        fixed, moving = self._pairs[step]
+        return self._scans[fixed], self._scans[moving]
+
+    def _train_step(self) -> None:
+        settings, stage = self._settings, self._enter_stage()
         if self._step == stage.first:
-            self._optimizer, self._best_dice = self._new_optimizer(), -1.0
+            self._advance.restart()
+            self._best_dice = -1.0
         length = stage.end - stage.first
         rate = polynomial(settings["learning_rate"], self._step - stage.first, length, settings["decay_power"])
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        fixed, moving = (self._scans[subject] for subject in self._pairs[self._step])
-        with self._autocast:
-            values = self._objective(self._network, fixed, moving)
-        self._optimizer.zero_grad(set_to_none=True)
-        values[0].backward()
-        self._optimizer.step()
-        self._note(values.detach())
+        self._note(self._advance(*self._scans_of(self._step), rate))
         self._step += 1
 
     def _note(self, values: Tensor) -> None:
@@ -173,7 +180,7 @@ class Trainer:
             "fingerprint": self._fingerprint,
             "step": self._step,
             "network": self._network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": self._advance.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "sums": self._sums,
             "history": self._history.rows,
@@ -187,7 +194,7 @@ class Trainer:
         if state is None:
             return
         self._network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._advance.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"].cpu())
         self._step, self._best_dice, self._seconds = state["step"], state["best_dice"], state["seconds"]
         self._sums = state["sums"]

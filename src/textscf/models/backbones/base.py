@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from textscf.errors import InputError
 from textscf.models.heads import ConvolutionHead
+from textscf.spatial import scale_components
 
 Head = Callable[[Tensor], Tensor]
 
@@ -70,5 +71,4 @@ class Backbone(nn.Module):
 
 def voxels(field: Tensor) -> Tensor:
     """A field ``(B, 3, h, w, d)`` in coordinates in which its grid runs from -1 to 1, in voxels of that grid."""
-    half_extent = field.new_tensor([(n - 1) / 2 for n in field.shape[2:]])
-    return field * half_extent.view(1, 3, 1, 1, 1)
+    return scale_components(field, [(n - 1) / 2 for n in field.shape[2:]])

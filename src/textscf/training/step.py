@@ -1,0 +1,126 @@
+"""One step of a training: the loss, its gradient, Adam; and in what form a GPU computes it."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch._dynamo.exc import TorchDynamoException
+
+from textscf.devices import autocast
+from textscf.models import RegistrationNetwork
+from textscf.training.volumes import Scan
+
+logger = logging.getLogger(__name__)
+
+Loss = Callable[[RegistrationNetwork, Scan, Scan], Tensor]
+
+_LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last_3d}
+_COMPILED = "compiled"
+_UNTIMED_STEPS, _TIMED_STEPS = 2, 5
+
+
+class TrainingStep:
+    """Brings a network one step of Adam nearer to a small loss.
+
+    On a GPU `float32` is the reference: every operation in IEEE single precision, TF32 too is left out. `bfloat16`
+    multiplies in convolutions and matrix products in bfloat16 and does the rest in single precision. How features lie
+    in memory, and whether the loss is compiled, changes the result by rounding alone: `choose_form` measures it.
+
+    Args:
+        network: on its device.
+        loss: values of which the first is minimised, see `textscf.training.objective.Objective`.
+        precision: ``float32`` or ``bfloat16``.
+
+    Attributes:
+        optimizer: Adam with its moments.
+        form: what `choose_form` has chosen, in words; None before.
+    """
+
+    def __init__(self, network: RegistrationNetwork, loss: Loss, precision: str) -> None:
+        self._network = network
+        self._plain_loss = self._loss = loss
+        self._device = next(network.parameters()).device
+        self._autocast = autocast(self._device, precision)
+        self.form: str | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget Adam's moments."""
+        self.optimizer = torch.optim.Adam(self._network.parameters(), fused=True)
+
+    def __call__(self, fixed: Scan, moving: Scan, learning_rate: float) -> Tensor:
+        """Values of the loss before the step, without waiting for the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        values = self._gradient(fixed, moving)
+        self.optimizer.step()
+        return values
+
+    def choose_form(self, fixed: Scan, moving: Scan, compiled: bool) -> None:
+        """Take the layout of features, and if `compiled` is asked for the compilation, that is fastest on this pair.
+
+        Parameters and random numbers stay as they are. The log tells what was measured.
+        """
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices, device_type=self._device.type):
+            seconds = {name: self._timed(name, fixed, moving) for name in _LAYOUTS}
+            layout = min(seconds, key=seconds.__getitem__)
+            self._arrange(layout)
+            if compiled:
+                self._loss = torch.compile(self._plain_loss)
+                taken = self._timed(layout, fixed, moving)
+                if self._loss is not self._plain_loss:
+                    seconds[_COMPILED] = taken
+                if taken > seconds[layout]:
+                    self._loss = self._plain_loss
+        self.form = layout if self._loss is self._plain_loss else f"{layout}, {_COMPILED}"
+        self.optimizer.zero_grad(set_to_none=True)
+        measured = ", ".join(f"{name} {1e3 * value:.4g} ms" for name, value in seconds.items())
+        logger.info("loss and gradient: %s; computed %s", measured, self.form)
+
+    def _timed(self, layout: str, fixed: Scan, moving: Scan) -> float:
+        """Seconds of loss and gradient in a layout, after some that are not counted."""
+        self._arrange(layout)
+        for _ in range(_UNTIMED_STEPS):
+            self._gradient(fixed, moving)
+        _synchronize(self._device)
+        started = time.perf_counter()
+        for _ in range(_TIMED_STEPS):
+            self._gradient(fixed, moving)
+        _synchronize(self._device)
+        return (time.perf_counter() - started) / _TIMED_STEPS
+
+    def _gradient(self, fixed: Scan, moving: Scan) -> Tensor:
+        """Values of the loss; its gradients are those of the parameters afterwards."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            try:
+                return self._backward(fixed, moving)
+            except TorchDynamoException as error:
+                if self._loss is self._plain_loss:
+                    raise
+                logger.warning("the loss is not compiled: %s", str(error).strip().partition("\n")[0])
+                self._loss = self._plain_loss
+                self.optimizer.zero_grad(set_to_none=True)
+                return self._backward(fixed, moving)
+
+    def _backward(self, fixed: Scan, moving: Scan) -> Tensor:
+        with self._autocast:
+            values = self._loss(self._network, fixed, moving)
+        values[0].backward()
+        return values.detach()
+
+    def _arrange(self, layout: str) -> None:
+        """Let kernels, by which cuDNN decides on the layout of features, and their moments lie in a layout."""
+        self._network.to(memory_format=_LAYOUTS[layout])
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,154 @@
+"""A training step is the same in every form in which a GPU may compute it."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from benchmarks.volumes import noise_scan
+from torch import Tensor
+
+from textscf.models import build_network
+from textscf.training.objective import Objective
+from textscf.training.step import TrainingStep
+from textscf.training.volumes import Scan
+
+SHAPE = (16, 18, 20)
+RATE = 1e-3
+SCANS = [noise_scan(SHAPE, 5, "cpu", seed) for seed in range(3)]
+LOSS = {"similarity": "mse", "dice": 1.0, "smoothness": 0.1}
+NETWORK = {
+    "backbone": {"name": "lku_net", "start_channels": 4},
+    "head": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
+    "integration_steps": 2,
+}
+TRANSFORMER = {
+    "backbone": {
+        "name": "transmorph",
+        "embed_channels": 8,
+        "depths": [2, 1, 1, 1],
+        "attention_heads": [1, 1, 2, 2],
+        "drop_path": 0.5,
+    },
+    "head": None,
+    "integration_steps": 0,
+}
+
+
+def new_step(network: dict[str, Any] = NETWORK, precision: str = "float32") -> TrainingStep:
+    torch.manual_seed(1)
+    return TrainingStep(build_network(network, torch.randn(5, 7)), Objective(LOSS, 5), precision)
+
+
+def after_steps(step: TrainingStep, pairs: list[tuple[int, int]]) -> tuple[Tensor, list[Tensor]]:
+    values = [step(SCANS[fixed], SCANS[moving], RATE) for fixed, moving in pairs]
+    return torch.stack(values), [parameter.detach().clone() for parameter in step._network.parameters()]
+
+
+def choose(step: TrainingStep, monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
+    """Let the step choose as if contiguous, channels-last and compiled computation took so long."""
+    given = iter(seconds)
+    timed = TrainingStep._timed
+
+    def measured(self: TrainingStep, layout: str, fixed: Scan, moving: Scan) -> float:
+        timed(self, layout, fixed, moving)
+        return next(given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingStep, "_timed", measured)
+        step.choose_form(SCANS[0], SCANS[1], compiled=len(seconds) == 3)
+
+
+def compile_with(backend: Any) -> Callable[..., Any]:
+    return partial(torch.compile, backend=backend)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("seconds", "form"),
+    [
+        ((1.0, 2.0), "contiguous"),
+        ((2.0, 1.0), "channels-last"),
+        ((2.0, 1.0, 3.0), "channels-last"),
+        ((2.0, 1.0, 0.5), "channels-last, compiled"),
+        ((1.0, 2.0, 0.5), "contiguous, compiled"),
+    ],
+)
+def test_the_fastest_form_is_chosen_and_computes_the_same(
+    seconds: tuple[float, ...], form: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", compile_with("aot_eager"))
+    pairs = [(0, 1), (1, 2), (2, 0)]
+    expected, expected_parameters = after_steps(new_step(precision=precision), pairs)
+    step = new_step(precision=precision)
+    first, _ = after_steps(step, pairs[:1])
+    choose(step, monkeypatch, *seconds)
+    assert step.form == form
+    with torch.compiler.set_stance("fail_on_recompile"):
+        rest, parameters = after_steps(step, pairs[1:])
+    tolerance = {"float32": 1e-4, "bfloat16": 2e-2}[precision]
+    torch.testing.assert_close(torch.cat((first, rest)), expected, rtol=tolerance, atol=1e-6)
+    for found, wanted in zip(parameters, expected_parameters, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=2.5 * RATE)
+        assert (found - wanted).abs().mean() < (1e-5 if precision == "float32" else 2e-4)
+    is_last = [kernel.is_contiguous(memory_format=torch.channels_last_3d) for kernel in kernels(step)]
+    assert all(is_last) == form.startswith("channels-last")
+    for parameter, moments in step.optimizer.state.items():
+        assert moments["exp_avg"].stride() == moments["exp_avg_sq"].stride() == parameter.stride()
+
+
+def kernels(step: TrainingStep) -> list[Tensor]:
+    return [p for p in step._network.parameters() if p.dim() == 5 and p.shape[1] > 1 and p.shape[-1] > 1]
+
+
+def test_compiled_for_this_machine_a_step_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, _ = after_steps(new_step(), [(0, 1), (1, 2)])
+    step = new_step()
+    choose(step, monkeypatch, 1.0, 2.0, 0.5)
+    if step.form != "contiguous, compiled":
+        pytest.skip("no C++ compiler here")
+    found, _ = after_steps(step, [(0, 1), (1, 2)])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_does_not_compile_is_computed_as_it_is_with_one_line_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(graph: Any, inputs: Any) -> Any:
+        raise RuntimeError("no compiler\nand more lines")
+
+    monkeypatch.setattr(torch, "compile", compile_with(broken))
+    expected, _ = after_steps(new_step(), [(0, 1)])
+    step = new_step()
+    with caplog.at_level(logging.INFO):
+        choose(step, monkeypatch, 2.0, 1.0, 0.5)
+    assert step.form == "channels-last"
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert [record.name for record in warnings] == ["textscf.training.step"]
+    assert "the loss is not compiled" in warnings[0].message
+    assert "\n" not in warnings[0].message
+    assert "contiguous 2000 ms, channels-last 1000 ms; computed channels-last" in caplog.messages[-1]
+    found, _ = after_steps(step, [(0, 1)])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_choosing_leaves_parameters_and_random_numbers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = new_step(TRANSFORMER)
+    before = [parameter.detach().clone() for parameter in step._network.parameters()]
+    random = torch.get_rng_state()
+    choose(step, monkeypatch, 1.0, 2.0)
+    assert torch.equal(torch.get_rng_state(), random)
+    for parameter, old in zip(step._network.parameters(), before, strict=True):
+        assert torch.equal(parameter, old)
+        assert parameter.grad is None
+
+
+def test_after_a_restart_nothing_is_left_of_earlier_gradients() -> None:
+    step, fresh = new_step(), new_step()
+    step(SCANS[0], SCANS[1], 0.0)
+    step.restart()
+    assert torch.equal(step(SCANS[1], SCANS[2], RATE), fresh(SCANS[1], SCANS[2], RATE))
+    for one, other in zip(step._network.parameters(), fresh._network.parameters(), strict=True):
+        assert torch.equal(one, other)
