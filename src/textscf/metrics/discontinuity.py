@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_Slab = tuple[NDArray[np.integer], NDArray[np.float64]]
+_Slab = tuple[NDArray[np.integer], NDArray[np.floating]]
 """Labels ``(W, D)`` and displacement in mm ``(3, W, D)`` of one slice along the first axis."""
 
 
@@ -20,35 +20,41 @@ def displacement_jumps(
 
     Args:
         labels: structures of the fixed scan ``(H, W, D)``, 0 the background.
-        displacement: ``(H, W, D, 3)`` in voxels.
+        displacement: ``(H, W, D, 3)`` in voxels; its type is what each jump is computed in.
         spacing: voxel edge lengths in mm.
 
     Returns:
         Across borders (faces between different labels) and inside (faces within one structure, the background left
         out), mm per mm; NaN without such faces.
     """
-    edges = np.asarray(spacing, dtype=np.float64)
+    edges = np.asarray(spacing, dtype=displacement.dtype)
     sums, counts = np.zeros(2), np.zeros(2, dtype=np.int64)
     above: _Slab | None = None
     for label_slab, displacement_slab in zip(labels, displacement, strict=True):
-        slab = label_slab, displacement_slab.transpose(2, 0, 1) * edges[:, None, None]
+        slab = label_slab, np.ascontiguousarray(displacement_slab.transpose(2, 0, 1)) * edges[:, None, None]
         pairs = [_shifted(slab, axis, edges[1 + axis]) for axis in range(2)]
         if above is not None:
             pairs.append((above, slab, edges[0]))
         for first, second, distance in pairs:
-            step = second[1] - first[1]
-            step *= step
-            jump = np.sqrt(step[0] + step[1] + step[2]) / distance
+            jump = _length(second[1] - first[1]) / distance
             across = first[0] != second[0]
             for kind, faces in enumerate((across, (first[0] > 0) & ~across)):
-                sums[kind] += jump[faces].sum()
+                sums[kind] += np.vdot(jump, faces.astype(jump.dtype))
                 counts[kind] += np.count_nonzero(faces)
         above = slab
     across_mean, inside_mean = (float(s / n) if n else float("nan") for s, n in zip(sums, counts, strict=True))
     return across_mean, inside_mean
 
 
-def _shifted(slab: _Slab, axis: int, distance: float) -> tuple[_Slab, _Slab, float]:
+def _length(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Lengths ``(...)`` of vectors ``(3, ...)``, which are overwritten."""
+    vectors *= vectors
+    vectors[0] += vectors[1]
+    vectors[0] += vectors[2]
+    return np.sqrt(vectors[0], out=vectors[0])
+
+
+def _shifted(slab: _Slab, axis: int, distance: np.floating) -> tuple[_Slab, _Slab, np.floating]:
     """Voxels of a slab and their next neighbours along an axis of it, and the distance of their centres."""
     labels, field = np.moveaxis(slab[0], axis, 0), np.moveaxis(slab[1], 1 + axis, 1)
     return (labels[:-1], field[:, :-1]), (labels[1:], field[:, 1:]), distance
