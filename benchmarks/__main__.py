@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def main() -> None:
     group.add_argument("--cases", nargs="+", default=list(known), choices=list(known), help="default: all")
     group.add_argument("--save", action="store_true", help=f"write this machine's section of {RESULTS.name} too")
     args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     rows = []
     for name in args.cases:
         print(f"measuring {name} ...", flush=True)

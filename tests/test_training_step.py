@@ -152,3 +152,10 @@ def test_after_a_restart_nothing_is_left_of_earlier_gradients() -> None:
     assert torch.equal(step(SCANS[1], SCANS[2], RATE), fresh(SCANS[1], SCANS[2], RATE))
     for one, other in zip(step._network.parameters(), fresh._network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_compilation_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch._dynamo.config, "disable", True)
+    step = new_step()
+    choose(step, monkeypatch, 1.0, 2.0, 0.5)
+    assert step.form == "contiguous"

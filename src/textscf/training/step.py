@@ -61,14 +61,15 @@ class TrainingStep:
     def choose_form(self, fixed: Scan, moving: Scan, compiled: bool) -> None:
         """Take the layout of features, and if `compiled` is asked for the compilation, that is fastest on this pair.
 
-        Parameters and random numbers stay as they are. The log tells what was measured.
+        Parameters and random numbers stay as they are. The log tells what was measured. Where the environment has
+        TORCH_COMPILE_DISABLE=1, nothing is compiled.
         """
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices, device_type=self._device.type):
             seconds = {name: self._timed(name, fixed, moving) for name in _LAYOUTS}
             layout = min(seconds, key=seconds.__getitem__)
             self._arrange(layout)
-            if compiled:
+            if compiled and not torch._dynamo.config.disable:
                 self._loss = torch.compile(self._plain_loss)
                 taken = self._timed(layout, fixed, moving)
                 if self._loss is not self._plain_loss:
