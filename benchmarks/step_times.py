@@ -1,7 +1,8 @@
 """Median time of a training step of every network of a study, without its data; config/step_times.yaml keeps them.
 
 Run as ``PYTHONPATH=src python -m benchmarks.step_times --study config/paper.yaml``. Networks whose time the file holds
-for this device are left out, so that an interrupted call goes on. Volumes are smooth noise whose regions are compact.
+for this device are left out, so that an interrupted call goes on, and those that need more memory than there is.
+Volumes are smooth noise whose regions are compact.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import multiprocessing
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +71,14 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     with progress_bar(len(todo), "measuring") as bar:
         for work in todo:
-            with ProcessPoolExecutor(1, mp_context=context) as pool:
-                seconds = pool.submit(measure, work, device, args.repeats).result()
-            steps.append({**work, "seconds": float(f"{seconds:.3g}")})
-            write_yaml(args.out, {"device": name, "steps": steps})
+            try:
+                with ProcessPoolExecutor(1, mp_context=context) as pool:
+                    seconds = pool.submit(measure, work, device, args.repeats).result()
+            except (BrokenProcessPool, torch.OutOfMemoryError):
+                bar.write(f"{work['network']['backbone']} at {work['shape']}: not measured, not enough memory")
+            else:
+                steps.append({**work, "seconds": float(f"{seconds:.3g}")})
+                write_yaml(args.out, {"device": name, "steps": steps})
             bar.update(1)
 
 

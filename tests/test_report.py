@@ -204,6 +204,13 @@ def test_energy_is_shown_where_a_device_told_it(results: Path) -> None:
     assert "7.25 GiB" in text
 
 
+def test_the_form_that_a_gpu_chose_is_shown(whole: str, results: Path) -> None:
+    path = results / "toy/runs/textscf_seed1/timing.json"
+    write_json(path, read_json(path) | {"computed": "channels-last, compiled"})
+    assert "channels-last, compiled" in words(page(results))
+    assert "Computed" not in words(whole)
+
+
 def test_time_is_summed_by_rule(whole: str) -> None:
     lines = [words(line).split() for line in re.findall(r"<tr>(.*?)</tr>", whole.partition("<b>Stages.</b>")[2])]
     table = {line[0]: line[1:] for line in lines if line}

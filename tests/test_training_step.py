@@ -24,6 +24,7 @@ NETWORK = {
     "head": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
     "integration_steps": 2,
 }
+PYRAMID = {**NETWORK, "backbone": {"name": "lapirn", "start_channels": 2}}
 TRANSFORMER = {
     "backbone": {
         "name": "transmorph",
@@ -134,6 +135,20 @@ def test_what_does_not_compile_is_computed_as_it_is_with_one_line_in_the_log(
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_compiled_stages_of_a_training_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", compile_with("aot_eager"))
+    plain, compiled = new_step(PYRAMID), new_step(PYRAMID)
+    choose(compiled, monkeypatch, 1.0, 2.0, 0.5)
+    for stage, alone in ((0, False), (1, True), (1, False), (2, True), (2, False)):
+        for step in (plain, compiled):
+            step._network.train_stage(stage, alone)
+            step.restart()
+        found, expected = (after_steps(step, [(0, 1), (1, 2)])[0] for step in (compiled, plain))
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    assert compiled.form == "contiguous, compiled"
+    assert compiled._loss is not compiled._plain_loss
+
+
 def test_choosing_leaves_parameters_and_random_numbers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     step = new_step(TRANSFORMER)
     before = [parameter.detach().clone() for parameter in step._network.parameters()]
@@ -155,7 +170,7 @@ def test_after_a_restart_nothing_is_left_of_earlier_gradients() -> None:
 
 
 def test_compilation_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch._dynamo.config, "disable", True)
     step = new_step()
-    choose(step, monkeypatch, 1.0, 2.0, 0.5)
+    with torch._dynamo.config.patch(disable=True):
+        choose(step, monkeypatch, 1.0, 2.0, 0.5)
     assert step.form == "contiguous"

@@ -114,6 +114,10 @@ def trainings_table(trainings: list[Training]) -> Display:
     ):
         if any(key in training.timing for training in trainings):
             columns.append(_column(heading, trainings, key, scale, 2))
+    if any("computed" in training.timing for training in trainings):
+        columns.append(
+            Column("Computed", "", [Cell(str(training.timing.get("computed", "-"))) for training in trainings])
+        )
     columns.append(Column("Device", "", [Cell(training.device) for training in trainings]))
     notes = []
     if any("energy_joules" in training.timing for training in trainings):
