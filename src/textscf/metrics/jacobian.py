@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 _CROP = 2
 _OFFSET = 3
 _RANGE = (1e-9, 1e9)
+_UNDEFORMED = np.log(1 + _OFFSET)
 
 
 def jacobian_determinant(displacement: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -49,10 +50,15 @@ def sdlogj(determinant: NDArray[np.float64]) -> float:
     """
     if not determinant.size:
         return float("nan")
-    values = determinant + _OFFSET
-    np.clip(values, *_RANGE, out=values)
-    np.log(values, out=values)
-    return float(values.std())
+    total = squares = 0.0
+    for slab in np.atleast_2d(determinant):
+        values = slab + _OFFSET
+        np.clip(values, *_RANGE, out=values)
+        np.log(values, out=values)
+        values -= _UNDEFORMED
+        total += values.sum()
+        squares += np.vdot(values, values)
+    return float(np.sqrt(max(squares / determinant.size - (total / determinant.size) ** 2, 0)))
 
 
 def nonpositive_fraction(determinant: NDArray[np.float64]) -> float:
