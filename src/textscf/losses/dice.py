@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo
 from torch.nn import functional
 
 from textscf.spatial.warp import identity_grid
@@ -43,7 +44,7 @@ class SoftDice:
             return soft_dice(fixed, moving, displacement, self.n_regions)
         return self._by_cells(fixed, moving, displacement)
 
-    @torch.compiler.disable
+    @_disable_dynamo  # torch.compiler.disable, but what compiles is not imported before the first call
     def _by_cells(self, fixed: Tensor, moving: Tensor, displacement: Tensor) -> Tensor:
         target = fixed.reshape(-1)
         shape = moving.shape[2:]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
 
 from textscf.devices import autocast
 from textscf.models import RegistrationNetwork
@@ -99,8 +98,8 @@ class TrainingStep:
         with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             try:
                 return self._backward(fixed, moving)
-            except TorchDynamoException as error:
-                if self._loss is self._plain_loss:
+            except RuntimeError as error:
+                if self._loss is self._plain_loss or not isinstance(error, torch._dynamo.exc.TorchDynamoException):
                     raise
                 logger.warning("the loss is not compiled: %s", str(error).strip().partition("\n")[0])
                 self._loss = self._plain_loss
