@@ -112,7 +112,7 @@ class Trainer:
         }
 
     def _choose_form(self) -> None:
-        """On a GPU, measure how a step is computed fastest, if steps are to come; compiling pays in a long training alone."""
+        """On a GPU, measure how a step is computed fastest, if steps are to come; compiled only if there are many."""
         remaining = self._total - self._step
         if self._device.type == "cuda" and self._settings["precision"] != "float32" and remaining:
             self._enter_stage()
