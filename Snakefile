@@ -19,6 +19,7 @@ include: "rules/export.smk"
 include: "rules/tables.smk"
 include: "rules/complexity.smk"
 include: "rules/figures.smk"
+include: "rules/claims.smk"
 include: "rules/report.smk"
 
 
