@@ -19,7 +19,7 @@ _OF_COHORTS = ("segmentations/*/accuracy_by_split.csv", "segmentations/*/config.
 
 
 def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
-    """Copy tables, figures, the page of claims, settings, metrics and provenance of `study`, without weights and volumes, to `out`.
+    """Copy what people read of `study`, settings, metrics and provenance, without weights and volumes, to `out`.
 
     Returns the files written. InputError if the study has no tables yet.
     """

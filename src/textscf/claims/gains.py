@@ -39,7 +39,7 @@ def gains(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     value, samples = measured.pop(claim["run"])
     labels = {row.run: row.label for row in rows}
     parts = [
-        signed_part(f"against {labels[run]}", value - other, samples - other_samples, sign, "%")
+        signed_part(f"against {labels[run]}", value - other, samples - other_samples, sign, "percentage points")
         for run, (other, other_samples) in measured.items()
     ]
     return decide(rule, parts, missing)

@@ -1,5 +1,6 @@
 """Claims that one run is better than others, by how much, or no worse."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ def best_of(rows: list[Row], evidence: Evidence, metric: str, sign: int = 1) -> 
 
 
 def difference(row: Row, other: Row, evidence: Evidence, claim: Mapping[str, Any]) -> tuple[float, NDArray[np.float64]]:
-    """`row` less `other` in the metric of the claim, in percent of `other` if the claim is relative; also of samples."""
+    """`row` less `other` in the metric of the claim, in percent of `other` if it is relative; the same of samples."""
     table = evidence.table({"row": row, "other": other}, claim["metric"])
     means, samples = table.mean().to_numpy(), bootstrap_means(table)
     if claim.get("relative"):
@@ -75,7 +76,7 @@ def _near(part: Part, claim: Mapping[str, Any]) -> Part:
     """The part, too far where it holds but differs from the paper's number by more than the tolerance."""
     if part.state != "holds" or abs(part.value - claim["paper"]) <= claim["tolerance"]:
         return part
-    return Part(part.label, part.value, part.low, part.high, "too far", part.unit)
+    return dataclasses.replace(part, state="too far")
 
 
 def _rule(claim: Mapping[str, Any], numbers: bool, unit: str) -> str:

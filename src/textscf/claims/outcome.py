@@ -67,9 +67,11 @@ class Outcome:
 
     @property
     def decisive(self) -> Part | None:
-        """The part that disagrees, or else the one nearest to it: with the smallest distance of its interval from 0."""
-        worst = [part for part in self.parts if part.state != "holds"] or self.parts
-        return min(worst, key=_distance) if worst else None
+        """The part that disagrees most; if all hold, the one whose interval is nearest to 0."""
+        failing = [part for part in self.parts if part.state != "holds"]
+        if failing:
+            return max(failing, key=lambda part: (part.state != "undecided", abs(part.value)))
+        return min(self.parts, key=_distance) if self.parts else None
 
     @property
     def shown(self) -> str:
@@ -77,8 +79,9 @@ class Outcome:
         if len(self.parts) <= _SHOWN:
             return "; ".join(part.shown for part in self.parts)
         holding = sum(part.state == "holds" for part in self.parts)
-        nearest = self.decisive.shown if self.decisive else ""
-        return f"{holding} of {len(self.parts)} comparisons hold; closest to failing, or failing: {nearest}"
+        which = "nearest to failing" if holding == len(self.parts) else "furthest from the claim"
+        decisive = self.decisive.shown if self.decisive else ""
+        return f"{holding} of {len(self.parts)} comparisons hold; {which}: {decisive}"
 
 
 def _distance(part: Part) -> float:
@@ -124,7 +127,8 @@ def signed_part(label: str, value: float, samples: NDArray[np.float64], sign: in
         state: State = "opposite"
     else:
         state = "holds" if min(sign * low, sign * high) > 0 else "undecided"
-    return Part(label, value, low, high, state, unit)
+    plus = "+" if value > 0 else ""
+    return Part(label, value, low, high, state, unit, f"{plus}{number_text(value, unit)}")
 
 
 def interval(samples: NDArray[np.float64]) -> tuple[float, float]:

@@ -15,17 +15,19 @@ from textscf.tables.content import Content
 from textscf.tables.display import UNDEFINED, Cell, Column, Display
 
 TITLE = "Claims of the paper"
+DIRECTION = "direction"
 
 _NOTES = [
     "Reproduced: every comparison that the claim consists of agrees with it by the rule beside it. Not reproduced: at "
     "least one has the opposite sign, or the claimed one with an interval that includes 0 (undecided), or a number "
     "that is too far from the paper's. Not tested: none disagrees, and the study lacks a run that the claim is about.",
     "Intervals: 95 %, by a bootstrap over subjects, seeds averaged per pair; they do not contain the spread of seeds. "
-    "Of claims with many comparisons the one that is nearest to failing, or fails most, is shown; the CSV file has all.",
+    "Of many comparisons the one that decides is shown; the CSV file has all.",
 ]
 _OTHER_COHORT = (
-    "This study's cohorts are not the paper's: its numbers are not compared. A claim with a number is checked for its "
-    "direction; one that is nothing but a number is not tested. Complexity is counted at the paper's sizes."
+    "This study's cohorts are not the paper's; what the paper says of the abdomen is checked on the primary cohort. Its "
+    "numbers are not compared: a claim with a number is checked for its direction alone, which the verdict says; one "
+    "that is nothing but a number is not tested. Complexity is counted at the paper's sizes in every study."
 )
 
 
@@ -33,7 +35,8 @@ def make(page: Page, results: Results) -> Content:
     """One line per claim, in the order of the file.
 
     Columns of the frame: id, place, statement, kind, paper (as printed), value, ci_low, ci_high, unit (those of the
-    comparison that decides), found (in words), comparisons (all), compared (`number` or `ordering`), rule, verdict,
+    comparison that decides), found (in words), comparisons (all), compared (`number`; `ordering`; `direction`, the ordering
+    alone of a claim with a number), rule, verdict,
     reason, remarks, runs (names), seeds.
     """
     lines = [_line(claim, page, results) for claim in page.claims]
@@ -53,7 +56,7 @@ def _line(claim: Mapping[str, Any], page: Page, results: Results) -> dict[str, A
         "unit": decisive.unit if decisive else "",
         "found": outcome.shown,
         "comparisons": "; ".join(part.shown for part in outcome.parts),
-        "compared": outcome.compared,
+        "compared": _compared(claim, outcome),
         "rule": outcome.rule,
         "verdict": outcome.verdict,
         "reason": outcome.reason,
@@ -61,6 +64,16 @@ def _line(claim: Mapping[str, Any], page: Page, results: Results) -> dict[str, A
         "runs": " ".join(evidence.used),
         "seeds": captions.seeds_phrase([len(row.runs) for name, row in evidence.used.items() if name in page.steps]),
     }
+
+
+def _compared(claim: Mapping[str, Any], outcome: Outcome) -> str:
+    tested = outcome.verdict != "not tested"
+    return DIRECTION if tested and "paper" in claim and outcome.compared != NUMBER else outcome.compared
+
+
+def _verdict(verdict: str, compared: str) -> Cell:
+    alone = f" ({DIRECTION})" if compared == DIRECTION else ""
+    return Cell(f"{verdict}{alone}", bold=verdict == "reproduced")
 
 
 def _printed(claim: Mapping[str, Any]) -> str:
@@ -87,8 +100,6 @@ def _remarks(claim: Mapping[str, Any], outcome: Outcome, evidence: Evidence) -> 
     if leaky:
         names = ", ".join(dict.fromkeys(leaky))
         remarks.append(f"{captions.DAGGER} {names}: the fixed scan's ground-truth labels are input.")
-    if "paper" in claim and outcome.compared != NUMBER and outcome.verdict != "not tested":
-        remarks.append("The direction alone is compared, as the cohort is not the paper's.")
     return remarks
 
 
@@ -105,13 +116,14 @@ def _training(rows: list[Row], steps: Mapping[str, int]) -> list[str]:
 
 
 def _display(page: Page, frame: pd.DataFrame) -> Display:
-    why = [". ".join(filter(None, (line.reason, line.remarks))) for line in frame.itertuples()]
+    pairs = zip(frame["reason"], frame["remarks"], strict=True)
+    why = [". ".join(text for text in pair if text) for pair in pairs]
     columns = [
         Column("Claim", "", [Cell(text) for text in frame["statement"]]),
         Column("In the paper", "", [Cell(text) for text in frame["place"]]),
         Column("Paper", "", [Cell(text) for text in frame["paper"]]),
         Column("This study", "", [Cell(text or UNDEFINED) for text in frame["found"]]),
-        Column("Verdict", "", [Cell(text, bold=text == "reproduced") for text in frame["verdict"]]),
+        Column("Verdict", "", [_verdict(*pair) for pair in zip(frame["verdict"], frame["compared"], strict=True)]),
         Column("Rule", "", [Cell(text) for text in frame["rule"]]),
         Column("Reason and remarks", "", [Cell(f"{text[:1].upper()}{text[1:]}") for text in why]),
     ]
@@ -121,11 +133,12 @@ def _display(page: Page, frame: pd.DataFrame) -> Display:
 
 def count_sentence(frame: pd.DataFrame) -> str:
     """How many claims are reproduced, of those that the study can test, and how many it cannot."""
-    verdicts = frame["verdict"].value_counts()
-    tested = len(frame) - verdicts.get("not tested", 0)
+    reproduced, tested = frame["verdict"] == "reproduced", frame["verdict"] != "not tested"
+    directions = int((reproduced & (frame["compared"] == DIRECTION)).sum())
+    alone = f" ({directions} of them in direction alone)" if directions else ""
     return (
-        f"{verdicts.get('reproduced', 0)} of {tested} testable claims reproduced; "
-        f"{verdicts.get('not tested', 0)} not tested in this study."
+        f"{reproduced.sum()} of {tested.sum()} testable claims reproduced{alone}; "
+        f"{(~tested).sum()} not tested in this study."
     )
 
 

@@ -20,8 +20,8 @@ _MEASURES = ("sdlogj", "nonpositive_jacobian_fraction")
 def correlation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """Pearson's r, or r squared, of SDlogJ and the share of non-positive determinants over models.
 
-    On the paper's cohorts it must be the paper's within the tolerance. Elsewhere r must be positive, and r squared has no
-    ordering to be compared with.
+    On the paper's cohorts it must be the paper's within the tolerance. Elsewhere r must be positive, and r squared has
+    no ordering to be compared with.
     """
     models = _models(evidence, claim["figure"])
     squared = claim["of"] == "r_squared"

@@ -19,8 +19,8 @@ _UNIT = "points"
 def significance(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """In named structures, or all, or their mean, a run's Dice is significantly higher than another's, or is not.
 
-    Uncorrected p of the paper's paired t-test over pairs. In each comparison the structure that is nearest to failing, or
-    fails most, is shown.
+    Uncorrected p of the paper's paired t-test over pairs. In each comparison the structure that is nearest to failing,
+    or fails most, is shown.
     """
     wanted = claim["significant"]
     tested = "p < 0.05 and a higher Dice" if wanted else "p of at least 0.05"
@@ -36,7 +36,7 @@ def significance(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
             missing[gap.name] = gap.reason
             continue
         p = tests["p"].fillna(1.0).where(tests["difference"] > 0, 1.0) if wanted else tests["p"].fillna(1.0)
-        line = tests.loc[p.idxmax() if wanted else p.idxmin()]
+        line = tests.iloc[int(p.argmax() if wanted else p.argmin())]
         holds = (p < _LEVEL).all() if wanted else (p >= _LEVEL).all()
         parts.append(_part(other.label, line, bool(holds), f", p = {line['p']:.2g}"))
     return decide(rule, parts, missing)
@@ -44,14 +44,14 @@ def significance(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 def every_structure(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """In every structure a run's mean Dice is higher than that of each other run."""
-    rule = "mean Dice is higher in every structure, in each comparison; the structure with the smallest difference is shown"
+    rule = "mean Dice is higher in every structure, in each comparison; the smallest difference is shown"
     row = evidence.row(claim["run"])
     others, missing = found(claim["against"], evidence)
     parts = []
     for other in others:
         tests = _tests(row, other, evidence)
         tests = tests[tests["structure"] != ALL]
-        line = tests.loc[tests["difference"].idxmin()]
+        line = tests.iloc[int(tests["difference"].argmin())]
         higher = int((tests["difference"] > 0).sum())
         parts.append(_part(other.label, line, higher == len(tests), f", {higher} of {len(tests)} higher"))
     return decide(rule, parts, missing)

@@ -38,7 +38,7 @@ def peak(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 def trend(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """Dice at the last point of each sweep, up to a value, is above Dice at its first."""
-    rule = f"difference in Dice of the largest from the smallest network up to {claim['up_to']}; its {INTERVAL} lies above 0"
+    rule = f"Dice of the largest network up to {claim['up_to']} less that of the smallest; its {INTERVAL} lies above 0"
     parts: list[Part] = []
     missing: dict[str, str] = {}
     for name in claim["sweeps"]:

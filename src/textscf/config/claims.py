@@ -22,8 +22,8 @@ def claims_settings(study: "Study") -> Settings:
 
     Returns:
         study, title, cohorts (titles), notices, paper_cohort, convention; `claims` as in the file, some with stand-ins
-        in place of runs that the study leaves out; `rows` by name for the runs that the study defines; `figures` by name
-        for those that it has; `steps`, how long each trained run is trained, by name.
+        in place of runs that the study leaves out; `rows` by name for the runs that the study defines; `figures` by
+        name for those that it has; `steps`, how long each trained run is trained, by name.
     """
     content = study.claims_file
     claims = [_with_stand_ins(study, claim, content["stand_ins"]) for claim in content["claims"]]
@@ -99,7 +99,7 @@ def _with_stand_ins(study: "Study", claim: Settings, stand_ins: Mapping[str, str
 
 
 def _labels(study: "Study") -> dict[str, str]:
-    """Names shown of runs, from the first table or figure that shows them; numbers that a table gives its rows do not."""
+    """Names shown of runs, from the first table or figure that shows them under a name, not under a number."""
     labels: dict[str, str] = {}
     for item in (*study.tables.values(), *study.figures.values()):
         for row in item["rows"]:

@@ -81,7 +81,7 @@ class StudyFiles:
         return self._counts([point for row in rows for point in row.get("points") or [row]])
 
     def claims(self) -> list[str]:
-        """What the page of claims reads: metrics, segmentors' accuracies, counts, the detailed claim about complexity."""
+        """What the page of claims reads: metrics, accuracies of segmentors, counts, the claim about complexity."""
         settings = self._study.settings(f"{self._study.name}/{PAGE}")
         segmented = [run for row in rows_segmented(settings) for run in row["runs"]]
         return [

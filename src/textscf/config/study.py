@@ -88,7 +88,7 @@ class Study:
         return self._catalogue.claims
 
     def row(self, run: str, label: str) -> Settings | None:
-        """A row with a run or sweep, as tables and figures have them; None for a name that the study does not define."""
+        """A row with a run or sweep, as tables and figures have them; None for a name that is not defined."""
         defined = run in self.groups or run in self._rows.defined.sweeps
         return self._rows.resolve(PAGE, {"run": run, "label": label}) if defined else None
 
