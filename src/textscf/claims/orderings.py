@@ -24,7 +24,7 @@ def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     row = evidence.row(claim["run"])
     others, missing = found(claim["against"], evidence)
     if claim.get("best_of_others") and others:
-        others = [best_of(others, evidence, claim["metric"], -sign)] if not missing else []
+        others = [best_of(others, evidence, claim["metric"], sign)] if not missing else []
     unit = "%" if claim.get("relative") else metric.unit
     parts = []
     for other in others:

@@ -25,8 +25,8 @@ _NOTES = [
     "Of many comparisons the one that decides is shown; the CSV file has all.",
 ]
 _OTHER_COHORT = (
-    "This study's cohorts are not the paper's; what the paper says of the abdomen is checked on the primary cohort. Its "
-    "numbers are not compared: a claim with a number is checked for its direction alone, which the verdict says; one "
+    "This study's cohorts are not the paper's; what the paper says of the abdomen is checked on the primary cohort. "
+    "Its numbers are not compared: a claim with a number is checked for its direction alone, as the verdict says; one "
     "that is nothing but a number is not tested. Complexity is counted at the paper's sizes in every study."
 )
 
@@ -35,9 +35,8 @@ def make(page: Page, results: Results) -> Content:
     """One line per claim, in the order of the file.
 
     Columns of the frame: id, place, statement, kind, paper (as printed), value, ci_low, ci_high, unit (those of the
-    comparison that decides), found (in words), comparisons (all), compared (`number`; `ordering`; `direction`, the ordering
-    alone of a claim with a number), rule, verdict,
-    reason, remarks, runs (names), seeds.
+    comparison that decides), found (in words), comparisons (all), compared (`number`; `ordering`; `direction`, the
+    ordering alone of a claim with a number), rule, verdict, reason, remarks, runs (names), seeds.
     """
     lines = [_line(claim, page, results) for claim in page.claims]
     frame = pd.DataFrame(lines).assign(notice="; ".join(page.notices))
