@@ -142,6 +142,19 @@ class Results:
         """Whether the row stands for a trained network."""
         return self.settings(row.runs[0])["method"] == "learned"
 
+    def timing(self, run: str) -> dict[str, Any]:
+        """`timing.json` of a trained concrete run; InputError without what is read of it."""
+        path = self.run_folder(run) / "timing.json"
+        content = read_json(path)
+        missing = [key for key in ("best_validation_dice", "converged", "last_rise", "restarts") if key not in content]
+        if missing:
+            raise InputError(f"{path}: key '{missing[0]}' is missing; expected a file made by src/train.py")
+        return content
+
+    def has_converged(self, row: Row) -> bool:
+        """Whether the trainings of all seeds of a row have converged, see `textscf.training.convergence`."""
+        return all(self.timing(run)["converged"] for run in row.runs)
+
     def metrics(self, row: Row) -> list[pd.DataFrame]:
         """`metrics.csv` of each seed: one line per pair and structure."""
         return self._read(row, "metrics.csv", METRIC_COLUMNS)

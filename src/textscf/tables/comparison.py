@@ -67,9 +67,9 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         Columns method, run, the headings of the rows' details, then per metric `<metric>` and `<metric>_sd` (NaN with
         one seed) and, for metrics that the paper prints, `<metric>_paper` and `<metric>_difference` (ours - paper; NaN
         unless the cohort is the paper's), the same of `SEGMENTOR` if the table has it, then runs (ids), seeds, pairs,
-        trained, training (its length in words), sees_fixed_labels, paper_quoted (whether the paper has its values from
-        elsewhere), not_run (why, or empty), convention, notice. Units as in `METRICS`; metrics of a displacement field
-        are NaN where nothing was registered.
+        trained, converged (whether the trainings of all seeds have; None without any), training (its length in words),
+        sees_fixed_labels, paper_quoted (whether the paper has its values from elsewhere), not_run (why, or empty),
+        convention, notice. Units as in `METRICS`; metrics of a displacement field are NaN where nothing was registered.
 
     Raises:
         InputError: rows with different details, a sweep, or files that cannot be used.
@@ -96,6 +96,7 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any]) ->
         "seeds": len(row.runs) if trained else 0,
         "pairs": int(values["pairs"].iloc[0]),
         "trained": trained,
+        "converged": results.has_converged(row) if trained else None,
         "training": captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else "",
         "sees_fixed_labels": row.sees_fixed_labels,
         "paper_quoted": bool(printed.get("quoted", False)),
