@@ -33,9 +33,9 @@ _RATE_AFTER_RESTART = 0.5
 class Trainer:
     """Trains one network; killed at any moment, it goes on from its last saved state as if never interrupted.
 
-    Where `last.pt` is broken, it goes on from `best.pt`, a whole state too; until the first epoch has ended, that is the
-    untrained network. A training that diverges (see `textscf.training.divergence`) goes back to `best.pt` and has half
-    the learning rate from there on; it stops when that has happened too often.
+    Where `last.pt` is broken, it goes on from `best.pt`, a whole state too: until the first epoch has ended, it is the
+    untrained network's. A training that diverges (see `textscf.training.divergence`) goes back to `best.pt` and has
+    half the learning rate from there on; it stops when that has happened too often.
 
     Args:
         network: on its device.
