@@ -51,7 +51,8 @@ class RegistrationNetwork(nn.Module):
             partial(_field, head, regions=_every(level.stride, regions), confidence=_every(level.stride, confidence))
             for head, level in zip(self.heads, self.backbone.levels, strict=False)
         ]
-        return integrate(self.backbone(moving, fixed, heads), self.integration_steps)
+        steps = max(self.integration_steps, self.backbone.integration_steps)
+        return integrate(self.backbone(moving, fixed, heads), steps, self.backbone.outside)
 
     def train_stage(self, stage: int, alone: bool) -> None:
         """Use the backbone up to a training stage; `alone`: what earlier stages have trained is kept as it is."""
