@@ -194,14 +194,14 @@ class Im2Grid(Backbone):
 def _upsampled(field: Tensor, shape: Sequence[int]) -> Tensor:
     """A displacement field on the grid of `shape`, in voxels of that grid; the corners of both grids coincide."""
     fine = functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)
-    return scale_components(fine, [(new - 1) / (old - 1) for new, old in zip(shape, field.shape[2:], strict=True)])
+    return scale_components(fine, [(new - 1) / max(old - 1, 1) for new, old in zip(shape, field.shape[2:], strict=True)])
 
 
 def _kept_inside(field: Tensor) -> Tensor:
     """The displacement field with each place that it leads to brought back to the border where it lies beyond."""
     places = identity_grid(field.shape[2:], field.device)
-    last = places.amax((2, 3, 4), keepdim=True)
-    return (field + places).clamp(min=torch.zeros_like(last), max=last) - places
+    parts = (field + places).unbind(1)
+    return torch.stack([part.clamp(0, n - 1) for part, n in zip(parts, field.shape[2:], strict=True)], dim=1) - places
 
 
 BACKBONE = Im2Grid
