@@ -5,12 +5,13 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from textscf.models.activation import PReLU
 from textscf.models.convolution import Conv3d
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """A 3x3x3 convolution and its PReLU."""
-    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), nn.PReLU())
+    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), PReLU())
 
 
 class Up(nn.Module):
@@ -26,7 +27,7 @@ class Up(nn.Module):
 
     def __init__(self, inputs: int, skip: int, middle: int, outputs: int) -> None:
         super().__init__()
-        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), nn.PReLU())
+        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), PReLU())
         self.first = convolution(inputs + skip, middle)
         self.second = convolution(middle, outputs)
 
