@@ -33,6 +33,7 @@ class Backbone(nn.Module):
         minimum_size: shortest edge of a volume, in voxels, that the network can take.
         strides: of the field that each training stage predicts; a network trained in one go has one stage.
         stage: the stage in use, an index of `strides`; the last one outside of training.
+        integration_steps: squarings that turn what `forward` returns into a displacement, where the publication has it.
     """
 
     levels: tuple[Level, ...]
@@ -40,6 +41,12 @@ class Backbone(nn.Module):
     minimum_size: int
     strides: tuple[int, ...] = (1,)
     stage = -1
+    integration_steps = 0
+
+    @property
+    def field_stride(self) -> int:
+        """Voxels of the images' grid for each voxel of the grid of the field that `forward` returns."""
+        return self.levels[self.stage].stride
 
     def plain_heads(self) -> list[nn.Module]:
         """The translation-invariant heads of the published network."""

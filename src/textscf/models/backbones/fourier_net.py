@@ -44,6 +44,11 @@ class FourierNet(Backbone):
         self.up = nn.ModuleList([Up(8 * n, 8 * n, 8 * n, 4 * n), Up(4 * n, 4 * n, 4 * n, 2 * n)])
         self.apply(initialise)
 
+    @property
+    def field_stride(self) -> int:
+        """1: the band-limited field is returned on the images' grid."""
+        return 1
+
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
         """See `Backbone`; the head predicts coordinates in which the images' grid runs from -1 to 1."""
         x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)

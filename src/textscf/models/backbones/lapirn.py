@@ -11,9 +11,8 @@ levels are trained one after the other (`training.stages` of a run).
 With the authors' weights the field equals that of their code (3e-6 voxels, both variants, measured outside of the
 tests).
 
-Departures: upsampled features are cut to the skip's size, so that any volume size works; heads start near zero; the
-diffeomorphic variant's displacement is regularised, as in all our trainings, not its velocity. With a text-driven head,
-each level has its own.
+Departures: upsampled features are cut to the skip's size, so that any volume size works; heads start near zero. With a
+text-driven head, each level has its own.
 """
 
 from collections.abc import Sequence
@@ -89,7 +88,10 @@ class LapIRN(Backbone):
         return list(self.pyramid)
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; heads predict what is softsigned and scaled to the published range and order."""
+        """See `Backbone`; heads predict what is softsigned and scaled to the published range and order.
+
+        The diffeomorphic variant returns its velocity, which its training regularises.
+        """
         halves = halve(moving), halve(fixed)
         coarsest, *finer = (tuple(map(halve, halves)), halves, (moving, fixed))[: self.stage % len(self.strides) + 1]
         features, embedding = self.pyramid[0](torch.cat(coarsest, dim=1), None)
@@ -100,7 +102,7 @@ class LapIRN(Backbone):
             warped = warp(images[0], voxels(below.flip(1)), padding_mode="border")
             features, embedding = network(torch.cat((warped, images[1], velocity), dim=1), embedding)
             velocity = velocity + _correction(head(features))
-        return voxels(self._displacement(velocity).flip(1))
+        return voxels(velocity.flip(1))
 
     def _displacement(self, velocity: Tensor) -> Tensor:
         """The displacement of a velocity, both in the published unit and order."""
