@@ -517,7 +517,7 @@ def test_what_the_first_report_waits_for_longest_runs_first(folder: Path) -> Non
 
 
 def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Path) -> None:
-    config = study_with(experiments=["table3", "figure5"], not_run={"lku_net_size-start_channels16": "too long"})
+    config = study_with(experiments=["table3", "figure5b"], not_run={"lku_net_size-start_channels16": "too long"})
     files = StudyFiles(load_study(config, folder))
     names = [Path(path).parent.name for path in files.figure("figure5b")]
     assert names[:4] == [

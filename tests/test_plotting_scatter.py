@@ -158,6 +158,19 @@ def test_a_sweep_line_is_over_its_one_setting(results: Results) -> None:
         _drawn(results, kind="sweep_line")
 
 
+def test_a_sweep_line_shows_each_seed_beside_the_mean(results: Results) -> None:
+    seeds = [f"sweep-{weight}-0" for weight in LAMBDAS]
+    points = [{**_point(seeds[0], **{"head.hidden_channels": 64}), "runs": seeds}]
+    row = {"run": "hidden", "label": "textSCF", "runs": seeds, "points": points}
+    drawing = _drawn(results, kind="sweep_line", rows=[row])
+    dots = drawing.figure.axes[0].lines[-1]
+    expected = [_dice(results, seed) for seed in seeds]
+    np.testing.assert_allclose(dots.get_ydata(), expected, atol=1e-4)
+    assert dots.get_xdata()[0] > 64
+    np.testing.assert_allclose([float(x) for x in drawing.data["dice_by_seed"][0].split()], expected, atol=1e-4)
+    assert "Small dots: each seed's own mean." in drawing.sentences
+
+
 @pytest.mark.parametrize("value", ["minilm", 0, None])
 def test_a_sweep_line_is_over_positive_numbers(results: Results, value: Any) -> None:
     points = [_point("sweep-0.1-0", setting=value), _point("sweep-1.0-0", setting=2)]
