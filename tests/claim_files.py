@@ -20,7 +20,7 @@ class Toy:
 
     def __init__(self, folder: Path, paper_cohort: bool = False) -> None:
         self.folder = folder
-        page = Page("toy", "Toy", ["Toys"], [], paper_cohort, "paper", [], {}, {}, {})
+        page = Page("toy", "Toy", ["Toys"], [], paper_cohort, "paper", [], {}, {}, {}, {})
         self.page: Page = page
         self._count = 0
 

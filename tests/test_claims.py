@@ -116,6 +116,19 @@ def test_the_best_of_the_others_counts_where_a_claim_says_so(toy: Toy) -> None:
     assert verdict(toy, "compare", against=["third", "absent"], **claim).verdict == UNTESTED
 
 
+def test_a_run_that_is_left_out_is_replaced_by_the_value_that_the_paper_quotes(paper: Toy) -> None:
+    paper.run("a", 0.6)
+    paper.left_out("b")
+    claim = {"run": "a", "against": ["b"], "metric": "dice", "is": "higher"}
+    assert verdict(paper, "compare", **claim).verdict == UNTESTED
+    paper.page.quoted["b"] = {"dice": 55.0}
+    outcome = verdict(paper, "compare", **claim)
+    assert outcome.verdict == REPRODUCED
+    assert outcome.shown.startswith("B (quoted by the paper): +5.00 points (")
+    paper.page.quoted["b"] = {"dice": 65.0}
+    assert verdict(paper, "compare", **claim).verdict == REFUTED
+
+
 def test_not_worse(toy: Toy) -> None:
     toy.run("small", 0.495, noise=0.001)
     toy.run("large", 0.5, noise=0.001)

@@ -271,7 +271,7 @@ def test_the_claims_stand_after_the_main_result_with_their_count_and_files(resul
         "kind": "untestable",
         "reason": "no data",
     }
-    claims = Page("toy", "Toy abdomen", ["Toys"], [], False, "paper", [claim], {}, {}, {})
+    claims = Page("toy", "Toy abdomen", ["Toys"], [], False, "paper", [claim], {}, {}, {}, {})
     write_page(make(claims, Results(results, "toy")), results / "toy/claims.csv")
     text = page(results, claims="toy/claims")
     section = text.partition('<section id="claims-of-the-paper">')[2].partition("</section>")[0]

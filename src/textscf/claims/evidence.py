@@ -62,6 +62,7 @@ class Page:
     claims: list[dict[str, Any]]
     rows: dict[str, Any]
     figures: dict[str, Any]
+    quoted: dict[str, dict[str, float]]
     steps: dict[str, int]
 
 

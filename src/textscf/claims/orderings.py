@@ -18,11 +18,13 @@ SIGNS = {"higher": 1, "lower": -1}
 def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """A run's metric is higher or lower than that of each other run, or of the best one of them.
 
+    On the paper's cohorts a run that is left out is replaced by the value that the paper quotes from elsewhere.
     With a number of the paper, and on its cohorts, the difference must also be the paper's within the tolerance.
     """
     metric, sign = METRICS[claim["metric"]], SIGNS[claim["is"]]
     row = evidence.row(claim["run"])
-    others, missing = found(claim["against"], evidence)
+    quoted = {name: values for name, values in evidence.page.quoted.items() if name in claim["against"]}
+    others, missing = found([name for name in claim["against"] if name not in quoted], evidence)
     if claim.get("best_of_others") and others:
         others = [best_of(others, evidence, claim["metric"], sign)] if not missing else []
     unit = "%" if claim.get("relative") else metric.unit
@@ -31,6 +33,7 @@ def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
         value, samples = difference(row, other, evidence, claim)
         part = signed_part(other.label, value, samples, sign, unit)
         parts.append(_near(part, claim) if "paper" in claim and evidence.paper_cohort else part)
+    parts += [_against_quoted(row, name, values, evidence, claim) for name, values in quoted.items()]
     numbers = "paper" in claim and evidence.paper_cohort
     return decide(_rule(claim, numbers, unit), parts, missing, NUMBER if numbers else ORDERING)
 
@@ -70,6 +73,20 @@ def difference(row: Row, other: Row, evidence: Evidence, claim: Mapping[str, Any
     if claim.get("relative"):
         return float(100 * (means[0] / means[1] - 1)), 100 * (samples[:, 0] / samples[:, 1] - 1)
     return float(means[0] - means[1]), samples[:, 0] - samples[:, 1]
+
+
+def _against_quoted(
+    row: Row, name: str, values: Mapping[str, float], evidence: Evidence, claim: Mapping[str, Any]
+) -> Part:
+    """The run against a value that the paper quotes, which has no interval of its own."""
+    value = values[claim["metric"]]
+    table = evidence.table([row], claim["metric"])
+    mean, samples = float(table.mean().iloc[0]) - value, bootstrap_means(table)[:, 0] - value
+    unit = METRICS[claim["metric"]].unit
+    if claim.get("relative"):
+        mean, samples, unit = 100 * mean / value, 100 * samples / value, "%"
+    label = f"{evidence.page.rows[name].label} (quoted by the paper)"
+    return signed_part(label, mean, samples, SIGNS[claim["is"]], unit)
 
 
 def _near(part: Part, claim: Mapping[str, Any]) -> Part:

@@ -23,7 +23,8 @@ def claims_settings(study: "Study") -> Settings:
     Returns:
         study, title, cohorts (titles), notices, paper_cohort, convention; `claims` as in the file, some with stand-ins
         in place of runs that the study leaves out; `rows` by name for the runs that the study defines; `figures` by
-        name for those that it has; `steps`, how long each trained run is trained, by name.
+        name for those that it has; `quoted`, on the paper's cohorts, values that the paper has from elsewhere for runs
+        that the study leaves out, by name; `steps`, how long each trained run is trained, by name.
     """
     content = study.claims_file
     claims = [_with_stand_ins(study, claim, content["stand_ins"]) for claim in content["claims"]]
@@ -44,6 +45,7 @@ def claims_settings(study: "Study") -> Settings:
         "claims": claims,
         "rows": rows,
         "figures": figures,
+        "quoted": _quoted(study) if study.paper_cohort else {},
         "steps": {row["run"]: steps for row in _flat(shown) if (steps := _steps(study, row))},
     }
 
@@ -121,6 +123,18 @@ def _flat(rows: Iterable[Settings]) -> list[Settings]:
     for row in rows:
         further = [row["with_head"]] if row.get("with_head") else []
         found += [row, *further, *(row.get("points") or [])]
+    return found
+
+
+def _quoted(study: "Study") -> dict[str, Settings]:
+    found: dict[str, Settings] = {}
+    for item in study.tables.values():
+        lines = study.reported[item["reported"]]["rows"] if item.get("reported") else []
+        quoted = {str(next(iter(line.values()))): line for line in lines if line.get("quoted")}
+        for row in item["rows"]:
+            if not row["runs"] and row.get("reported") in quoted:
+                values = quoted[row["reported"]]
+                found[row["run"]] = {key: values[key] for key in ("dice", "hd95", "sdlogj") if key in values}
     return found
 
 

@@ -92,6 +92,11 @@ class Study:
         """Content of `config/claims.yaml`."""
         return self._catalogue.claims
 
+    @property
+    def reported(self) -> Settings:
+        """Content of `config/reported.yaml`."""
+        return read_yaml(self._catalogue.folder / "reported.yaml")
+
     def row(self, run: str, label: str) -> Settings | None:
         """A row with a run or sweep, as tables and figures have them; None for a name that is not defined."""
         defined = run in self.groups or run in self._rows.defined.sweeps
