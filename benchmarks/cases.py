@@ -31,7 +31,13 @@ ABDOMEN = (96, 80, 128)
 BRAIN = (160, 192, 224)
 HALF_ABDOMEN = (48, 40, 64)
 TEXT_WIDTH = 768
-LOSS: dict[str, Any] = {"similarity": "mse", "dice": 1.0, "smoothness": 0.1}
+LOSS: dict[str, Any] = {
+    "similarity": "mse",
+    "dice": 1.0,
+    "smoothness": 0.1,
+    "regularise": "displacement",
+    "padding": "zeros",
+}
 LEARNING_RATE = 1e-4
 
 

@@ -138,7 +138,9 @@ def test_it_overfits_one_real_pair(name: str, head: str, real_pair: tuple[Scan, 
     torch.manual_seed(0)
     fixed, moving = real_pair
     network = build_network(settings_of(name, head), torch.randn(3, 6))
-    objective = Objective({"similarity": "mse", "dice": 1.0, "smoothness": 0.02}, 3)
+    objective = Objective(
+        {"similarity": "mse", "dice": 1.0, "smoothness": 0.02, "regularise": "displacement", "padding": "zeros"}, 3
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     for _ in range(60):
         optimizer.zero_grad()

@@ -64,7 +64,9 @@ def test_the_plain_training_step_has_the_same_loss_and_gradients() -> None:
     fixed, moving = (noise_scan((16, 24, 20), 5, "cpu", seed) for seed in (0, 1))
     fast, slow = small_network(), plain.make_plain(small_network())
     losses = [
-        Objective({"similarity": "mse", "dice": 1.0, "smoothness": 0.3}, 5)(fast, fixed, moving)[0],
+        Objective(
+            {"similarity": "mse", "dice": 1.0, "smoothness": 0.3, "regularise": "displacement", "padding": "zeros"}, 5
+        )(fast, fixed, moving)[0],
         plain.objective(slow, fixed, moving, 5, 0.3),
     ]
     torch.testing.assert_close(*losses, rtol=1e-5, atol=0)

@@ -78,12 +78,31 @@ def test_a_run_is_repeated_for_each_seed_and_resolved_over_the_papers_defaults(f
     assert run["seed"] == 2
     assert run["training"] == {**read_yaml(folder / "run_defaults.yaml")["training"], "epochs": 3}
     assert run["network"]["backbone"] == {
-        "name": "lku_net", "start_channels": 32, "kernel_size": 5, "full_resolution": False
+        "name": "lku_net", "start_channels": 32, "kernel_size": 5, "full_resolution": True
     }  # fmt: skip
-    assert run["network"]["head"] == {"kind": "scf", "hidden_channels": 2048, "blend": "convex"}
+    assert run["network"]["head"] == {
+        "kind": "scf", "hidden_channels": 2048, "blend": "convex", "parametrisation": "plain"
+    }  # fmt: skip
     assert (run["segmentor"], run["prompts"]) == ("tiny", "minilm")
     assert study.runs["lku_net_seed1"]["network"]["head"] is None
     assert study.runs["lku_net_seed1"]["segmentor"] is None
+
+
+def test_the_cohort_says_on_which_grid_fields_are_predicted(folder: Path) -> None:
+    """Unless a run says otherwise; networks without the choice are not asked."""
+    edit(folder / "cohorts/hippocampus_mr.yaml", field="half")
+    changes = {"like": "lku_net", "backbone_options": {"full_resolution": True}}
+    edit(folder / "experiments/table3.yaml", runs={"lku_net_full": changes})
+    runs = load_study(STUDY, folder).runs
+    grids = {name: runs[f"{name}_seed1"]["network"]["backbone"].get("full_resolution") for name in
+             ("lku_net", "textscf", "lku_net_full", "voxelmorph")}  # fmt: skip
+    assert grids == {"lku_net": False, "textscf": False, "lku_net_full": True, "voxelmorph": None}
+
+
+def test_the_papers_study_predicts_at_full_resolution_on_the_abdomen_and_at_half_on_the_brain(root: Path) -> None:
+    runs = load_study(read_yaml(root / "config/paper.yaml"), root / "config").runs
+    grids = {name: runs[name]["network"]["backbone"]["full_resolution"] for name in ("textscf", "brain_textscf")}
+    assert grids == {"textscf": True, "brain_textscf": False}
 
 
 def test_a_change_of_one_run_touches_no_other(folder: Path) -> None:
@@ -91,7 +110,7 @@ def test_a_change_of_one_run_touches_no_other(folder: Path) -> None:
     after = load_study(study_with(runs={"textscf": {"loss": {"smoothness": 0.7}}}), folder).runs
     changed = {run for run in before if before[run] != after[run]}
     assert changed == {"textscf_seed1", "textscf_seed2"}
-    assert after["textscf_seed1"]["loss"] == {"similarity": "mse", "dice": 1.0, "smoothness": 0.7}
+    assert after["textscf_seed1"]["loss"] == {**before["textscf_seed1"]["loss"], "smoothness": 0.7}
 
 
 def test_texts_from_the_command_line_become_numbers(folder: Path) -> None:
@@ -113,7 +132,8 @@ def test_a_run_inherits_what_the_run_it_is_like_says(folder: Path) -> None:
     like, base = study.runs["lapirn_diff_seed1"], study.runs["lapirn_seed1"]
     assert like["training"] == base["training"]
     assert len(like["training"]["stages"]) == 3
-    assert like["loss"] == {"similarity": "multi_window_ncc", "dice": 2.0, "smoothness": 3.5}
+    assert like["loss"] == {**base["loss"], "smoothness": 3.5}
+    assert (base["loss"]["similarity"], like["loss"]["dice"]) == ("multi_window_ncc", 2.0)
     assert like["network"]["backbone"] == {**base["network"]["backbone"], "integration_steps": 7}
 
 
@@ -204,7 +224,9 @@ def test_what_single_runs_alone_may_say_is_refused_as_a_default(folder: Path, ke
 def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> None:
     changes = {"head": {"kind": "scp", "segmentor": "nobody", "prompts": "nothing"}}
     run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf_seed1"]
-    assert run["network"]["head"] == {"kind": "scp", "hidden_channels": 2048, "coordinate_stride": 8}
+    assert run["network"]["head"] == {
+        "kind": "scp", "hidden_channels": 2048, "coordinate_stride": 8, "parametrisation": "plain"
+    }  # fmt: skip
     assert (run["segmentor"], run["prompts"]) == (None, None)
 
 

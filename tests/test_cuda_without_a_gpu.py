@@ -58,7 +58,9 @@ def backbone(request: pytest.FixtureRequest, root: Path) -> dict[str, Any]:
 
 
 def loss_of(similarity: str) -> Objective:
-    return Objective({"similarity": similarity, "dice": 1.0, "smoothness": 0.1}, 5)
+    return Objective(
+        {"similarity": similarity, "dice": 1.0, "smoothness": 0.1, "regularise": "displacement", "padding": "zeros"}, 5
+    )
 
 
 @pytest.mark.parametrize("head", HEADS)

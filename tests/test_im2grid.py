@@ -12,7 +12,14 @@ from textscf.complexity import multi_adds, parameters
 from textscf.errors import InputError
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.base import voxels
-from textscf.models.backbones.im2grid import CoordinateTranslator, Im2Grid, _kept_inside, _upsampled, mean_offset, similarities
+from textscf.models.backbones.im2grid import (
+    CoordinateTranslator,
+    Im2Grid,
+    _kept_inside,
+    _upsampled,
+    mean_offset,
+    similarities,
+)
 from textscf.models.network import build_backbone
 from textscf.spatial import identity_grid, warp
 

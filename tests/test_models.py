@@ -1,5 +1,8 @@
 """Backbones and heads: published parameter counts, exact fast paths, eq. (4), shapes, gradients."""
 
+import itertools
+
+import numpy as np
 import pytest
 import torch
 
@@ -109,9 +112,41 @@ def test_the_coordinate_head_interpolates_between() -> None:
     assert field.diff(dim=2).abs().max() > 1e-3
 
 
-def test_an_unknown_blend_is_refused() -> None:
+def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(ValueError, match="expected convex or additive"):
         SCFHead(4, torch.zeros(2, 3), 4, blend="mixed")
+    with pytest.raises(ValueError, match="expected plain or scaled"):
+        SCFHead(4, torch.zeros(2, 3), 4, parametrisation="he")
+
+
+class _OneValuePerRegion(torch.nn.Module):
+    """A head whose field is a constant in each region."""
+
+    def forward(self, features: torch.Tensor, regions: torch.Tensor, confidence: torch.Tensor) -> torch.Tensor:
+        return torch.cat([regions.float() * factor for factor in (1.0, -2.0, 0.5)], dim=1)
+
+
+@pytest.mark.parametrize(("placement", "late"), [("aligned", 0.0), ("released", 0.5)])
+def test_a_half_resolution_field_has_its_borders_where_the_mask_has_them(placement: str, late: float) -> None:
+    """A field that is constant in each region, with borders at even and odd voxels of each axis.
+
+    Halfway between two voxels of the half grid the field has half of its jump. Regions are looked up at even voxels, so
+    that the jump of a border before voxel b lies at b - 1 for even b, and at b for odd b: on average where the mask has
+    it, at b - 1/2. The released placement puts it half a voxel further.
+    """
+    network = build_network(network_settings())
+    network.placement = placement
+    network.backbone.forward = lambda moving, fixed, heads: heads[0](fixed[..., ::2, ::2, ::2])
+    network.heads = torch.nn.ModuleList([_OneValuePerRegion()])
+    image = torch.zeros(1, 1, 16, 18, 21)
+    for axis, border in itertools.product(range(3), (6, 7)):
+        regions = torch.zeros_like(image, dtype=torch.uint8)
+        regions.narrow(2 + axis, border, image.shape[2 + axis] - border).fill_(1)
+        field = network(image, image, regions, image)
+        profile = field[0, 0].movedim(axis, 0)[:, 4, 4] / field[0, 0].max()
+        crossing = np.interp(0.5, profile.numpy(), np.arange(len(profile)))
+        assert crossing == pytest.approx(2 * -(-border // 2) - 1 + late)
+        assert field[0].amax((1, 2, 3)).tolist() == pytest.approx([2.0, 0.0, 1.0])
 
 
 @pytest.mark.parametrize("full_resolution", [False, True])
@@ -124,9 +159,39 @@ def test_any_volume_size_works(shape: tuple[int, ...], full_resolution: bool) ->
 
 def test_training_starts_from_a_near_zero_field() -> None:
     image, regions = torch.rand(1, 1, 16, 20, 24), torch.randint(0, 5, (1, 1, 16, 20, 24))
-    for head in (None, HEAD, {**HEAD, "blend": "additive"}):
+    scaled = {**HEAD, "parametrisation": "scaled"}
+    for head in (None, scaled, {**scaled, "blend": "additive"}):
         network = build_network(network_settings(head), torch.randn(5, 6))
         assert network(image, image, regions, torch.rand_like(image)).abs().max() < 1e-2
+
+
+def test_plain_filters_are_those_of_three_linear_layers_as_pytorch_makes_them() -> None:
+    embedding = 3 * torch.randn(4, 6)
+    torch.manual_seed(7)
+    head = SCFHead(5, embedding, hidden_channels=8)
+    torch.manual_seed(7)
+    layers = [torch.nn.Linear(a, b) for a, b in ((6, 8), (8, 16), (16, 15))]
+    hidden = layers[1](layers[0](embedding).relu()).relu()
+    torch.testing.assert_close(head.region_filters(), layers[2](hidden).reshape(4, 3, 5))
+
+
+def test_the_first_step_of_scaled_filters_does_not_depend_on_encoder_and_width() -> None:
+    """Of plain ones it does: that is what the width and the encoder of the paper's ablations change."""
+
+    def step(scale: float, hidden: int, parametrisation: str) -> float:
+        torch.manual_seed(0)
+        head = SCFHead(5, scale * torch.randn(4, 6), hidden, parametrisation=parametrisation)
+        before = head.region_filters()
+        optimizer = torch.optim.Adam(head.parameters(), lr=1e-4)
+        (before * torch.randn_like(before)).sum().backward()
+        optimizer.step()
+        return float((head.region_filters() - before).detach().abs().mean())
+
+    sizes = [(1.0, 16), (1.0, 1024), (10.0, 16)]
+    plain, scaled = ([step(*size, kind) for size in sizes] for kind in ("plain", "scaled"))
+    assert max(scaled) / min(scaled) < 2
+    assert plain[1] / plain[0] > 10
+    assert plain[2] / plain[0] > 3
 
 
 @pytest.mark.parametrize("head", [None, HEAD, {**HEAD, "blend": "additive"}])

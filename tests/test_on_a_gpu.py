@@ -29,7 +29,9 @@ def backbone(request: pytest.FixtureRequest) -> dict[str, Any]:
 def new_step(backbone: dict[str, Any], device: str, precision: str) -> tuple[TrainingStep, Scan, Scan]:
     torch.manual_seed(1)
     network = build_network({"backbone": backbone, "head": HEAD, "integration_steps": 2}, torch.randn(5, 7))
-    loss = Objective({"similarity": "mse", "dice": 1.0, "smoothness": 0.1}, 5)
+    loss = Objective(
+        {"similarity": "mse", "dice": 1.0, "smoothness": 0.1, "regularise": "displacement", "padding": "zeros"}, 5
+    )
     fixed, moving = (noise_scan(SHAPE, 5, device, seed) for seed in (0, 1))
     return TrainingStep(network.to(device), loss, precision), fixed, moving
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from textscf.spatial import compose, halve, identity_grid, integrate, resize_displacement, warp
+from textscf.spatial import compose, halve, identity_grid, integrate, resize_displacement, upsample_displacement, warp
 
 SHAPE = (9, 12, 15)
 
@@ -110,11 +110,31 @@ def test_the_integral_of_the_negative_velocity_is_the_inverse() -> None:
     assert round_trip[..., 4:-4, 4:-4, 4:-4].abs().max() < 0.05
 
 
-def test_an_image_of_another_size_is_sampled_with_coinciding_corners() -> None:
-    """A linear ramp, sampled at a coarse field's positions, stays the ramp."""
-    ramp = torch.linspace(0, 1, 21, dtype=torch.float64).view(1, 1, 21, 1, 1).expand(1, 1, 21, 13, 17)
-    sampled = warp(ramp, torch.zeros(1, 3, 6, 5, 4, dtype=torch.float64))
-    torch.testing.assert_close(sampled[0, 0, :, 2, 2], torch.linspace(0, 1, 6, dtype=torch.float64))
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_coarse_field_samples_the_image_at_every_fourth_voxel(axis: int) -> None:
+    """A linear ramp and a shift of half a coarse voxel, which is two voxels of the image."""
+    shape = (21, 14, 19)
+    ramp = identity_grid(shape, dtype=torch.float64)[:, axis : axis + 1]
+    field = torch.zeros(1, 3, *(-(-n // 4) for n in shape), dtype=torch.float64)
+    field[:, axis] = 0.5
+    sampled = warp(ramp, field, stride=4)[0, 0].movedim(axis, 0)[:, 1, 1]
+    inside = sampled[:-1]
+    torch.testing.assert_close(inside, 4.0 * torch.arange(len(inside), dtype=torch.float64) + 2)
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+@pytest.mark.parametrize("placement", ["aligned", "released"])
+def test_a_linear_field_stays_linear_on_the_finer_grid(stride: int, placement: str) -> None:
+    shape = (17, 22, 24)
+    first = 0.0 if placement == "aligned" else (stride - 1) / 2
+    coarse = identity_grid([-(-n // stride) for n in shape], dtype=torch.float64)
+    fine = upsample_displacement(coarse, stride, shape, placement)
+    assert fine.shape == (1, 3, *shape)
+    for axis in range(3):
+        expected = torch.arange(shape[axis], dtype=torch.float64) - first
+        reached = slice(stride, shape[axis] - 2 * stride)
+        values = fine[0, axis].movedim(axis, 0)[reached]
+        torch.testing.assert_close(values, expected[reached].view(-1, 1, 1).expand_as(values))
 
 
 def test_halving_counts_the_padding_as_zeros_where_it_is_asked_to() -> None:

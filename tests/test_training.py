@@ -36,7 +36,7 @@ RUN: dict[str, Any] = {
     "network": {"backbone": {"name": "lku_net", "start_channels": 4}, "head": None, "integration_steps": 0},
     "segmentor": None,
     "prompts": None,
-    "loss": {"similarity": "mse", "dice": 1.0, "smoothness": 0.1},
+    "loss": {"similarity": "mse", "dice": 1.0, "smoothness": 0.1, "regularise": "displacement", "padding": "zeros"},
     "training": {
         "epochs": 3,
         "steps_per_epoch": 4,
@@ -252,7 +252,13 @@ STAGES = [{"share": 1, "frozen": 0.0}, {"share": 1, "frozen": 0.5}, {"share": 2,
 STAGED: dict[str, Any] = {
     **RUN,
     "network": {"backbone": {"name": "lapirn", "start_channels": 1}, "head": None, "integration_steps": 0},
-    "loss": {"similarity": "multi_window_ncc", "dice": 1.0, "smoothness": 0.1},
+    "loss": {
+        "similarity": "multi_window_ncc",
+        "dice": 1.0,
+        "smoothness": 0.1,
+        "regularise": "displacement",
+        "padding": "zeros",
+    },
     "training": {**RUN["training"], "epochs": 4, "stages": STAGES},
 }
 

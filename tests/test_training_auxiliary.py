@@ -136,7 +136,10 @@ def test_more_labels_than_a_byte_holds(cohort: Cohort, lung: Cohort, segmentatio
 
 
 def test_labels_that_a_pair_has_not_add_a_constant(volumes: Callable[[bool], VolumeStore]) -> None:
-    store, loss = volumes(False), {"similarity": "mse", "dice": 1.0, "smoothness": 0.1}
+    store, loss = (
+        volumes(False),
+        {"similarity": "mse", "dice": 1.0, "smoothness": 0.1, "regularise": "displacement", "padding": "zeros"},
+    )
     network = build_network(RUN["network"])
     alone, joint = (Objective(loss, n)(network, store["s1"], store["s2"])[2].item() for n in (3, 4))
     assert 1 - joint == pytest.approx((1 - alone) * 3 / 4, rel=1e-5)

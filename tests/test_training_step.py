@@ -18,7 +18,7 @@ from textscf.training.volumes import Scan
 SHAPE = (16, 18, 20)
 RATE = 1e-3
 SCANS = [noise_scan(SHAPE, 5, "cpu", seed) for seed in range(3)]
-LOSS = {"similarity": "mse", "dice": 1.0, "smoothness": 0.1}
+LOSS = {"similarity": "mse", "dice": 1.0, "smoothness": 0.1, "regularise": "displacement", "padding": "zeros"}
 NETWORK = {
     "backbone": {"name": "lku_net", "start_channels": 4},
     "head": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},

@@ -25,13 +25,17 @@ class Catalogue:
         return self.folder / "schemas" / f"{kind}.yaml"
 
     def cohort(self, name: str) -> dict[str, Any]:
-        """A cohort with its anatomy, phantoms and data set inlined, without its segmentors.
+        """A cohort with its anatomy, phantoms and data set inlined, without its segmentors and the grid of fields.
 
         The same object each time, not to be changed: a large study asks for it thousands of times.
         """
         if name not in self._cohorts:
             self._cohorts[name] = self._inlined(name)
         return self._cohorts[name]
+
+    def field(self, cohort: str) -> str:
+        """The grid on which networks predict their fields for a cohort: `full` or `half`."""
+        return self._read("cohort", "cohorts", cohort)["field"]
 
     def check_data_sets(self, names: Iterable[str], where: str) -> None:
         """InputError if a name is not that of a data set."""
@@ -74,7 +78,8 @@ class Catalogue:
 
     def _inlined(self, name: str) -> dict[str, Any]:
         cohort = {"name": name, **self._read("cohort", "cohorts", name)}
-        cohort.pop("segmentors")
+        for setting_of_runs in ("segmentors", "field"):
+            cohort.pop(setting_of_runs)
         if "data_set" in cohort["source"]:
             data_set = self._read("data_set", "data_sets", cohort["source"]["data_set"])
             cohort = {key: data_set[key] for key in ("licence", "citation")} | cohort

@@ -18,8 +18,8 @@ from textscf.training.schedule import training_stages
 
 _RESERVED = ("cohorts", "complexity", "reference")
 _HEAD_SETTINGS = {
-    "scf": ("kind", "hidden_channels", "blend"),
-    "scp": ("kind", "hidden_channels", "coordinate_stride"),
+    "scf": ("kind", "hidden_channels", "blend", "parametrisation"),
+    "scp": ("kind", "hidden_channels", "coordinate_stride", "parametrisation"),
 }
 
 _FURTHER_RUNS = ("with_head",)
@@ -237,6 +237,8 @@ class _Resolver:
                 f"{self.source}: run '{name}': unknown backbone '{backbone}'" + suggest(backbone, run["backbones"])
             )
         options = {**run["backbones"][backbone], **run["backbone_options"]}
+        if options.get("full_resolution", False) is None:
+            options["full_resolution"] = self.catalogue.field(run["cohort"]) == "full"
         encoded = auxiliary["cohort"] if auxiliary and auxiliary["encode"] else None
         head, segmentor, prompts = None, None, None
         if run["head"]:
@@ -252,6 +254,7 @@ class _Resolver:
             "backbone": {"name": backbone, **options},
             "head": head,
             "integration_steps": run["integration_steps"],
+            "placement": run["placement"],
         }
         return {"network": network, "segmentor": segmentor, "prompts": prompts}
 

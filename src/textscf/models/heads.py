@@ -1,12 +1,14 @@
 """Displacement heads: what turns backbone features into a field.
 
 `ConvolutionHead` is the translation-invariant head of the comparators. `SCFHead` is the paper's: filters that depend on
-the region, generated from text embeddings. `SCPHead` generates them from coordinates instead. All start near zero.
+the region, generated from text embeddings. `SCPHead` generates them from coordinates instead.
 
-Departures of `SCFHead`, for training that works alike for every encoder and hidden width: the embedding matrix is
-divided by its root mean square, one number for all of it (its vectors keep their relative norms); the MLP starts from
-He's initialisation; and its output is scaled by 27 / (2 C_Phi), so that a step of Adam changes a region's filter by as
-much as it changes the sum of the taps of a 3x3x3 convolution.
+Both have a `parametrisation`:
+
+- ``plain``, the paper's: three linear layers with PyTorch's initialisation, and the embedding as the encoder gives it.
+- ``scaled``: the embedding is divided by its root mean square, the layers start from He's initialisation and a
+  near-zero output, and the output is scaled by 27 / (2 C_Phi). Then the first step of Adam changes a filter by the same
+  amount for every encoder and every hidden width.
 """
 
 import torch
@@ -46,21 +48,31 @@ class SCFHead(nn.Module):
         hidden_channels: C_Phi, the MLP is C1 -> C_Phi -> 2 C_Phi -> 3 C2.
         blend: ``convex``, eq. (4): ``u = (p W[J] + (1 - p) w_r)^T F``; or ``additive``, the released code: no p, a
             3x3x3 convolution is added instead of ``w_r``, and each component has its own MLP.
+        parametrisation: ``plain`` or ``scaled``, see the module's text.
     """
 
     embedding: Tensor
 
-    def __init__(self, feature_channels: int, embedding: Tensor, hidden_channels: int, blend: str = "convex") -> None:
+    def __init__(
+        self,
+        feature_channels: int,
+        embedding: Tensor,
+        hidden_channels: int,
+        blend: str = "convex",
+        parametrisation: str = "plain",
+    ) -> None:
         super().__init__()
         self.blend = blend
         self.feature_channels = feature_channels
-        self.register_buffer("embedding", embedding.float() / embedding.float().square().mean().sqrt())
+        scaled = _is_scaled(parametrisation)
+        vectors = embedding.float()
+        self.register_buffer("embedding", vectors / vectors.square().mean().sqrt() if scaled else vectors)
         width = embedding.shape[1]
         if blend == "convex":
-            self.filters = nn.ModuleList([_FilterMLP(width, hidden_channels, 3 * feature_channels)])
+            self.filters = nn.ModuleList([_FilterMLP(width, hidden_channels, 3 * feature_channels, scaled)])
             self.uniform: nn.Module = Conv3d(feature_channels, 3, 1, bias=False)
         elif blend == "additive":
-            self.filters = nn.ModuleList(_FilterMLP(width, hidden_channels, feature_channels) for _ in range(3))
+            self.filters = nn.ModuleList(_FilterMLP(width, hidden_channels, feature_channels, scaled) for _ in range(3))
             self.uniform = Conv3d(feature_channels, 3, 3, padding=1)
         else:
             raise ValueError(f"blend is '{blend}'; expected convex or additive")
@@ -109,11 +121,14 @@ class SCPHead(nn.Module):
         feature_channels: C2.
         hidden_channels: C_Phi, the MLP is 3 -> C_Phi -> 2 C_Phi -> 3 C2.
         coordinate_stride: voxels of the features' grid between two evaluations of Phi.
+        parametrisation: ``plain`` or ``scaled``, see the module's text.
     """
 
-    def __init__(self, feature_channels: int, hidden_channels: int, coordinate_stride: int) -> None:
+    def __init__(
+        self, feature_channels: int, hidden_channels: int, coordinate_stride: int, parametrisation: str = "plain"
+    ) -> None:
         super().__init__()
-        self.filters = _FilterMLP(3, hidden_channels, 3 * feature_channels)
+        self.filters = _FilterMLP(3, hidden_channels, 3 * feature_channels, _is_scaled(parametrisation))
         self.coordinate_stride = coordinate_stride
 
     def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
@@ -145,15 +160,22 @@ def apply_filters(
 class _FilterMLP(nn.Sequential):
     """The implicit function Phi, C1 -> C_Phi -> 2 C_Phi -> outputs with ReLU between (paper, Fig. 2)."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+    def __init__(self, inputs: int, hidden: int, outputs: int, scaled: bool) -> None:
         layers = [nn.Linear(inputs, hidden), nn.Linear(hidden, 2 * hidden), nn.Linear(2 * hidden, outputs)]
         super().__init__(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
-        for layer in layers:
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        nn.init.normal_(layers[2].weight, std=_INITIAL_SCALE)
-        self._scale = _TAPS / (2 * hidden)
+        self._scale = _TAPS / (2 * hidden) if scaled else 1.0
+        if scaled:
+            for layer in layers:
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            nn.init.normal_(layers[2].weight, std=_INITIAL_SCALE)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """``(N, C1)`` to ``(N, outputs)``."""
         return super().forward(vectors) * self._scale
+
+
+def _is_scaled(parametrisation: str) -> bool:
+    if parametrisation not in ("plain", "scaled"):
+        raise ValueError(f"parametrisation is '{parametrisation}'; expected plain or scaled")
+    return parametrisation == "scaled"

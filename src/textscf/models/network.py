@@ -11,20 +11,29 @@ from torch import Tensor, nn
 from textscf.errors import InputError
 from textscf.models.backbones import Backbone, backbone_class
 from textscf.models.heads import FrozenSCFHead, SCFHead, SCPHead
-from textscf.spatial import integrate, resize_displacement
+from textscf.spatial import integrate, upsample_displacement
 
 
 class RegistrationNetwork(nn.Module):
     """``phi = F(I_m, I_f, J_f)`` (paper, section 3.2): backbone with its heads, integration, field on the images' grid.
 
-    The field is integrated on the grid that the backbone predicts it on, and then resized with rescaling.
+    The field is integrated on the grid that the backbone predicts it on, and then interpolated to the images' grid.
+
+    Args:
+        backbone: features and fields.
+        heads: one for each level of the backbone.
+        integration_steps: squarings of scaling and squaring; 0 for none.
+        placement: where a half-resolution field lies, see `upsample_displacement`.
     """
 
-    def __init__(self, backbone: Backbone, heads: Sequence[nn.Module], integration_steps: int = 0) -> None:
+    def __init__(
+        self, backbone: Backbone, heads: Sequence[nn.Module], integration_steps: int = 0, placement: str = "aligned"
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleList(heads)
-        self.integration_steps = integration_steps
+        self.integration_steps = max(integration_steps, backbone.integration_steps)
+        self.placement = placement
 
     @property
     def uses_regions(self) -> bool:
@@ -41,18 +50,31 @@ class RegistrationNetwork(nn.Module):
             regions: integer region of each voxel of `fixed`, ``(B, 1, H, W, D)``, for heads that use it.
             confidence: p(x) in [0, 1] of `regions`, same shape.
         """
-        return resize_displacement(self.native(moving, fixed, regions, confidence), fixed.shape[2:])
+        return self.on_images_grid(self.native(moving, fixed, regions, confidence), fixed.shape[2:])
 
     def native(
         self, moving: Tensor, fixed: Tensor, regions: Tensor | None = None, confidence: Tensor | None = None
     ) -> Tensor:
-        """The displacement field ``(B, 3, h, w, d)`` on the grid, and in voxels of the grid, that the backbone uses."""
+        """The displacement field ``(B, 3, h, w, d)`` on the backbone's own grid, in voxels of that grid."""
+        return self.integrated(self.velocity(moving, fixed, regions, confidence))
+
+    def velocity(
+        self, moving: Tensor, fixed: Tensor, regions: Tensor | None = None, confidence: Tensor | None = None
+    ) -> Tensor:
+        """The field before integration, ``(B, 3, h, w, d)``; without integration it is the displacement."""
         heads = [
             partial(_field, head, regions=_every(level.stride, regions), confidence=_every(level.stride, confidence))
             for head, level in zip(self.heads, self.backbone.levels, strict=False)
         ]
-        steps = max(self.integration_steps, self.backbone.integration_steps)
-        return integrate(self.backbone(moving, fixed, heads), steps, self.backbone.outside)
+        return self.backbone(moving, fixed, heads)
+
+    def integrated(self, velocity: Tensor) -> Tensor:
+        """The displacement of a velocity, both ``(B, 3, h, w, d)``."""
+        return integrate(velocity, self.integration_steps, self.backbone.outside)
+
+    def on_images_grid(self, displacement: Tensor, shape: Sequence[int]) -> Tensor:
+        """A displacement of the backbone's grid as ``(B, 3, *shape)`` in voxels of the images' grid."""
+        return upsample_displacement(displacement, self.backbone.field_stride, shape, self.placement)
 
     def train_stage(self, stage: int, alone: bool) -> None:
         """Use the backbone up to a training stage; `alone`: what earlier stages have trained is kept as it is."""
@@ -70,7 +92,7 @@ class RegistrationNetwork(nn.Module):
             else head
             for head in self.heads
         ]
-        return RegistrationNetwork(self.backbone, heads, self.integration_steps)
+        return RegistrationNetwork(self.backbone, heads, self.integration_steps, self.placement)
 
 
 def _field(head: nn.Module, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
@@ -98,12 +120,12 @@ def build_network(settings: Mapping[str, Any], embedding: Tensor | None = None) 
     """Untrained network of a run.
 
     Args:
-        settings: ``{backbone: {...}, head: null or {kind, hidden_channels, ...}, integration_steps}``.
+        settings: ``{backbone: {...}, head: null or {kind, hidden_channels, ...}, integration_steps, placement}``.
         embedding: region vectors ``(N, C1)`` for a run with a text-driven head.
     """
     backbone = build_backbone(settings["backbone"])
     heads = _build_heads(settings["head"], backbone, embedding)
-    return RegistrationNetwork(backbone, heads, settings["integration_steps"])
+    return RegistrationNetwork(backbone, heads, settings["integration_steps"], settings.get("placement", "aligned"))
 
 
 def build_frozen_network(settings: Mapping[str, Any], n_regions: int) -> RegistrationNetwork:
@@ -119,9 +141,10 @@ def _build_heads(
 ) -> Sequence[nn.Module]:
     if settings is None:
         return backbone.plain_heads()
-    hidden = settings["hidden_channels"]
-    if settings["kind"] == "scp":
-        return [SCPHead(level.channels, hidden, settings["coordinate_stride"]) for level in backbone.levels]
+    kind = settings["kind"]
+    options = {key: value for key, value in settings.items() if key != "kind"}
+    if kind == "scp":
+        return [SCPHead(level.channels, **options) for level in backbone.levels]
     if embedding is None:
         raise ValueError("a text-driven head needs region embeddings")
-    return [SCFHead(level.channels, embedding, hidden, settings["blend"]) for level in backbone.levels]
+    return [SCFHead(level.channels, embedding, **options) for level in backbone.levels]

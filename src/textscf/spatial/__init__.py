@@ -1,7 +1,7 @@
 """Warping, resizing and integrating displacement fields, in torch."""
 
 from textscf.spatial.integrate import compose, integrate
-from textscf.spatial.resize import halve, resize_displacement, scale_components
+from textscf.spatial.resize import halve, resize_displacement, scale_components, upsample_displacement
 from textscf.spatial.warp import identity_grid, warp, warp_labels
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "integrate",
     "resize_displacement",
     "scale_components",
+    "upsample_displacement",
     "warp",
     "warp_labels",
 ]

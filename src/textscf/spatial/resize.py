@@ -7,8 +7,36 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def upsample_displacement(displacement: Tensor, stride: int, shape: Sequence[int], placement: str) -> Tensor:
+    """Interpolate a field from a coarse grid to the images' grid.
+
+    Args:
+        displacement: ``(B, 3, h, w, d)`` in voxels of the coarse grid, with ``h = ceil(H / stride)`` and so on.
+        stride: voxels of the images' grid for each voxel of the coarse grid.
+        shape: H, W, D.
+        placement: where voxel i of the coarse grid lies on the images' grid. ``aligned``: at ``stride * i``, where a
+            strided convolution computes it and where its region is looked up. ``released``: at
+            ``stride * i + (stride - 1) / 2``, as in the released textSCF code.
+
+    Returns:
+        ``(B, 3, H, W, D)`` in voxels of the images' grid. Beyond the coarse grid's last voxel its value goes on.
+    """
+    if stride == 1:
+        return displacement
+    coarse = displacement.shape[2:]
+    aligned = placement == "aligned"
+    size = [stride * (n - 1) + 1 for n in coarse] if aligned else [stride * n for n in coarse]
+    fine = functional.interpolate(displacement * stride, size=size, mode="trilinear", align_corners=aligned)
+    beyond = [max(0, new - old) for new, old in zip(shape, size, strict=True)]
+    h, w, d = shape
+    return functional.pad(fine, (0, beyond[2], 0, beyond[1], 0, beyond[0]), mode="replicate")[..., :h, :w, :d]
+
+
 def resize_displacement(displacement: Tensor, shape: Sequence[int]) -> Tensor:
-    """Interpolate a field ``(B, 3, h, w, d)`` to ``(B, 3, *shape)``, values rescaled to voxels of the new grid."""
+    """Interpolate a field ``(B, 3, h, w, d)`` to ``(B, 3, *shape)``, values rescaled to voxels of the new grid.
+
+    Both grids cover the same space, edge to edge.
+    """
     source = displacement.shape[2:]
     if tuple(source) == tuple(shape):
         return displacement

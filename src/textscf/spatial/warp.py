@@ -13,20 +13,22 @@ def identity_grid(shape: Sequence[int], device: torch.device | None = None, dtyp
     return torch.stack(torch.meshgrid(*axes, indexing="ij")).unsqueeze(0)
 
 
-def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros") -> Tensor:
+def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros", stride: int = 1) -> Tensor:
     """Pull `moving` back through a displacement field with trilinear interpolation.
 
     Args:
-        moving: ``(B, C, H', W', D')``, usually of the field's size; otherwise the corners of both grids coincide.
+        moving: ``(B, C, H', W', D')``, of the field's size if `stride` is 1.
         displacement: ``(B, 3, H, W, D)`` in voxels of its grid, components in axis order.
         padding_mode: what lies outside the volume, ``zeros`` or ``border``.
+        stride: voxels of `moving` for each voxel of the field; voxel i of the field lies at ``stride * i``.
 
     Returns:
-        ``(B, C, H, W, D)`` with ``warped(x) = moving(x + u(x))``.
+        ``(B, C, H, W, D)`` with ``warped(x) = moving(stride * (x + u(x)))``.
     """
     shape = displacement.shape[2:]
     position = displacement + identity_grid(shape, displacement.device, displacement.dtype)
-    normalised = [position[:, axis] * (2 / max(shape[axis] - 1, 1)) - 1 for axis in (2, 1, 0)]
+    scale = [2 * stride / max(n - 1, 1) for n in moving.shape[2:]]
+    normalised = [position[:, axis] * scale[axis] - 1 for axis in (2, 1, 0)]
     grid = torch.stack(normalised, dim=-1).to(moving.dtype)
     return functional.grid_sample(moving, grid, padding_mode=padding_mode, align_corners=True)
 

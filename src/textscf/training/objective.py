@@ -17,11 +17,12 @@ TERMS = ("loss", "similarity", "dice_loss", "smoothness")
 class Objective:
     """``similarity + w_dice * dice + lambda * smoothness`` of one pair.
 
-    In a training stage whose field lies on a coarser grid, the loss is taken there: the fixed image is averaged down,
-    the moving image is sampled at the field's positions, and every second (or fourth) label is compared.
+    In a training stage whose field lies on a coarser grid, the loss is taken there. Voxel i of that grid lies at
+    ``stride * i`` of the images' grid for all terms: the fixed image is averaged around it, and the moving image and
+    both label maps are sampled there.
 
     Args:
-        settings: ``{similarity: name, dice: w_dice, smoothness: lambda}``.
+        settings: ``{similarity, dice, smoothness, regularise, padding}`` of a run's `loss`.
         n_labels: with the background.
     """
 
@@ -30,18 +31,23 @@ class Objective:
         self._dice = SoftDice(n_labels)
         self._dice_weight: float = settings["dice"]
         self._smoothness_weight: float = settings["smoothness"]
+        self._of_velocity = settings["regularise"] == "velocity"
+        self._padding: str = settings["padding"]
 
     def __call__(self, network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:
         """Values ``(4,)`` in the order of `TERMS`; the first is to be minimised, the others are unweighted."""
         stride = network.backbone.strides[network.backbone.stage]
-        predict = network if stride == 1 else network.native
-        displacement = predict(moving.image, fixed.image, fixed.regions, fixed.confidence)
+        velocity = network.velocity(moving.image, fixed.image, fixed.regions, fixed.confidence)
+        displacement = network.integrated(velocity)
+        if stride == 1:
+            displacement = network.on_images_grid(displacement, fixed.image.shape[2:])
         target = fixed.image
         for _ in range(stride.bit_length() - 1):
             target = halve(target)
         fixed_labels, moving_labels = (scan.labels[..., ::stride, ::stride, ::stride] for scan in (fixed, moving))
-        similarity = self._similarity(target, warp(moving.image, displacement), stride)
+        warped = warp(moving.image, displacement, self._padding, stride)
+        similarity = self._similarity(target, warped, stride)
         dice = self._dice(fixed_labels, moving_labels, displacement)
-        rough = smoothness(displacement)
+        rough = smoothness(velocity if self._of_velocity else displacement)
         loss = similarity + self._dice_weight * dice + self._smoothness_weight * rough
         return torch.stack((loss, similarity.detach(), dice.detach(), rough.detach()))

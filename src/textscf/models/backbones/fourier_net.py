@@ -54,12 +54,17 @@ class FourierNet(Backbone):
             return super().plain_heads()
         return [PublishedHead(*level, divisor=_STRIDE**3) for level in self.levels]
 
+    @property
+    def field_stride(self) -> int:
+        """1: the band-limited field is returned on the images' grid."""
+        return 1
+
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
         """See `Backbone`; without `published`, the images' grid runs from -1 to 1 in the head's coordinates."""
         x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
         h, w, d = fixed.shape[2:]
         field = band_limited(heads[0](x).float(), [_STRIDE * n for n in x.shape[2:]])
-        return self.in_voxels(field[..., :h, :w, :d], (h, w, d))
+        return self.in_voxels(field[..., :h, :w, :d])
 
 
 def band_limited(coarse: Tensor, shape: Sequence[int]) -> Tensor:

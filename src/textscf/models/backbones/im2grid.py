@@ -194,7 +194,9 @@ class Im2Grid(Backbone):
 def _upsampled(field: Tensor, shape: Sequence[int]) -> Tensor:
     """A displacement field on the grid of `shape`, in voxels of that grid; the corners of both grids coincide."""
     fine = functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)
-    return scale_components(fine, [(new - 1) / max(old - 1, 1) for new, old in zip(shape, field.shape[2:], strict=True)])
+    return scale_components(
+        fine, [(new - 1) / max(old - 1, 1) for new, old in zip(shape, field.shape[2:], strict=True)]
+    )
 
 
 def _kept_inside(field: Tensor) -> Tensor:

@@ -100,7 +100,10 @@ class LapIRN(Backbone):
         return list(self.pyramid)
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; heads predict what is softsigned and scaled to the published range and order."""
+        """See `Backbone`; heads predict what is softsigned and scaled to the published range and order.
+
+        The diffeomorphic variant returns its velocity, which its training regularises.
+        """
         halves = halve(moving), halve(fixed)
         coarsest, *finer = (tuple(map(halve, halves)), halves, (moving, fixed))[: self.stage % len(self.strides) + 1]
         features, embedding = self.pyramid[0](torch.cat(coarsest, dim=1), None)
