@@ -28,6 +28,7 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.claims.output,
         rules.segmentors.input,
         rules.prompts.input,
         rules.quick.output,

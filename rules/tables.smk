@@ -76,4 +76,3 @@ rule tables:
     input:
         expand(f"{TABLE}.csv", table=study.tables),
         "results/complexity/claim.csv",
-        f"results/{study.name}/claims.csv",

@@ -12,14 +12,21 @@ from textscf.complexity import multi_adds, parameters
 from textscf.errors import InputError
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.base import voxels
-from textscf.models.backbones.im2grid import CoordinateTranslator, Im2Grid, _kept_inside, _upsampled, mean_offset, similarities
+from textscf.models.backbones.im2grid import (
+    CoordinateTranslator,
+    Im2Grid,
+    _kept_inside,
+    _upsampled,
+    mean_offset,
+    similarities,
+)
 from textscf.models.network import build_backbone
 from textscf.spatial import identity_grid, warp
 
 HEADS = {
     "plain": None,
-    "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
-    "scp": {"kind": "scp", "hidden_channels": 8, "coordinate_stride": 8},
+    "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex", "parametrisation": "scaled"},
+    "scp": {"kind": "scp", "hidden_channels": 8, "coordinate_stride": 8, "parametrisation": "scaled"},
 }
 OFFSETS = list(itertools.product((-1, 0, 1), repeat=3))
 
@@ -172,7 +179,7 @@ def test_a_shift_by_any_level_is_recovered(axis: int, level: int) -> None:
     assert field.shape == (1, 3, *shape)
     reached = [slice(None)] * 5
     reached[2 + axis] = slice(0, shape[axis] - 2 * stride - 2)
-    torch.testing.assert_close(warp(moving, field)[reached], fixed[reached], atol=1e-3, rtol=0)
+    torch.testing.assert_close(warp(moving, field)[tuple(reached)], fixed[tuple(reached)], atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

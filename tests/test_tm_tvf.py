@@ -11,7 +11,7 @@ from tests.fields import constant_head, shifted_pair
 from textscf.complexity import complexity
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.tm_tvf import TransMorphTVF
-from textscf.spatial import identity_grid, resize_displacement, warp
+from textscf.spatial import identity_grid, upsample_displacement, warp
 
 LARGE = {"name": "tm_tvf", "embed_channels": 128, "depths": [2, 2, 12, 2], "attention_heads": [4, 4, 8, 16]}
 SMALL: dict[str, Any] = {
@@ -52,7 +52,7 @@ def test_a_shift_of_three_voxels_is_the_sum_of_the_steps(axis: int) -> None:
     shape = (33, 37, 42)
     fixed, moving, _ = shifted_pair(shape, axis, 3)
     half = [-(-n // 2) for n in shape]
-    full = [2 * 3 * h / n / (h - 1) * (a == axis) for a, (n, h) in enumerate(zip(shape, half, strict=True))]
+    full = [3 / (h - 1) * (a == axis) for a, h in enumerate(half)]
     inner = (slice(None), slice(None), *(slice(4, -6),) * 3)
     backbone = TransMorphTVF(**SMALL)
     heads = [constant_head([share * value for value in full]) for share in (0.5, 0.2, 0.3)]
@@ -102,11 +102,14 @@ def test_published_numbers_are_voxels_of_both_grids_and_lookups_zoom() -> None:
     field = RegistrationNetwork(backbone, [_Fixed(lambda _, v=v: v) for v in outputs])(moving, fixed)
 
     def look_up(volume: Tensor, displacement: Tensor) -> Tensor:
-        axes = [2 * (p / (n - 1) - 0.5) for p, n in zip((identity_grid((16, 18, 20)) + displacement)[0], (16, 18, 20))]
+        places = (identity_grid((16, 18, 20)) + displacement)[0]
+        axes = [2 * (place / (n - 1) - 0.5) for place, n in zip(places, (16, 18, 20), strict=True)]
         return functional.grid_sample(volume, torch.stack(axes[::-1], dim=-1)[None], align_corners=False)
 
     first, second = (look_up(v, v) for v in outputs)
-    torch.testing.assert_close(field, resize_displacement(first + second, (32, 36, 40)) / 2, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        field, upsample_displacement(first + second, 2, (32, 36, 40), "aligned") / 2, atol=1e-4, rtol=1e-4
+    )
     expected = look_up(functional.avg_pool3d(moving, 3, 2, 1), first)
     torch.testing.assert_close(seen[0][:, :1], expected, atol=1e-4, rtol=1e-4)
 

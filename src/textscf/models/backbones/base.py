@@ -5,20 +5,20 @@ PReLU follows start from He's initialisation, so that one learning rate suits al
 has its publication's unit, range and initialisation, and a head predicts voxels of the images' grid, components in axis
 order:
 
-| network     | plain head with `published`                                  | initialisation with `published`           |
-|-------------|--------------------------------------------------------------|-------------------------------------------|
-| LKU-Net     | softsign of coordinates in which the images' grid runs from  | PyTorch's, of the head too                |
-|             | -1 to 1; no bias                                             |                                           |
-| Fourier-Net | 1/64 of these coordinates, as its inverse transform divides  | PyTorch's, of the head too                |
-|             | by the ratio of voxels; no softsign, no bias                 |                                           |
-| VoxelMorph  | voxels; bias                                                 | PyTorch's; head N(0, 1e-5), as by default |
-| TransMorph  | voxels; bias                                                 | PyTorch's; head N(0, 1e-5), as by default |
-| TM-TVF      | voxels, which its half grid is warped by as they are, with a | PyTorch's; head N(0, 1e-5), as by default |
-|             | zoom (see `tm_tvf`); bias                                    |                                           |
-| LapIRN      | as by default (its publication's)                            | PyTorch's, of the heads too               |
+| network     | plain head with `published`                                       | start with `published`      |
+|-------------|-------------------------------------------------------------------|-----------------------------|
+| LKU-Net     | softsign of coordinates in which the images' grid runs from -1 to | PyTorch's, of the head too  |
+|             | 1; no bias                                                        |                             |
+| Fourier-Net | 1/64 of such coordinates, as the published transform divides by   | PyTorch's, of the head too  |
+|             | the ratio of voxels; no softsign, no bias                         |                             |
+| VoxelMorph  | voxels; bias                                                      | PyTorch's; head N(0, 1e-5)  |
+| TransMorph  | voxels; bias                                                      | PyTorch's; head N(0, 1e-5)  |
+| TM-TVF      | voxels of the half grid inside and of the images' grid outside,   | PyTorch's; head N(0, 1e-5)  |
+|             | the same numbers (see `tm_tvf`); bias                             |                             |
+| LapIRN      | as by default                                                     | PyTorch's, of the heads too |
 
 im2grid is as published by default. A text-driven head on a `published` LKU-Net is the released textSCF: it predicts
-voxels of the images' grid, without softsign.
+voxels of the images' grid, without softsign. Half-resolution fields lie as published with `placement: released`.
 """
 
 from collections.abc import Callable, Sequence
@@ -102,12 +102,9 @@ class Backbone(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} is abstract")
 
-    def in_voxels(self, prediction: Tensor, shape: Sequence[int]) -> Tensor:
-        """A head's prediction ``(B, 3, h, w, d)`` in voxels of its grid, in single precision; `shape` of the images."""
-        if not self.published:
-            return voxels(prediction.float())
-        ratios = [own / full for own, full in zip(prediction.shape[2:], shape, strict=True)]
-        return scale_components(prediction.float(), ratios)
+    def in_voxels(self, prediction: Tensor) -> Tensor:
+        """A field ``(B, 3, h, w, d)`` in the unit of heads, in voxels of its own grid and in single precision."""
+        return prediction.float() / self.field_stride if self.published else voxels(prediction.float())
 
 
 def voxels(field: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class FourierNet(Backbone):
         x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
         h, w, d = fixed.shape[2:]
         field = band_limited(heads[0](x).float(), [_STRIDE * n for n in x.shape[2:]])
-        return self.in_voxels(field[..., :h, :w, :d], (h, w, d))
+        return self.in_voxels(field[..., :h, :w, :d])
 
 
 def band_limited(coarse: Tensor, shape: Sequence[int]) -> Tensor:

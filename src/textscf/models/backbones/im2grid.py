@@ -7,8 +7,8 @@ One encoder sees both images. On each of five levels the moving features, warped
 features are projected and given their position; every fixed voxel attends to the 3x3x3 neighbourhood of its place, and
 the offsets to these 27 neighbours, weighted by the attention, are the displacement that the level adds. A place beyond
 the volume counts as the nearest one on its border. A field is upsampled with the corners of both grids in the same
-place. No convolution predicts a displacement, so a plain network has no heads. As the projections start at zero, attention starts from
-positions alone, which is symmetric in each offset and its opposite: the field starts at zero.
+place. No convolution predicts a displacement, so a plain network has no heads. As the projections start at zero,
+attention starts from positions alone, which is symmetric in each offset and its opposite: the field starts at zero.
 
 With a text-driven head (our design, the publication has none) the 27 weights of the attention A are the features of a
 level, and the head's filters W, of a region or a coordinate, are added to the table of offsets: u = A^T (offsets + W).
@@ -194,7 +194,9 @@ class Im2Grid(Backbone):
 def _upsampled(field: Tensor, shape: Sequence[int]) -> Tensor:
     """A displacement field on the grid of `shape`, in voxels of that grid; the corners of both grids coincide."""
     fine = functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)
-    return scale_components(fine, [(new - 1) / max(old - 1, 1) for new, old in zip(shape, field.shape[2:], strict=True)])
+    return scale_components(
+        fine, [(new - 1) / max(old - 1, 1) for new, old in zip(shape, field.shape[2:], strict=True)]
+    )
 
 
 def _kept_inside(field: Tensor) -> Tensor:

@@ -103,7 +103,7 @@ class LKUNet(Backbone):
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
         """See `Backbone`."""
         x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
-        return self.in_voxels(heads[0](x), fixed.shape[2:])
+        return self.in_voxels(heads[0](x))
 
 
 BACKBONE = LKUNet

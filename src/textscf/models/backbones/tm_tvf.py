@@ -67,7 +67,7 @@ class TransMorphTVF(Backbone):
             velocity = head(x).float() if self.published else voxels(head(x).float())
             displacement = displacement + self._look_up(velocity, velocity)
             warped = self._look_up(half_moving, displacement)
-        return self.in_voxels(displacement, fixed.shape[2:]) if self.published else displacement
+        return self.in_voxels(displacement) if self.published else displacement
 
     def _look_up(self, volume: Tensor, displacement: Tensor) -> Tensor:
         """`warp`, with the published zoom if the network is as published."""

@@ -194,7 +194,7 @@ class TransMorph(Backbone):
         images = torch.cat((moving, fixed), dim=1)
         x, skip = self.trunk(images), self.half_skip(halve(images, count_padding=True))
         x, skip = self.half_block(upsampled(x, skip), skip), self.full_skip(images)
-        return self.in_voxels(heads[0](self.full_block(upsampled(x, skip), skip)), fixed.shape[2:])
+        return self.in_voxels(heads[0](self.full_block(upsampled(x, skip), skip)))
 
 
 def upsampled(x: Tensor, like: Tensor) -> Tensor:

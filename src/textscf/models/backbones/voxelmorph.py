@@ -64,7 +64,7 @@ class VoxelMorph(Backbone):
             h, w, d = skip.shape[2:]
             upsampled = functional.interpolate(decode(x), scale_factor=2.0, mode="nearest")[..., :h, :w, :d]
             x = torch.cat((upsampled, skip), dim=1)
-        return self.in_voxels(heads[0](self.final(x)), fixed.shape[2:])
+        return self.in_voxels(heads[0](self.final(x)))
 
 
 BACKBONE = VoxelMorph
