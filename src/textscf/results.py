@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Item:
-    """A table or figure as the study resolved it."""
+    """A table or figure as the study resolved it.
+
+    `quoted` has the values that a figure shows although the paper has them from elsewhere, by label (`quoted_values`).
+    """
 
     name: str
     study: str
@@ -80,6 +83,7 @@ class Item:
     xlabel: str | None = None
     structure: str | None = None
     pair: str = "median"
+    quoted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def reference_row(self) -> Row | None:

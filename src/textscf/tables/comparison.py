@@ -10,8 +10,8 @@ import pandas as pd
 
 from textscf import captions
 from textscf.errors import InputError
-from textscf.io import read_yaml
 from textscf.metrics.aggregation import run_means
+from textscf.reported import printed_values
 from textscf.results import Item, Results, Row
 
 
@@ -76,7 +76,7 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
     """
     if len({tuple(row.details) for row in item.rows}) > 1:
         raise InputError(f"{item.name}: its rows have details under different headings; expected the same in each")
-    lines = [_line(item, results, row, _printed_values(item, row, reported)) for row in item.rows]
+    lines = [_line(item, results, row, printed_values(item, row, reported)) for row in item.rows]
     return pd.DataFrame(lines).assign(convention=item.convention, notice="; ".join(item.notices))
 
 
@@ -138,19 +138,3 @@ def _statistics(
         paper = np.nan if value is None else float(value)
         cells |= {f"{metric.name}_paper": paper, f"{metric.name}_difference": mean - paper if comparable else np.nan}
     return cells
-
-
-def _printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, Any]:
-    """The paper's values of a row; none where the row names no line of its table.
-
-    The first key of a line of the reported table is the name by which rows refer to it.
-    """
-    if item.reported is None or row.reported is None:
-        return {}
-    tables = read_yaml(reported)
-    if item.reported not in tables:
-        raise InputError(f"{reported}: no table '{item.reported}', which {item.name} refers to")
-    lines = [line for line in tables[item.reported]["rows"] if str(next(iter(line.values()))) == row.reported]
-    if len(lines) != 1:
-        raise InputError(f"{reported}: {item.reported}: {len(lines)} rows '{row.reported}'; expected one")
-    return lines[0]
