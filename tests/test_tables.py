@@ -11,7 +11,7 @@ from scipy import stats
 
 from tests.result_files import table_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import read_yaml, write_csv, write_yaml
+from textscf.io import read_json, read_yaml, write_csv, write_json, write_yaml
 from textscf.results import Results, load_item
 from textscf.tables.accuracy import significance
 from textscf.tables.comparison import compare
@@ -116,6 +116,26 @@ def test_unequal_training_is_told(reported, tmp_path):
     write_yaml(path, read_yaml(path) | {"training": {"epochs": 2, "steps_per_epoch": 50}})
     notes = display(item, compare(item, results, reported)).notes
     assert "Training differs: LKU-Net 2 epochs of 50 steps; textSCF 10 epochs of 100 steps." in notes
+
+
+def test_a_row_is_marked_if_one_of_its_seeds_has_not_converged(reported, tmp_path):
+    write_runs(tmp_path, table_spec())
+    item, results = _item(tmp_path), Results(tmp_path, "toy")
+    table = compare(item, results, reported)
+    assert list(table["converged"]) == [None, True, True]
+    assert "§" not in to_markdown(display(item, table))
+    path = results.run_folder("textscf_seed2") / "timing.json"
+    write_json(path, read_json(path) | {"converged": False, "last_rise": 0.01})
+    table = compare(item, results, reported)
+    assert list(table["converged"]) == [None, True, False]
+    shown = display(item, table)
+    assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net", "textSCF §"]
+    (note,) = [note for note in shown.notes if note.startswith("§")]
+    assert "less than 0.3 points" in note
+    assert r"textSCF \S{}" in to_latex(shown)
+    write_json(path, {"steps": 3})
+    with pytest.raises(InputError, match=r"timing\.json: key 'best_validation_dice' is missing"):
+        compare(item, results, reported)
 
 
 def test_no_difference_is_formed_for_another_cohort(results, reported, tmp_path):

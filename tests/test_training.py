@@ -121,7 +121,7 @@ def test_bfloat16_follows_float32(cohort: Cohort, uninterrupted: Path, tmp_path:
 
 
 def test_the_best_epoch_is_exported(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = iter([0.2, 0.9, 0.4])
+    scores = iter([0.2, 0.9, 0.6])
     monkeypatch.setattr("textscf.training.run.mean_dice", lambda network, **_: next(scores))
     train_run(RUN, cohort, None, None, tmp_path, CPU)
     best, last = (load_state(tmp_path / name) for name in ("best.pt", "last.pt"))

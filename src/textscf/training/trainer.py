@@ -106,7 +106,7 @@ class Trainer:
                     bar.set_postfix(self._history.rows[-1] if epoch_ends else self._means())
                 bar.update(self._step - bar.n)
                 if sign or epoch_ends or stop.requested or time.monotonic() - saved > _SAVE_EVERY_SECONDS:
-                    save_state(self._last, self._state())
+                    self._save()
                     saved = time.monotonic()
                 if stop.requested and self._step < self._total:
                     raise TrainingStopped(f"stopped at step {self._step} of {self._total}; state saved")
@@ -204,6 +204,9 @@ class Trainer:
         self._restarts.append({"step": self._step, "back_to": state["step"], "sign": sign})
         logger.warning("%s; back to step %d with a rate of %g", found, state["step"], rate * _RATE_AFTER_RESTART)
         self._load(state)
+
+    def _save(self) -> None:
+        save_state(self._last, self._state())
 
     def _state(self) -> dict[str, Any]:
         return {
