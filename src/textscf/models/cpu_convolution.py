@@ -96,7 +96,7 @@ class _Slabs:
     def input(self) -> Tensor:
         """``(slabs * B, C, h, W, D)``, padded along H."""
         b, c, _, w, d = self._x.shape
-        slabs = self._x.new_empty(self._count, b, self._reach, w, d, c)
+        slabs = self._x.new_empty((self._count, b, self._reach, w, d, c))
         for slab, (at, whole) in zip(slabs, self._places(), strict=True):
             slab[:, : at.start] = 0
             slab[:, at.stop :] = 0
