@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Item:
-    """A table or figure as the study resolved it."""
+    """A table or figure as the study resolved it.
+
+    `quoted` has the values that a figure shows although the paper has them from elsewhere, by label (`quoted_values`).
+    """
 
     name: str
     study: str
@@ -80,6 +83,7 @@ class Item:
     xlabel: str | None = None
     structure: str | None = None
     pair: str = "median"
+    quoted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def reference_row(self) -> Row | None:
@@ -141,6 +145,19 @@ class Results:
     def is_trained(self, row: Row) -> bool:
         """Whether the row stands for a trained network."""
         return self.settings(row.runs[0])["method"] == "learned"
+
+    def timing(self, run: str) -> dict[str, Any]:
+        """`timing.json` of a trained concrete run; InputError without what is read of it."""
+        path = self.run_folder(run) / "timing.json"
+        content = read_json(path)
+        missing = [key for key in ("best_validation_dice", "converged", "last_rise", "restarts") if key not in content]
+        if missing:
+            raise InputError(f"{path}: key '{missing[0]}' is missing; expected a file made by src/train.py")
+        return content
+
+    def has_converged(self, row: Row) -> bool:
+        """Whether the trainings of all seeds of a row have converged, see `textscf.training.convergence`."""
+        return all(self.timing(run)["converged"] for run in row.runs)
 
     def metrics(self, row: Row) -> list[pd.DataFrame]:
         """`metrics.csv` of each seed: one line per pair and structure."""

@@ -68,6 +68,12 @@ class StudyFiles:
         runs = self._study.runs_of(item)
         return [self._run(run, name) for run in runs for name in ("metrics.csv", "pairs.csv")]
 
+    def timings(self, item: str) -> list[str]:
+        """How the trainings of all runs went that a table or figure shows."""
+        study = self._study
+        trained = [run for run in study.runs_of(item) if study.runs[run]["method"] == "learned"]
+        return [self._run(run, "timing.json") for run in trained]
+
     def segmentor_accuracy(self, table: str) -> list[str]:
         """How good the segmentors of a table's rows are, for a table that tells it."""
         study = self._study

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from textscf.models.activation import PReLU
 from textscf.models.convolution import Conv3d
 from textscf.spatial import scale_components
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """A 3x3x3 convolution and its PReLU."""
-    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), nn.PReLU())
+    return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), PReLU())
 
 
 class Up(nn.Module):
@@ -28,7 +29,7 @@ class Up(nn.Module):
 
     def __init__(self, inputs: int, skip: int, middle: int, outputs: int) -> None:
         super().__init__()
-        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), nn.PReLU())
+        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), PReLU())
         self.first = convolution(inputs + skip, middle)
         self.second = convolution(middle, outputs)
 

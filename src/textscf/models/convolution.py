@@ -1,11 +1,7 @@
 """A 3-D convolution that is fast on the CPU for small feature maps and for few channels. The result is the same.
 
-For a single sample with ``channels * H * W <= 20480`` and a kernel edge of at most 3, PyTorch leaves oneDNN for an
-im2col loop that is about ten times slower. Two samples, and bfloat16, are always given to oneDNN, so such a map is cut
-along H into two slabs that overlap by the kernel's reach, convolved as a batch, and put together again.
-
-In bfloat16, oneDNN's gradient of the kernel is garbage for a map that is smaller than the kernel (PyTorch 2.15): such
-maps are convolved in float32.
+In single precision `textscf.models.cpu_convolution` computes all but wide ones with large kernels. In bfloat16, oneDNN's gradient of the kernel is
+garbage for a map that is smaller than the kernel (PyTorch 2.15): such maps are convolved in float32.
 
 Of few channels oneDNN takes up to four times longer for the gradient of the kernel when each channel lies on its own
 in memory than when the channels of a voxel lie together. Of many it is the other way round, the most on small maps.
@@ -15,27 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_SLOW_UP_TO = 20480
+from textscf.models import cpu_convolution
+
 _FEW_CHANNELS = 32
 
 
 class Conv3d(nn.Conv3d):
-    """`torch.nn.Conv3d` for cubic kernels and zero padding, in the layout, and in two slabs, where that is faster."""
+    """`torch.nn.Conv3d` for cubic kernels and zero padding, computed and laid out in memory as is fastest."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W, D)`` to ``(B, C', H', W', D')``."""
-        kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
-        if x.device.type == "cpu":
-            x = arranged(x)
-        if not _is_slow(x, kernel):
-            return convolve(x, self.weight, self.bias, stride, padding)
-        height = (x.shape[2] + 2 * padding - kernel) // stride + 1
-        rows = (height + 1) // 2
-        reach = (rows - 1) * stride + kernel
-        padded = functional.pad(x, (0, 0, 0, 0, padding, rows * stride + reach - x.shape[2] - padding))
-        slabs = torch.cat((padded[:, :, :reach], padded[:, :, rows * stride : rows * stride + reach]))
-        out = functional.conv3d(slabs, self.weight, self.bias, self.stride, (0, padding, padding))
-        return torch.cat(out.split(1), dim=2)[:, :, :height]
+        return convolve(x, self.weight, self.bias, self.stride[0], int(self.padding[0]))
 
 
 def hasten(network: nn.Module) -> nn.Module:
@@ -47,10 +33,14 @@ def hasten(network: nn.Module) -> nn.Module:
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
-    """`torch.nn.functional.conv3d`, kept from bfloat16 where that is wrong on the CPU."""
+    """`torch.nn.functional.conv3d` as is fastest on the CPU, and kept from bfloat16 where that is wrong there."""
     if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and min(x.shape[2:]) < weight.shape[-1]:
         with torch.autocast("cpu", enabled=False):
-            return functional.conv3d(x.float(), weight, bias, stride, padding)
+            return convolve(x.float(), weight, bias, stride, padding)
+    if cpu_convolution.is_faster(x, weight):
+        return cpu_convolution.convolve(x, weight, bias, stride, padding)
+    if x.device.type == "cpu":
+        x = arranged(x)
     return functional.conv3d(x, weight, bias, stride, padding)
 
 
@@ -58,12 +48,6 @@ def arranged(x: Tensor) -> Tensor:
     """The same features in the layout in which a convolution of as many channels is fastest on the CPU."""
     few = x.shape[1] <= _FEW_CHANNELS
     return x.contiguous(memory_format=torch.channels_last_3d if few else torch.contiguous_format)
-
-
-def _is_slow(x: Tensor, kernel: int) -> bool:
-    if x.device.type != "cpu" or len(x) > 1 or kernel > 3 or torch.is_autocast_enabled("cpu"):
-        return False
-    return x[..., 0].numel() <= _SLOW_UP_TO
 
 
 def _is_plain(module: nn.Conv3d) -> bool:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
+from textscf.models.activation import PReLU
 from textscf.models.backbones.base import Backbone, Head, Level
 from textscf.models.blocks import PublishedHead, Up, convolution, down_and_up, initialise
 from textscf.models.convolution import convolve
@@ -30,7 +31,7 @@ class LargeKernelBlock(nn.Module):
         self.regular = nn.Conv3d(channels, channels, 3, padding=1)
         self.large = nn.Conv3d(channels, channels, kernel_size, padding=kernel_size // 2)
         self.one = nn.Conv3d(channels, channels, 1)
-        self.activation = nn.PReLU()
+        self.activation = PReLU()
 
     def merged(self) -> tuple[Tensor, Tensor]:
         """Kernel ``(C, C, k, k, k)`` and bias ``(C,)`` of the single convolution that equals the four branches."""

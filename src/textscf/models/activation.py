@@ -1,0 +1,42 @@
+"""PReLU of one slope, forward and backward in few passes over the features on the CPU."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_leaky_backward = torch.ops.aten.leaky_relu_backward
+
+
+class PReLU(nn.PReLU):
+    """`torch.nn.PReLU` of one slope for all channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of any shape to the same shape and type."""
+        if x.device.type != "cpu":
+            return super().forward(x)
+        result: Tensor = _PReLU.apply(x, self.weight)
+        return result
+
+
+class _PReLU(torch.autograd.Function):
+    """A leaky ReLU whose slope is trained; PyTorch's PReLU takes a volume as large as the features for its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
+        ctx.save_for_backward(x, slope)
+        return torch.nn.functional.leaky_relu(x, slope.item())
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, slope = ctx.saved_tensors
+        of_x, of_slope = ctx.needs_input_grad
+        dx = _leaky_backward(gradient, x, slope.item(), False) if of_x else None
+        if not of_slope:
+            return dx, None
+        total = x.clamp(max=0).mul_(gradient).sum(dtype=torch.promote_types(x.dtype, torch.float32))
+        return dx, total.to(slope.dtype).reshape(slope.shape)
