@@ -106,6 +106,27 @@ def test_the_papers_study_predicts_at_full_resolution_on_the_abdomen_and_at_half
     assert grids == {"textscf": True, "brain_textscf": False}
 
 
+def test_the_papers_study_trains_what_the_publications_train(root: Path) -> None:
+    """Units and initialisation are the publications', but for im2grid, which is as published without the option."""
+    runs = load_study(read_yaml(root / "config/paper.yaml"), root / "config").runs
+    trained = [run for run in runs.values() if run["method"] == "learned"]
+    ours = {run["network"]["backbone"]["name"] for run in trained if not run["network"]["backbone"].get("published")}
+    assert ours == {"im2grid"}
+    settings = {name: runs[name]["training"] for name in ("textscf", "lapirn")}
+    assert (settings["textscf"]["optimizer"], settings["textscf"]["decay"]) == ("amsgrad", "epoch")
+    assert (settings["lapirn"]["optimizer"], settings["lapirn"]["decay_power"]) == ("adam", 0)
+
+
+def test_the_released_network_differs_from_the_papers_in_what_the_code_does(root: Path) -> None:
+    config = read_yaml(root / "config/paper.yaml")
+    runs = load_study({**config, "experiments": [*config["experiments"], "released"]}, root / "config").runs
+    paper, released = runs["brain_textscf"], runs["brain_textscf_released"]
+    assert (released["network"]["placement"], paper["network"]["placement"]) == ("released", "aligned")
+    assert released["network"]["head"] == {**paper["network"]["head"], "blend": "additive"}
+    assert (released["prompts"], paper["prompts"]) == ("clip_vit_released", "clip_vit")
+    assert released["network"]["backbone"] == paper["network"]["backbone"]
+
+
 def test_a_change_of_one_run_touches_no_other(folder: Path) -> None:
     before = load_study(STUDY, folder).runs
     after = load_study(study_with(runs={"textscf": {"loss": {"smoothness": 0.7}}}), folder).runs

@@ -103,18 +103,24 @@ class Item:
 
 def load_item(path: Path) -> Item:
     """Read the resolved `config.yaml` of a table or figure; InputError if it is not one."""
-    content = fill(Item, read_yaml(path), path)
-    rows = [_row(row, f"{path}: rows[{n}]") for n, row in enumerate(content.rows)]
-    item = dataclasses.replace(content, rows=rows)
+    return make_item(read_yaml(path), str(path))
+
+
+def make_item(content: Any, source: str) -> Item:
+    """A table or figure from its resolved settings; InputError if they are none."""
+    filled = fill(Item, content, source)
+    rows = [make_row(row, f"{source}: rows[{n}]") for n, row in enumerate(filled.rows)]
+    item = dataclasses.replace(filled, rows=rows)
     if item.reference and all(row.run != item.reference for row in rows):
-        raise InputError(f"{path}: reference '{item.reference}' is not the run of a row")
+        raise InputError(f"{source}: reference '{item.reference}' is not the run of a row")
     return item
 
 
-def _row(content: Any, source: str) -> Row:
+def make_row(content: Any, source: str) -> Row:
+    """A row from its resolved settings; InputError if they are none."""
     row = fill(Row, content, source)
-    with_head = _row(row.with_head, source) if row.with_head else None
-    points = [_row(point, f"{source}.points[{n}]") for n, point in enumerate(row.points)]
+    with_head = make_row(row.with_head, source) if row.with_head else None
+    points = [make_row(point, f"{source}.points[{n}]") for n, point in enumerate(row.points)]
     return dataclasses.replace(row, with_head=with_head, points=points)
 
 

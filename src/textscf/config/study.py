@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textscf.config.catalogue import Catalogue
+from textscf.config.claims import PAGE, claims_settings
 from textscf.config.definitions import Definitions, Settings, define_runs, merge
 from textscf.config.report import PARTS, report_settings
 from textscf.config.validation import suggest, validate
@@ -65,6 +66,8 @@ class Study:
         groups: run name -> ids of its concrete runs in the order of their seeds; none for a run that is left out.
         tables, figures: their specifications by name.
         left_out: tables and figures that would show nothing, as none of their rows is run.
+        cohorts: name of the cohort in each role.
+        paper_cohort: whether the cohorts are the paper's own.
     """
 
     name: str
@@ -75,12 +78,29 @@ class Study:
     figures: dict[str, Settings]
     left_out: list[str]
     cohorts: dict[str, str]
+    paper_cohort: bool
     _catalogue: Catalogue = field(repr=False)
+    _rows: "_Rows" = field(repr=False)
 
     @property
     def step_times(self) -> Path:
         """File of the measured step times that plans go by."""
         return self._catalogue.folder / "step_times.yaml"
+
+    @property
+    def claims_file(self) -> Settings:
+        """Content of `config/claims.yaml`."""
+        return self._catalogue.claims
+
+    @property
+    def reported(self) -> Settings:
+        """Content of `config/reported.yaml`."""
+        return read_yaml(self._catalogue.folder / "reported.yaml")
+
+    def row(self, run: str, label: str) -> Settings | None:
+        """A row with a run or sweep, as tables and figures have them; None for a name that is not defined."""
+        defined = run in self.groups or run in self._rows.defined.sweeps
+        return self._rows.resolve(PAGE, {"run": run, "label": label}) if defined else None
 
     def settings(self, owner: str) -> Settings:
         """Content of ``results/<owner>/config.yaml``; everything that the stage that reads it may depend on."""
@@ -97,6 +117,8 @@ class Study:
                 return self.tables[table]
             case [self.name, "figures", figure] if figure in self.figures:
                 return self.figures[figure]
+            case [self.name, page] if page == PAGE:
+                return claims_settings(self)
             case [self.name, part] if part in PARTS:
                 return report_settings(self, part)
         raise InputError(f"results/{owner}/config.yaml: nothing of this name in study '{self.name}'")
@@ -166,7 +188,9 @@ class _Resolver:
             {name: figure for name, figure in figures.items() if name not in empty},
             empty,
             self.config["cohorts"],
+            self.config.get("paper_cohorts", False),
             self.catalogue,
+            rows,
         )
 
     def _concrete(self, defined: Definitions) -> tuple[dict[str, Settings], dict[str, list[str]]]:
