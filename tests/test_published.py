@@ -125,7 +125,7 @@ def test_linear_layers_start_from_pytorchs_initialisation(name: str) -> None:
     for published in (False, True):
         backbone = build_backbone({**settings_of(name)["backbone"], "published": published})
         linear = [m for m in backbone.modules() if isinstance(m, nn.Linear)]
-        spread[published] = max(float(m.weight.abs().max() * m.in_features**0.5) for m in linear)
+        spread[published] = max(float(m.weight.detach().abs().max() * m.in_features**0.5) for m in linear)
     assert spread[True] <= 1 + 1e-6
     assert spread[True] > 0.98
     assert spread[False] > 1.1 or spread[False] < 0.9
