@@ -109,7 +109,10 @@ class SegmentorTraining:
         subjects = [str(s) for s in generator.choice(list(self._scans), self._settings["batch_size"])]
         self._transform.set_random_state(seed=int(generator.integers(2**31)))
         samples = [self._transform(dict(self._scans[subject])) for subject in subjects]
-        stacked = {k: torch.stack([torch.as_tensor(s[k]).as_subclass(torch.Tensor) for s in samples]) for k in ("image", "labels")}
+        stacked = {
+            k: torch.stack([torch.as_tensor(s[k]).as_subclass(torch.Tensor) for s in samples])
+            for k in ("image", "labels")
+        }
         return subjects, {key: value.to(self._device) for key, value in stacked.items()}
 
     def _validate(self) -> dict[str, float]:
