@@ -15,15 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from textscf.models.eager import in_single_precision
+
 _FEW_CHANNELS = 32
 _SLABS = 8
 _SMALLEST_SLAB = 4
 _CL = torch.channels_last_3d
-
-
-def in_single_precision(x: Tensor) -> bool:
-    """Whether the CPU computes with these features in single precision: no autocast."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def is_faster(x: Tensor, weight: Tensor) -> bool:

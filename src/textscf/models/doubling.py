@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.cpu_convolution import in_single_precision
+from textscf.models.eager import in_single_precision
 
 
 class Doubling(nn.ConvTranspose3d):

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from textscf.models.eager import on_cpu
+
 
 def project(filters: Tensor, features: Tensor, regions: Tensor) -> Tensor:
     """Each voxel's features times the filters of its region, ``(B, K, h, w, d)``.
@@ -18,7 +20,7 @@ def project(filters: Tensor, features: Tensor, regions: Tensor) -> Tensor:
         regions: ``(B, 1, h, w, d)``, integers below N.
     """
     filters = filters.to(features.dtype)
-    if features.device.type == "cpu":
+    if on_cpu(features):
         result: Tensor = _BySortedVoxels.apply(filters, features, regions)
         return result
     projected = torch.einsum("rkc,bchwd->brkhwd", filters, features)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from textscf.devices import autocast
+from textscf.memory import keep_freed_memory
 from textscf.models import RegistrationNetwork
 from textscf.training.volumes import Scan
 
@@ -41,6 +42,8 @@ class TrainingStep:
         self._network = network
         self._plain_loss = self._loss = loss
         self._device = next(network.parameters()).device
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._autocast = autocast(self._device, precision)
         self.form: str | None = None
         self.restart()
