@@ -19,6 +19,7 @@ include: "rules/export.smk"
 include: "rules/tables.smk"
 include: "rules/complexity.smk"
 include: "rules/figures.smk"
+include: "rules/claims.smk"
 include: "rules/report.smk"
 
 
@@ -27,6 +28,7 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.claims.output,
         rules.segmentors.input,
         rules.prompts.input,
         rules.quick.output,

@@ -2,6 +2,7 @@
 
 import torch
 
+import textscf.claims.page
 import textscf.data.download
 import textscf.data.preprocess
 import textscf.data.simulation.cohort

@@ -221,6 +221,7 @@ def _stage_cases() -> Iterable[Case]:
         "results/small/tables/table3/config.yaml": ("table.py", "--out", "new/table3.csv"),
         "results/small/figures/figure3/config.yaml": ("figure.py", "--out", "new/figure3.pdf"),
         "results/small/report/config.yaml": ("report.py", "--out", "new/report.html"),
+        "results/small/claims/config.yaml": ("claims.py", "--out", "new/claims.csv"),
         "config/complexity_claim.yaml": ("complexity_claim.py", "--out", "new/claim.csv"),
     }
     contents: dict[str, bytes] = {

@@ -61,7 +61,7 @@ wildcard_constraints:
     segmentor=r"[A-Za-z0-9_-]+",
     prompts=r"[A-Za-z0-9_.-]+",
     run=r"[A-Za-z0-9_.-]+",
-    table=r"[a-z0-9]+",
+    table=r"[a-z0-9_]+",
     figure=r"[a-z0-9]+",
     form=r"\d{4}",
 

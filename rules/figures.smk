@@ -6,6 +6,7 @@ rule figure:
         config=f"{FIGURE}/config.yaml",
         metrics=lambda wildcards: files.metrics(wildcards.figure),
         extra=lambda wildcards: files.figure(wildcards.figure),
+        reported=f"{workflow.basedir}/config/reported.yaml",
     output:
         pdf=f"{FIGURE}.pdf",
         png=report(
@@ -28,7 +29,8 @@ rule figure:
         caption=lambda wildcards: study.figures[wildcards.figure]["caption"],
     shell:
         "python $TEXTSCF_SRC/figure.py"
-        " --config {input.config} --results results --out {output.pdf} 2> {log}"
+        " --config {input.config} --results results --reported {input.reported}"
+        " --out {output.pdf} 2> {log}"
 
 
 for _target, _parts in files.targets(study.figures).items():

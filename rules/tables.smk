@@ -5,6 +5,7 @@ rule table:
     input:
         config=f"{TABLE}/config.yaml",
         metrics=lambda wildcards: files.metrics(wildcards.table),
+        timings=lambda wildcards: files.timings(wildcards.table),
         segmentors=lambda wildcards: files.segmentor_accuracy(wildcards.table),
         reported=f"{workflow.basedir}/config/reported.yaml",
     output:
@@ -32,6 +33,34 @@ rule table:
         "python $TEXTSCF_SRC/table.py"
         " --config {input.config} --results results --reported {input.reported}"
         " --out {output.csv} 2> {log}"
+
+
+rule learning_rate_table:
+    input:
+        config=f"{TABLE}/config.yaml",
+        timings=lambda wildcards: files.timings(wildcards.table),
+    output:
+        csv=f"{TABLE}.csv",
+        markdown=f"{TABLE}.md",
+        latex=f"{TABLE}.tex",
+        page=report(
+            f"{TABLE}.html",
+            caption="../captions/learning_rate.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        f"{TABLE}/logs/table.log",
+    wildcard_constraints:
+        table=one_of(files.tables("learning_rate")),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        caption=lambda wildcards: study.tables[wildcards.table]["caption"],
+    shell:
+        "python $TEXTSCF_SRC/table.py"
+        " --config {input.config} --results results --out {output.csv} 2> {log}"
 
 
 for _target, _parts in files.targets(study.tables).items():

@@ -1,5 +1,6 @@
 """Make one figure of a study from its runs: PDF, PNG, the plotted values as CSV, and the caption as text."""
 
+import dataclasses
 from pathlib import Path
 
 from textscf.captions import subject_sentences
@@ -7,6 +8,7 @@ from textscf.cli import parse_arguments, run, stage_parser
 from textscf.io import atomic_path, write_csv
 from textscf.plotting.kinds import draw
 from textscf.plotting.style import save_figure
+from textscf.reported import quoted_values
 from textscf.results import Results, load_item
 
 
@@ -15,10 +17,14 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="resolved specification of the figure (YAML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
     parser.add_argument(
+        "--reported", type=Path, default=Path("config/reported.yaml"), help="values that the paper prints (YAML)"
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, help="figure to write (.pdf); .png, .csv and the caption (.txt) go beside it"
     )
     args = parse_arguments(parser)
     item = load_item(args.config)
+    item = dataclasses.replace(item, quoted=quoted_values(item, args.reported))
     drawing = draw(item, Results(args.results, item.study))
     save_figure(drawing.figure, args.out)
     write_csv(args.out.with_suffix(".csv"), drawing.data)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.result_files import figure_spec, table_spec, write_runs
+from tests.result_files import TIMING, figure_spec, table_spec, write_runs
 from textscf.io import write_csv, write_json, write_yaml
 from textscf.results import Results, load_item
 from textscf.tables.files import write_table
@@ -84,7 +84,9 @@ def write_training(folder: Path, number: int, epochs: int = 5) -> None:
     write_csv(folder / "history.csv", pd.DataFrame(history))
     seconds = 100.0 + number
     timing = {"steps": int(steps[-1]), "seconds": seconds, "seconds_per_step": seconds / int(steps[-1])}
-    write_json(folder / "timing.json", {**timing, "best_validation_dice": float(dice[-1]), "peak_memory_gib": 1.5})
+    write_json(
+        folder / "timing.json", {**timing, "best_validation_dice": float(dice[-1]), "peak_memory_gib": 1.5, **TIMING}
+    )
     write_json(folder / "environment.json", environment())
     write_log(folder / "logs/train.log", seconds)
 

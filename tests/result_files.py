@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from textscf.io import write_csv, write_yaml
+from textscf.io import write_csv, write_json, write_yaml
 
 ORGANS = [
     *["spleen", "right kidney", "left kidney", "gall bladder", "oesophagus", "liver", "stomach", "aorta"],
     *["inferior vena cava", "portal and splenic vein", "pancreas", "right adrenal gland", "left adrenal gland"],
 ]
+TIMING: dict[str, Any] = {"last_rise": 0.001, "converged": True, "restarts": []}
 METHODS = {"initial": "Initial", "lku_net": "LKU-Net", "textscf": "textSCF"}
 
 
@@ -61,6 +62,7 @@ def write_runs(folder: Path, spec: dict[str, Any], structures: list[str] = ORGAN
             settings = {"run": run, "method": "initial" if initial else "learned", "cohort": "toy_cohort"}
             if not initial:
                 settings["training"] = {"epochs": 10, "steps_per_epoch": 100}
+                write_json(target / "timing.json", {**TIMING, "best_validation_dice": 0.4 + 0.1 * order})
             write_yaml(target / "config.yaml", settings)
             metrics = _metrics(run, order, seed, structures, subjects)
             write_csv(target / "metrics.csv", metrics)

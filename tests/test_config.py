@@ -1,6 +1,7 @@
 """Studies: what they resolve to, and what each kind of mistake says."""
 
 import copy
+import itertools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,27 @@ def test_the_papers_study_predicts_at_full_resolution_on_the_abdomen_and_at_half
     assert grids == {"textscf": True, "brain_textscf": False}
 
 
+def test_the_papers_study_trains_what_the_publications_train(root: Path) -> None:
+    """Units and initialisation are the publications', but for im2grid, which is as published without the option."""
+    runs = load_study(read_yaml(root / "config/paper.yaml"), root / "config").runs
+    trained = [run for run in runs.values() if run["method"] == "learned"]
+    ours = {run["network"]["backbone"]["name"] for run in trained if not run["network"]["backbone"].get("published")}
+    assert ours == {"im2grid"}
+    settings = {name: runs[name]["training"] for name in ("textscf", "lapirn")}
+    assert (settings["textscf"]["optimizer"], settings["textscf"]["decay"]) == ("amsgrad", "epoch")
+    assert (settings["lapirn"]["optimizer"], settings["lapirn"]["decay_power"]) == ("adam", 0)
+
+
+def test_the_released_network_differs_from_the_papers_in_what_the_code_does(root: Path) -> None:
+    config = read_yaml(root / "config/paper.yaml")
+    runs = load_study({**config, "experiments": [*config["experiments"], "released"]}, root / "config").runs
+    paper, released = runs["brain_textscf"], runs["brain_textscf_released"]
+    assert (released["network"]["placement"], paper["network"]["placement"]) == ("released", "aligned")
+    assert released["network"]["head"] == {**paper["network"]["head"], "blend": "additive"}
+    assert (released["prompts"], paper["prompts"]) == ("clip_vit_released", "clip_vit")
+    assert released["network"]["backbone"] == paper["network"]["backbone"]
+
+
 def test_a_change_of_one_run_touches_no_other(folder: Path) -> None:
     before = load_study(STUDY, folder).runs
     after = load_study(study_with(runs={"textscf": {"loss": {"smoothness": 0.7}}}), folder).runs
@@ -132,8 +154,8 @@ def test_a_run_inherits_what_the_run_it_is_like_says(folder: Path) -> None:
     like, base = study.runs["lapirn_diff_seed1"], study.runs["lapirn_seed1"]
     assert like["training"] == base["training"]
     assert len(like["training"]["stages"]) == 3
-    assert like["loss"] == {**base["loss"], "smoothness": 3.5}
     assert (base["loss"]["similarity"], like["loss"]["dice"]) == ("multi_window_ncc", 2.0)
+    assert like["loss"] == {**base["loss"], "regularise": "velocity"}
     assert like["network"]["backbone"] == {**base["network"]["backbone"], "integration_steps": 7}
 
 
@@ -155,9 +177,43 @@ def test_a_sweep_is_a_run_for_every_combination_and_shares_those_that_are_there_
     study = load_study(STUDY, folder)
     names = [f"swept-integration_steps{n}-smoothness{weight}" for n in (0, 7) for weight in (0.1, 1.0)]
     assert [run for run in study.runs if run.startswith("swept")] == names[1:]
-    assert study.groups[names[0]] == ["textscf_seed1"]
+    assert study.groups[names[0]] == ["textscf_seed1", "textscf_seed2"]
     run = study.runs[names[-1]]
     assert (run["loss"]["smoothness"], run["network"]["integration_steps"], run["seed"]) == (1.0, 7, 1)
+
+
+def test_names_that_differ_in_seeds_alone_show_the_same_runs_and_train_none_twice(folder: Path) -> None:
+    runs = {"u_few": {"seeds": [3]}, "other": {"seeds": [1], "loss": {"dice": 0.5}}, "u_more": {"seeds": [4, 1]}}
+    table = {"caption": "Seeds.", "convention": "paper", "rows": [{"run": name, "label": name} for name in runs]}
+    edit(folder / "experiments/table3.yaml", runs=runs, tables={"seeds": table})
+    study = load_study(STUDY, folder)
+    shared = ["textscf_seed1", "textscf_seed2", "u_few", "u_more_seed4"]
+    assert study.groups["textscf"] == study.groups["u_few"] == study.groups["u_more"] == shared
+    assert [study.runs[run]["seed"] for run in shared] == [1, 2, 3, 4]
+    assert study.groups["other"] == ["other"]
+    assert [row["runs"] for row in study.tables["seeds"]["rows"]] == [shared, ["other"], shared]
+    settings = [{key: value for key, value in run.items() if key != "run"} for run in study.runs.values()]
+    assert all(settings.count(one) == 1 for one in settings)
+    assert len(settings) == len(load_study(STUDY, Path(__file__).parents[1] / "config").runs) + 3
+
+
+def test_a_name_that_is_left_out_shows_no_runs_of_its_like(folder: Path) -> None:
+    edit(folder / "experiments/table3.yaml", runs={"same": {"seeds": [5]}})
+    study = load_study(study_with(not_run={"same": "not needed"}), folder)
+    assert study.groups["same"] == []
+    assert study.groups["textscf"] == ["textscf_seed1", "textscf_seed2"]
+
+
+def test_an_experiment_that_is_added_renames_no_run(folder: Path) -> None:
+    """Its single run equals a point of a sweep that stands before it, and it adds a seed to another one."""
+    before = load_study(study_with(experiments=["table3", "figure4b"]), folder)
+    runs = {"smooth": {"loss": {"smoothness": 1.0}}, "again": {"head": None, "seeds": [1, 9]}}
+    (folder / "experiments/later.yaml").write_text(yaml.safe_dump({"runs": runs}))
+    after = load_study(study_with(experiments=["table3", "figure4b", "later"]), folder)
+    assert {run: after.runs[run] for run in before.runs} == before.runs
+    assert after.runs.keys() - before.runs.keys() == {"again_seed9"}
+    assert after.groups["smooth"] == before.groups["textscf_tradeoff-smoothness1.0-integration_steps0"]
+    assert after.groups["lku_net"] == [*before.groups["lku_net"], "again_seed9"]
 
 
 def test_a_row_of_a_sweep_has_its_points_with_their_values(folder: Path) -> None:
@@ -189,7 +245,7 @@ def test_a_pattern_changes_all_runs_that_it_fits_and_later_ones_win(folder: Path
     runs = {"lapirn*": {"training": {"epochs": 9}}, "lapirn": {"training": {"epochs": 7}}}
     study = load_study(study_with(runs=runs), folder)
     epochs = {name: study.runs[ids[0]]["training"]["epochs"] for name, ids in study.groups.items() if "lap" in name}
-    assert epochs == {"lapirn": 7, "lapirn_diff": 9}
+    assert epochs == {"lapirn": 7, "lapirn_weaker": 9, "lapirn_diff": 9}
     with pytest.raises(InputError, match=r"runs: run 'lapin\*' is not defined; did you mean 'lapirn'"):
         load_study(study_with(runs={"lapin*": {}}), folder)
 
@@ -310,6 +366,40 @@ def test_mistakes_about_an_auxiliary_cohort_are_named(with_lung: Path, changes: 
     assert message in str(error.value)
 
 
+def test_lapirn_is_one_variant_everywhere_with_four_times_its_authors_lambda(root: Path) -> None:
+    """Appendix A's 3.5, the code's 1.0, and 3.5 on the velocity: half voxels there, voxels here."""
+    study = load_study(read_yaml(root / "config/paper.yaml"), root / "config")
+    loss = {"similarity": "multi_window_ncc", "dice": 1.0, "regularise": "displacement", "padding": "border"}
+    published = {"lapirn": 3.5, "brain_lapirn": 3.5, "lapirn_weaker": 1.0, "lapirn_scf": 3.5}
+    for name, weight in published.items():
+        assert study.runs[name]["loss"] == {**loss, "smoothness": 4 * weight}
+        assert study.runs[name]["network"]["backbone"]["integration_steps"] == 0
+    diff = study.runs["lapirn_diff"]
+    assert diff["loss"] == {**loss, "smoothness": 14.0, "regularise": "velocity"}
+    assert diff["network"]["backbone"]["integration_steps"] == 7
+    trained = [run for run in study.runs.values() if run["method"] == "learned"]
+    pyramids = [run for run in trained if run["network"]["backbone"]["name"] == "lapirn"]
+    assert {run["training"]["decay_power"] for run in pyramids} == {0}
+    items = {**study.tables, **study.figures}
+    rows = [row for item in items.values() for row in item["rows"] if row["label"] == "LapIRN"]
+    variants = {(study.runs[run]["network"]["backbone"]["integration_steps"]) for row in rows for run in row["runs"]}
+    assert (len(rows), variants) == (9, {0})
+
+
+def test_the_paper_study_goes_beyond_32_start_channels_and_crosses_what_figure8_varies(root: Path) -> None:
+    study = load_study(read_yaml(root / "config/paper.yaml"), root / "config")
+    rows = {row["run"]: row for name in ("figure5b", "figure5c", "figure8") for row in study.figures[name]["rows"]}
+    channels = "backbone_options.start_channels"
+    sizes = {run: [point["swept"][channels] for point in row["points"]] for run, row in rows.items() if "size" in run}
+    beyond = {"textscf_size": [8, 16, 32, 64], "lku_net_size": [8, 16, 32, 64], "brain_textscf_size": [32, 64, 96]}
+    assert sizes == {**beyond, "lapirn_size": [8, 16, 32]}
+    assert study.groups["brain_textscf_size-start_channels32"] == ["brain_textscf"]
+    crossed = [study.runs[run] for run in rows["textscf_smoothness"]["runs"]]
+    settings = {(run["segmentor"], run["network"]["backbone"]["start_channels"]) for run in crossed}
+    assert settings == set(itertools.product(("ground_truth", "base", "tiny"), (8, 32)))
+    assert len(set(rows["textscf_smoothness"]["runs"])) == 36
+
+
 def test_another_study_has_no_trace_of_the_default_one(root: Path) -> None:
     demo, other = (load_study(read_yaml(root / f"config/{n}.yaml"), root / "config") for n in ("demo", "hippocampus"))
     assert not set(demo.cohorts.values()) & set(other.cohorts.values())
@@ -413,7 +503,7 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.segmenting("hippocampus_mr", "tiny") == {"network": f"{cohort}/segmentations/tiny/network.pt"}
     assert files.segmenting("hippocampus_mr", "ground_truth") == {}
     assert files.checkpoints(["initial", "lku_net_seed1"]) == ["results/small/runs/lku_net_seed1/checkpoint.pt"]
-    assert len(files.metrics("table3")) == 2 * (2 + 2 * 9)
+    assert len(files.metrics("table3")) == 2 * (2 + 2 * 10)
     assert files.figure("figure3") == []
     assert len(files.figure("example")) == 6
     assert files.segmentors() == [("hippocampus_mr", "tiny")]
@@ -448,7 +538,7 @@ def test_what_the_first_report_waits_for_longest_runs_first(folder: Path) -> Non
 
 
 def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Path) -> None:
-    config = study_with(experiments=["table3", "figure5"], not_run={"lku_net_size-start_channels16": "too long"})
+    config = study_with(experiments=["table3", "figure5b"], not_run={"lku_net_size-start_channels16": "too long"})
     files = StudyFiles(load_study(config, folder))
     names = [Path(path).parent.name for path in files.figure("figure5b")]
     assert names[:4] == [
@@ -457,7 +547,7 @@ def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Pat
         "fourier_net_seed1",
         "lku_net_size-start_channels8_seed1",
     ]
-    assert len(names) == 3 + 3 * 3 - 1
+    assert len(names) == 3 + (4 - 1) + 3 + 4
     assert all(name.endswith("seed1") for name in names if name != "textscf_seed1")
     assert sorted(files.figure("figure5b")) == files.complexity_counts()
     assert files.figure("figure5a") == []
@@ -570,6 +660,12 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
             "figures.figure3.kind: 'field' was expected; expected: field, which alone has the key structure",
         ),
         ("experiments", "table3", {"figures": {"example": {"pair": "bst"}}}, "pair: found 'bst'; did you mean 'best'?"),
+        (
+            "experiments",
+            "table3",
+            {"figures": {"figure3": {"reported": "table3"}}},
+            "figures.figure3.kind: 'tradeoff' was expected; expected: tradeoff, which alone has the key reported",
+        ),
     ],
 )
 def test_mistakes_in_other_files_are_named(

@@ -14,8 +14,8 @@ from textscf.spatial import warp
 
 HEADS = {
     "plain": None,
-    "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
-    "scp": {"kind": "scp", "hidden_channels": 8, "coordinate_stride": 8},
+    "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex", "parametrisation": "scaled"},
+    "scp": {"kind": "scp", "hidden_channels": 8, "coordinate_stride": 8, "parametrisation": "scaled"},
 }
 
 

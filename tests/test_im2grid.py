@@ -12,14 +12,21 @@ from textscf.complexity import multi_adds, parameters
 from textscf.errors import InputError
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.base import voxels
-from textscf.models.backbones.im2grid import CoordinateTranslator, Im2Grid, _double, mean_offset, similarities
+from textscf.models.backbones.im2grid import (
+    CoordinateTranslator,
+    Im2Grid,
+    _kept_inside,
+    _upsampled,
+    mean_offset,
+    similarities,
+)
 from textscf.models.network import build_backbone
-from textscf.spatial import warp
+from textscf.spatial import identity_grid, warp
 
 HEADS = {
     "plain": None,
-    "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
-    "scp": {"kind": "scp", "hidden_channels": 8, "coordinate_stride": 8},
+    "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex", "parametrisation": "scaled"},
+    "scp": {"kind": "scp", "hidden_channels": 8, "coordinate_stride": 8, "parametrisation": "scaled"},
 }
 OFFSETS = list(itertools.product((-1, 0, 1), repeat=3))
 
@@ -163,14 +170,16 @@ def test_training_registers_a_shifted_image() -> None:
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_shift_by_any_level_is_recovered(axis: int, level: int) -> None:
     shape = (35, 38, 49)
-    fixed, moving, inside = shifted_pair(shape, axis, 3)
+    fixed, moving, _ = shifted_pair(shape, axis, 3)
     backbone = Im2Grid(2)
     stride = backbone.levels[level].stride
     heads = [constant_head([0, 0, 0])] * 5
-    heads[level] = constant_head([2 * 3 / stride / (-(-n // stride) - 1) * (a == axis) for a, n in enumerate(shape)])
+    heads[level] = constant_head([2 * 3 / (n - 1) * (a == axis) for a, n in enumerate(shape)])
     field = backbone(moving, fixed, heads)
     assert field.shape == (1, 3, *shape)
-    torch.testing.assert_close(warp(moving, field)[inside], fixed[inside], atol=1e-3, rtol=0)
+    reached = [slice(None)] * 5
+    reached[2 + axis] = slice(0, shape[axis] - 2 * stride - 2)
+    torch.testing.assert_close(warp(moving, field)[tuple(reached)], fixed[tuple(reached)], atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -183,7 +192,7 @@ def test_a_level_compares_the_fixed_image_with_the_moving_one_as_warped_so_far(a
     shift = [3 * (a == axis) for a in range(3)]
     heads = [constant_head([0, 0, 0])] * 5
     still = backbone(fixed, fixed, heads)
-    heads[3] = constant_head([s / (-(-n // 2) - 1) for s, n in zip(shift, shape, strict=True)])
+    heads[3] = constant_head([2 * s / (n - 1) for s, n in zip(shift, shape, strict=True)])
     found = backbone(moving, fixed, heads) - torch.tensor(shift).view(1, 3, 1, 1, 1)
     inside = (..., *(slice(6, -6),) * 3)
     assert still[inside].abs().mean() > 0.2
@@ -196,20 +205,34 @@ def test_a_finer_level_is_applied_to_what_the_coarser_ones_have_warped() -> None
     coarse, fine = 0.1 * torch.randn(1, 3, 16, 18, 20), 0.1 * torch.randn(1, 3, 32, 36, 40)
     zero = constant_head([0, 0, 0])
     field = Im2Grid(2)(*images, [zero, zero, zero, lambda _: coarse, lambda _: fine])
-    outer, inner = _double(voxels(coarse), (32, 36, 40)), voxels(fine)
+    outer, inner = _upsampled(_kept_inside(voxels(coarse)), (32, 36, 40)), _kept_inside(voxels(fine))
     torch.testing.assert_close(field, inner + warp(outer, inner, padding_mode="border"), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_an_upsampled_field_lies_where_its_voxels_were_averaged(axis: int) -> None:
-    """The centre of coarse voxel i is 2 i + 0.5 of the finer grid, also where that has an odd edge."""
-    coarse = torch.zeros(1, 3, 5, 6, 7)
-    coarse[:, axis] = 0.3 * torch.arange(coarse.shape[2 + axis]).view([-1 if a == axis else 1 for a in range(3)])
-    fine = _double(coarse, (9, 12, 13))
-    assert fine.shape == (1, 3, 9, 12, 13)
-    values = fine[:, axis].movedim(1 + axis, -1)[..., 1:-2]
-    expected = 0.3 * (torch.arange(1, fine.shape[2 + axis] - 2) - 0.5)
-    torch.testing.assert_close(values, expected.expand_as(values), atol=1e-5, rtol=0)
+def test_places_stop_at_the_border() -> None:
+    """As coordinates that are sampled with the border repeated: no place lies outside, however far a level points."""
+    field = torch.randn(1, 3, 4, 5, 6) * 4
+    places = identity_grid((4, 5, 6)) + _kept_inside(field)
+    far = identity_grid((4, 5, 6)) + field
+    for axis, n in enumerate((4, 5, 6)):
+        assert places[:, axis].aminmax() == (0, n - 1)
+        inside = (far[:, axis] >= 0) & (far[:, axis] <= n - 1)
+        torch.testing.assert_close(places[:, axis][inside], far[:, axis][inside])
+    images = torch.rand(2, 1, 1, 32, 36, 40)
+    whole = Im2Grid(2)(*images, [lambda weights: torch.randn_like(weights[:, :3])] * 5)
+    reached = identity_grid((32, 36, 40)) + whole
+    for axis, n in enumerate((32, 36, 40)):
+        assert reached[:, axis].min() > -1e-3
+        assert reached[:, axis].max() < n - 1 + 1e-3
+
+
+@pytest.mark.parametrize("shape", [(9, 12, 13), (10, 11, 14)])
+def test_upsampling_keeps_places_as_shares_of_the_edges(shape: tuple[int, ...]) -> None:
+    """A place at a share of an edge leads to the same share afterwards: corners coincide, a linear map stays itself."""
+    coarse = 0.5 * (identity_grid((5, 6, 7)) - identity_grid((5, 6, 7)).flip(2, 3, 4))
+    fine = 0.5 * (identity_grid(shape) - identity_grid(shape).flip(2, 3, 4))
+    torch.testing.assert_close(_upsampled(coarse, shape), fine, atol=1e-5, rtol=0)
+    assert torch.equal(_upsampled(torch.zeros(1, 3, 1, 2, 1), (2, 4, 1)), torch.zeros(1, 3, 2, 4, 1))
 
 
 def test_every_level_shows_its_heads_27_weights_on_its_grid() -> None:

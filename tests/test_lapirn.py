@@ -5,12 +5,14 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tests.fields import constant_head, shifted_pair
 from textscf.complexity import multi_adds, parameters
 from textscf.models import RegistrationNetwork, build_network
+from textscf.models.backbones.base import voxels
 from textscf.models.backbones.lapirn import LapIRN
-from textscf.spatial import integrate, warp
+from textscf.spatial import halve, integrate, warp
 
 
 def network_of(steps: int = 0, channels: int = 2, head: dict | None = None) -> RegistrationNetwork:
@@ -44,7 +46,7 @@ def test_a_shift_by_any_level_is_recovered(axis: int, level: int, steps: int) ->
     fixed, moving, inside = shifted_pair(shape, axis, 3)
     heads = [zero, zero, zero]
     heads[level] = bounded(axis, 3, shape[axis])
-    field = integrate(LapIRN(2, steps)(moving, fixed, heads), steps)
+    field = integrate(LapIRN(2, steps)(moving, fixed, heads), steps, "border")
     assert field.shape == (1, 3, *shape)
     torch.testing.assert_close(warp(moving, field)[inside], fixed[inside], atol=2e-3, rtol=0)
 
@@ -80,7 +82,8 @@ def test_a_frozen_stage_trains_alone() -> None:
     assert trained() == {*pyramid, *heads[0], *heads[1], *heads[2]}
 
 
-def test_the_diffeomorphic_variant_integrates_the_summed_velocities() -> None:
+def test_the_diffeomorphic_variant_returns_a_velocity_that_the_network_integrates() -> None:
+    """The coarsest level sees no field, so that both variants predict the same there."""
     torch.manual_seed(0)
     images = torch.rand(2, 1, 1, 16, 20, 24)
     displacement, diffeomorphic = network_of(0), network_of(5)
@@ -91,5 +94,30 @@ def test_the_diffeomorphic_variant_integrates_the_summed_velocities() -> None:
         network.train_stage(0, alone=False)
     velocity = displacement.native(*images)
     torch.testing.assert_close(diffeomorphic.velocity(*images), velocity)
-    torch.testing.assert_close(diffeomorphic.native(*images), integrate(velocity, 5))
+    torch.testing.assert_close(diffeomorphic.native(*images), integrate(velocity, 5, "border"))
     assert (diffeomorphic.native(*images) - velocity).abs().max() > 1e-4
+
+
+def test_a_level_is_shown_the_moving_image_as_warped_by_the_integrated_velocity_below() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(2, 1, 1, 24, 28, 32)
+    backbone, seen = LapIRN(2, 5), []
+    coarse = torch.tensor([0.2, -0.3, 0.4]).view(1, 3, 1, 1, 1) * torch.rand(1, 3, 6, 7, 8)
+    backbone.pyramid[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    backbone(*images, [lambda features: coarse, zero, zero])
+    below = 0.4 * functional.softsign(coarse)
+    velocity = voxels(functional.interpolate(below, scale_factor=2, mode="trilinear").flip(1))
+    displacement = integrate(voxels(below.flip(1)), 5, "border") / voxels(torch.ones(1, 3, 6, 7, 8))
+    displacement = voxels(functional.interpolate(displacement, scale_factor=2, mode="trilinear"))
+    torch.testing.assert_close(seen[0][:, :1], warp(halve(images[0]), displacement, "border"), atol=1e-4, rtol=0)
+    torch.testing.assert_close(voxels(seen[0][:, 2:].flip(1)), velocity, atol=1e-4, rtol=0)
+
+
+def test_published_heads_start_from_the_convolutions_own_initialisation() -> None:
+    spread = {}
+    for published in (False, True):
+        heads = LapIRN(2, published=published).plain_heads()
+        spread[published] = torch.cat([head.projection.weight.flatten() for head in heads]).std()
+    bound = (8 * 27) ** -0.5
+    torch.testing.assert_close(spread[True], torch.tensor(bound / 3**0.5), rtol=0.1, atol=0)
+    assert spread[False] < 1e-4

@@ -1,5 +1,6 @@
 """Figures 4, 5 and 8: points, lines and numbers are those of the CSV files."""
 
+import dataclasses
 import itertools
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from textscf.errors import InputError
 from textscf.io import read_json, read_yaml, write_json, write_yaml
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.kinds import draw
+from textscf.reported import quoted_values
 from textscf.results import Item, Results, load_item
 
 LAMBDAS = (0.01, 0.1, 1.0)
@@ -156,6 +158,19 @@ def test_a_sweep_line_is_over_its_one_setting(results: Results) -> None:
         _drawn(results, kind="sweep_line")
 
 
+def test_a_sweep_line_shows_each_seed_beside_the_mean(results: Results) -> None:
+    seeds = [f"sweep-{weight}-0" for weight in LAMBDAS]
+    points = [{**_point(seeds[0], **{"head.hidden_channels": 64}), "runs": seeds}]
+    row = {"run": "hidden", "label": "textSCF", "runs": seeds, "points": points}
+    drawing = _drawn(results, kind="sweep_line", rows=[row])
+    dots = drawing.figure.axes[0].lines[-1]
+    expected = [_dice(results, seed) for seed in seeds]
+    np.testing.assert_allclose(dots.get_ydata(), expected, atol=1e-4)
+    assert dots.get_xdata()[0] > 64
+    np.testing.assert_allclose([float(x) for x in drawing.data["dice_by_seed"][0].split()], expected, atol=1e-4)
+    assert "Small dots: each seed's own mean." in drawing.sentences
+
+
 @pytest.mark.parametrize("value", ["minilm", 0, None])
 def test_a_sweep_line_is_over_positive_numbers(results: Results, value: Any) -> None:
     points = [_point("sweep-0.1-0", setting=value), _point("sweep-1.0-0", setting=2)]
@@ -291,3 +306,40 @@ def test_what_was_not_run_is_left_out_and_named(results: Results) -> None:
     assert drawing.sentences[-1] == "Not run: LapIRN (no GPU)."
     with pytest.raises(InputError, match="figure4b: none of its rows is run in this study"):
         _drawn(results, rows=rows[-1:])
+
+
+def test_quoted_methods_are_hollow_stars_named_in_the_legend(results: Results, root: Path) -> None:
+    rows = [
+        {**_spec()["rows"][0], "reported": "LKU-Net"},
+        {"run": "im2grid", "label": "im2grid", "runs": [], "not_run": "quoted", "reported": "im2grid"},
+        {**_spec()["rows"][1], "reported": "textSCF"},
+    ]
+    item = _item(results.folder, rows=rows, reported="table2", paper_cohort=True)
+    item = dataclasses.replace(item, quoted=quoted_values(item, root / "config/reported.yaml"))
+    drawing = draw(item, results)
+    (axes,) = drawing.figure.axes
+    stars = [line for line in axes.lines if line.get_marker() == "*"]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in stars] == [(0.52, 88.61), (0.23, 89.35)]
+    assert {line.get_markerfacecolor() for line in stars} == {"none"}
+    own = next(line for line in axes.lines if line.get_marker() == "o")
+    assert stars[0].get_color() == own.get_color() != stars[1].get_color()
+    names = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+    assert sorted(names) == sorted(["LKU-Net", "textSCF", "LKU-Net (quoted)", "im2grid (quoted)"])
+    quoted = drawing.data[drawing.data["quoted"]]
+    assert quoted[["method", "sdlogj", "dice", "pairs"]].to_numpy().tolist() == [
+        ["LKU-Net", 0.52, 88.61, 0],
+        ["im2grid", 0.23, 89.35, 0],
+    ]
+    assert len(drawing.data) == 7 + 2
+    caption = " ".join(drawing.sentences)
+    assert "not of this study (LKU-Net, im2grid)" in caption
+    assert "12 test pairs" in caption
+
+
+def test_nothing_is_quoted_where_the_cohort_is_not_the_papers(results: Results, root: Path) -> None:
+    rows = [{**_spec()["rows"][0], "reported": "LKU-Net"}]
+    item = _item(results.folder, rows=rows, reported="table2", paper_cohort=False)
+    assert quoted_values(item, root / "config/reported.yaml") == {}
+    item = _item(results.folder, rows=[rows[0] | {"reported": "LKU"}], reported="table2")
+    with pytest.raises(InputError, match=r"reported\.yaml: table2: 0 rows 'LKU'; expected one"):
+        quoted_values(item, root / "config/reported.yaml")

@@ -8,7 +8,7 @@ from textscf.errors import InputError
 from textscf.reference import keep_reference
 
 KEPT = {
-    "tables/table3.csv", "figures/figure3.png", "runs/a/config.yaml", "runs/a/metrics.csv",
+    "claims.csv", "tables/table3.csv", "figures/figure3.png", "runs/a/config.yaml", "runs/a/metrics.csv",
     "blobs/segmentations/tiny/accuracy_by_split.csv",
 }  # fmt: skip
 
@@ -16,6 +16,7 @@ KEPT = {
 def test_tables_settings_and_metrics_are_kept_and_weights_and_volumes_are_not(tmp_path: Path) -> None:
     results = tmp_path / "results"
     study = [
+        "claims.csv",
         "tables/table3.csv",
         "tables/table3/config.yaml",
         "figures/figure3.png",

@@ -15,11 +15,15 @@ import pytest
 
 from tests.report_files import NOTICE, REASON, TRAINED, environment, png, report_spec, write_study, write_training
 from tests.result_files import table_spec
+from textscf.claims.evidence import Page
+from textscf.claims.page import make
 from textscf.errors import InputError
 from textscf.io import read_json, read_yaml, write_csv, write_json, write_yaml
 from textscf.report import load_shown, report
 from textscf.report.curves import HEIGHT, POINTS, WIDTH
+from textscf.results import Results
 from textscf.tables.display import Cell, Column, Display
+from textscf.tables.files import write_page
 from textscf.tables.formats import to_html
 
 DAY = date(2024, 5, 6)
@@ -257,6 +261,28 @@ def test_the_first_part_says_so_and_shows_the_headline_alone(study: Path) -> Non
     assert text.count("data:image/png") == 1
     assert 'id="table3"' in text
     assert 'id="table5"' not in text
+
+
+def test_the_claims_stand_after_the_main_result_with_their_count_and_files(results: Path) -> None:
+    claim = {
+        "id": "x",
+        "place": "Section 5",
+        "statement": "It works elsewhere.",
+        "kind": "untestable",
+        "reason": "no data",
+    }
+    claims = Page("toy", "Toy abdomen", ["Toys"], [], False, "paper", [claim], {}, {}, {}, {})
+    write_page(make(claims, Results(results, "toy")), results / "toy/claims.csv")
+    text = page(results, claims="toy/claims")
+    section = text.partition('<section id="claims-of-the-paper">')[2].partition("</section>")[0]
+    assert "0 of 0 testable claims reproduced; 1 not tested in this study." in section
+    assert "It works elsewhere." in section
+    assert 'href="#claims-of-the-paper"' in text
+    assert re.findall('href="(claims[^"]*)"', section) == ["claims.csv", "claims.md"]
+    assert text.index('<section id="main">') < text.index(section) < text.index('<section id="tables">')
+    (results / "toy/claims.html").unlink()
+    with pytest.raises(InputError, match=r"claims\.html: no such file"):
+        page(results, claims="toy/claims")
 
 
 def test_a_study_may_have_neither_table_nor_trained_run(results: Path) -> None:

@@ -85,6 +85,20 @@ def test_integrating_a_linear_velocity_gives_the_matrix_exponential() -> None:
     torch.testing.assert_close(displacement[:, :1, near], expected[:, :1, near], rtol=5e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(("padding_mode", "last"), [("zeros", 0.4375 + 0.5625 * 0.4375), ("border", 1.0)])
+def test_a_velocity_beyond_the_volume_is_zero_or_its_value_at_the_border(padding_mode: str, last: float) -> None:
+    """A shift by one voxel in two squarings.
+
+    With zeros outside, the last voxel's 0.25 is looked up 0.25 beyond the end, 0.25 + 0.75 * 0.25 = 0.4375, and this
+    0.4375 beyond the end, 0.4375 + 0.5625 * 0.4375.
+    """
+    velocity = torch.zeros(1, 3, *SHAPE, dtype=torch.float64)
+    velocity[:, 0] = 1
+    displacement = integrate(velocity, 2, padding_mode)[0, 0, :, 5, 5]
+    torch.testing.assert_close(displacement[:-2], torch.ones(SHAPE[0] - 2, dtype=torch.float64))
+    assert displacement[-1] == pytest.approx(last)
+
+
 def test_no_integration_steps_return_the_field() -> None:
     velocity = smooth_field(SHAPE, 1.0)
     torch.testing.assert_close(integrate(velocity, 0), velocity)
@@ -121,6 +135,12 @@ def test_a_linear_field_stays_linear_on_the_finer_grid(stride: int, placement: s
         reached = slice(stride, shape[axis] - 2 * stride)
         values = fine[0, axis].movedim(axis, 0)[reached]
         torch.testing.assert_close(values, expected[reached].view(-1, 1, 1).expand_as(values))
+
+
+def test_halving_counts_the_padding_as_zeros_where_it_is_asked_to() -> None:
+    ones = halve(torch.ones(1, 1, 5, 6, 5, dtype=torch.float64), count_padding=True)[0, 0]
+    torch.testing.assert_close(ones[:, 1, 1], torch.tensor([2 / 3, 1.0, 2 / 3], dtype=torch.float64))
+    torch.testing.assert_close(ones[1, :, 1], torch.tensor([2 / 3, 1.0, 1.0], dtype=torch.float64))
 
 
 def test_halving_averages_what_lies_inside() -> None:

@@ -126,7 +126,7 @@ def test_each_number_of_the_paper_is_met_but_by_no_network_both(root: Path) -> N
     assert list(met["multi_add"]) == ["textSCF, full resolution, additive blend, stored filters"]
     larger = frame[frame["parameters"] > frame.loc["LapIRN", "parameters"]]
     assert list(larger.index) == [
-        f"textSCF, {resolution} resolution, additive blend, with MLPs" for resolution in ("half", "full")
+        f"textSCF, {resolution} resolution, additive blend, with MLPs" for resolution in ("full", "half")
     ]
     pd.testing.assert_series_equal(
         larger["parameter_reduction_percent"].round(), pd.Series([-69.0, -69.0], larger.index), check_names=False

@@ -11,7 +11,7 @@ from tests.fields import constant_head, shifted_pair
 from textscf.complexity import complexity
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.tm_tvf import TransMorphTVF
-from textscf.spatial import halve, warp
+from textscf.spatial import identity_grid, upsample_displacement, warp
 
 LARGE = {"name": "tm_tvf", "embed_channels": 128, "depths": [2, 2, 12, 2], "attention_heads": [4, 4, 8, 16]}
 SMALL: dict[str, Any] = {
@@ -50,17 +50,18 @@ def test_multi_adds_of_the_published_large_network() -> None:
 def test_a_shift_of_three_voxels_is_the_sum_of_the_steps(axis: int) -> None:
     """On the half grid a step predicts its share, and the network rescales the sum to the images' grid."""
     shape = (33, 37, 42)
-    fixed, moving, inside = shifted_pair(shape, axis, 3)
+    fixed, moving, _ = shifted_pair(shape, axis, 3)
     half = [-(-n // 2) for n in shape]
-    full = [2 * 3 * h / n / (h - 1) * (a == axis) for a, (n, h) in enumerate(zip(shape, half, strict=True))]
+    full = [3 / (h - 1) * (a == axis) for a, h in enumerate(half)]
+    inner = (slice(None), slice(None), *(slice(4, -6),) * 3)
     backbone = TransMorphTVF(**SMALL)
     heads = [constant_head([share * value for value in full]) for share in (0.5, 0.2, 0.3)]
     assert backbone(moving, fixed, heads).shape == (1, 3, *half)
     network = RegistrationNetwork(backbone, [_Fixed(head) for head in heads])
     field = network(moving, fixed)
     expected = torch.tensor([3.0 * (a == axis) for a in range(3)]).view(1, 3, 1, 1, 1)
-    torch.testing.assert_close(field, expected.expand_as(field), atol=1e-4, rtol=0)
-    torch.testing.assert_close(warp(moving, field)[inside], fixed[inside], atol=1e-3, rtol=0)
+    torch.testing.assert_close(field[inner], expected.expand_as(field)[inner], atol=1e-4, rtol=0)
+    torch.testing.assert_close(warp(moving, field)[inner], fixed[inner], atol=1e-3, rtol=0)
 
 
 class _Fixed(torch.nn.Module):
@@ -83,10 +84,34 @@ def test_each_step_adds_its_velocity_looked_up_at_itself_and_sees_what_is_warped
     for skip in backbone.skips:
         skip.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     field = backbone(moving, fixed, [lambda _, v=v: v for v in outputs])
-    first, second = (warp(7.5 * v, 7.5 * v, padding_mode="border") for v in outputs)
+    first, second = (warp(7.5 * v, 7.5 * v) for v in outputs)
+    half_moving, half_fixed = (functional.avg_pool3d(image, 3, 2, 1) for image in (moving, fixed))
     torch.testing.assert_close(field, first + second)
-    torch.testing.assert_close(seen[0], torch.cat((halve(moving), halve(fixed)), dim=1))
-    torch.testing.assert_close(seen[1], torch.cat((warp(halve(moving), first), halve(fixed)), dim=1))
+    torch.testing.assert_close(seen[0], torch.cat((half_moving, half_fixed), dim=1))
+    torch.testing.assert_close(seen[1], torch.cat((warp(half_moving, first), half_fixed), dim=1))
+
+
+def test_published_numbers_are_voxels_of_both_grids_and_lookups_zoom() -> None:
+    """Inside the network a lookup is PyTorch's without aligned corners, of places normalised for aligned ones."""
+    torch.manual_seed(0)
+    moving, fixed = torch.rand(2, 1, 1, 32, 36, 40)
+    backbone = TransMorphTVF(**{**SMALL, "time_steps": 2}, published=True)
+    outputs = [functional.avg_pool3d(10 * torch.randn(1, 3, 16, 18, 20), 5, 1, 2) for _ in range(2)]
+    seen: list[Tensor] = []
+    backbone.skips[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    field = RegistrationNetwork(backbone, [_Fixed(lambda _, v=v: v) for v in outputs])(moving, fixed)
+
+    def look_up(volume: Tensor, displacement: Tensor) -> Tensor:
+        places = (identity_grid((16, 18, 20)) + displacement)[0]
+        axes = [2 * (place / (n - 1) - 0.5) for place, n in zip(places, (16, 18, 20), strict=True)]
+        return functional.grid_sample(volume, torch.stack(axes[::-1], dim=-1)[None], align_corners=False)
+
+    first, second = (look_up(v, v) for v in outputs)
+    torch.testing.assert_close(
+        field, upsample_displacement(first + second, 2, (32, 36, 40), "aligned") / 2, atol=1e-4, rtol=1e-4
+    )
+    expected = look_up(functional.avg_pool3d(moving, 3, 2, 1), first)
+    torch.testing.assert_close(seen[0][:, :1], expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(17, 17, 17), (33, 37, 42), (18, 50, 31)])

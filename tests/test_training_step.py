@@ -174,3 +174,39 @@ def test_compilation_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch._dynamo.config.patch(disable=True):
         choose(step, monkeypatch, 1.0, 2.0, 0.5)
     assert step.form == "contiguous"
+
+
+def test_a_long_gradient_is_scaled_down_to_the_limit_and_a_short_one_is_left() -> None:
+    norm = gradient_norm(clip(None))
+    assert gradient_norm(clip(norm / 3)) == pytest.approx(norm / 3, rel=0.01)
+    assert gradient_norm(clip(3 * norm)) == pytest.approx(norm, rel=0.01)
+
+
+def clip(limit: float | None) -> TrainingStep:
+    torch.manual_seed(1)
+    step = TrainingStep(build_network(NETWORK, torch.randn(5, 7)), Objective(LOSS, 5), "float32", clip_gradient=limit)
+    step(SCANS[0], SCANS[1], RATE)
+    return step
+
+
+def gradient_norm(step: TrainingStep) -> float:
+    gradients = [parameter.grad.norm() for parameter in step._network.parameters() if parameter.grad is not None]
+    return float(torch.stack(gradients).norm())
+
+
+def test_amsgrad_keeps_the_largest_second_moment() -> None:
+    torch.manual_seed(1)
+    step = TrainingStep(build_network(NETWORK, torch.randn(5, 7)), Objective(LOSS, 5), "float32", amsgrad=True)
+    after_steps(step, [(0, 1), (1, 2), (2, 0)])
+    moments = list(step.optimizer.state.values())
+    assert all((state["max_exp_avg_sq"] >= state["exp_avg_sq"]).all() for state in moments)
+    assert any((state["max_exp_avg_sq"] > state["exp_avg_sq"]).any() for state in moments)
+
+
+def test_moments_of_another_layout_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, other = new_step(), new_step()
+    after_steps(plain, [(0, 1)])
+    choose(other, monkeypatch, 2.0, 1.0)
+    other.load(plain.optimizer.state_dict())
+    for parameter, moments in other.optimizer.state.items():
+        assert moments["exp_avg"].stride() == parameter.stride()

@@ -49,12 +49,25 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
         *(study / f"tables/table3{suffix}" for suffix in (".csv", ".md", ".tex", ".html", "_tests.csv")),
         *(study / f"tables/complexity{suffix}" for suffix in (".csv", ".md", ".tex", ".html")),
         finished / "complexity/claim.csv",
+        *(study / f"claims.{suffix}" for suffix in ("csv", "md", "html")),
         study / "report.html",
         study / "quick.html",
         *(study / f"figures/{n}.{s}" for n in ("figure3", "figure7", "example") for s in ("pdf", "png", "csv", "txt")),
     ]  # fmt: skip
     assert [str(path) for path in made if not path.is_file()] == []
     assert len(list((cohort / "images").iterdir())) == len(list((cohort / "labels").iterdir())) == 8
+
+
+def test_claims_are_checked_on_the_runs_that_the_study_has(finished: Path) -> None:
+    claims = pd.read_csv(finished / "small/claims.csv", index_col="id", keep_default_na=False)
+    tested = claims[claims["verdict"] != "not tested"]
+    assert {"gain_over_lku_net", "fewer_of_both", "follows_segmentation", "discontinuity"} <= set(tested.index)
+    assert "not part of this test" in claims.loc["gain_over_voxelmorph", "reason"]
+    assert claims.loc["fewer_of_both", "verdict"] == "not reproduced"
+    count = f"of {len(tested)} testable claims reproduced"
+    assert count in (finished / "small/claims.md").read_text()
+    assert count in (finished / "small/report.html").read_text()
+    assert "simulated anatomy" in claims["notice"].iloc[0]
 
 
 def test_the_table_says_what_is_simulated_and_which_rows_see_the_fixed_labels(finished: Path) -> None:

@@ -6,17 +6,20 @@ from pathlib import Path
 from textscf.errors import InputError
 from textscf.io import atomic_path, read_yaml
 
-_OF_STUDY = tuple(
-    f"{folder}/*.{suffix}"
-    for folder, suffixes in {"tables": ("csv", "md", "tex"), "figures": ("csv", "pdf", "png", "txt")}.items()
-    for suffix in suffixes
+_OF_STUDY = (
+    *(
+        f"{folder}/*.{suffix}"
+        for folder, suffixes in {"tables": ("csv", "md", "tex"), "figures": ("csv", "pdf", "png", "txt")}.items()
+        for suffix in suffixes
+    ),
+    *("claims.csv", "claims.md"),
 )
 _OF_RUNS = ("config.yaml", "history.csv", "metrics.csv", "pairs.csv", "timing.json", "environment.json")
 _OF_COHORTS = ("segmentations/*/accuracy_by_split.csv", "segmentations/*/config.yaml", "segmentations/*/history.csv")
 
 
 def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
-    """Copy tables, figures, settings, metrics and provenance of `study`, without weights and volumes, to `out`.
+    """Copy what people read of `study`, settings, metrics and provenance, without weights and volumes, to `out`.
 
     Returns the files written. InputError if the study has no tables yet.
     """

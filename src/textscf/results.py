@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Item:
-    """A table or figure as the study resolved it."""
+    """A table or figure as the study resolved it.
+
+    `quoted` has the values that a figure shows although the paper has them from elsewhere, by label (`quoted_values`).
+    """
 
     name: str
     study: str
@@ -80,6 +83,7 @@ class Item:
     xlabel: str | None = None
     structure: str | None = None
     pair: str = "median"
+    quoted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def reference_row(self) -> Row | None:
@@ -99,18 +103,24 @@ class Item:
 
 def load_item(path: Path) -> Item:
     """Read the resolved `config.yaml` of a table or figure; InputError if it is not one."""
-    content = fill(Item, read_yaml(path), path)
-    rows = [_row(row, f"{path}: rows[{n}]") for n, row in enumerate(content.rows)]
-    item = dataclasses.replace(content, rows=rows)
+    return make_item(read_yaml(path), str(path))
+
+
+def make_item(content: Any, source: str) -> Item:
+    """A table or figure from its resolved settings; InputError if they are none."""
+    filled = fill(Item, content, source)
+    rows = [make_row(row, f"{source}: rows[{n}]") for n, row in enumerate(filled.rows)]
+    item = dataclasses.replace(filled, rows=rows)
     if item.reference and all(row.run != item.reference for row in rows):
-        raise InputError(f"{path}: reference '{item.reference}' is not the run of a row")
+        raise InputError(f"{source}: reference '{item.reference}' is not the run of a row")
     return item
 
 
-def _row(content: Any, source: str) -> Row:
+def make_row(content: Any, source: str) -> Row:
+    """A row from its resolved settings; InputError if they are none."""
     row = fill(Row, content, source)
-    with_head = _row(row.with_head, source) if row.with_head else None
-    points = [_row(point, f"{source}.points[{n}]") for n, point in enumerate(row.points)]
+    with_head = make_row(row.with_head, source) if row.with_head else None
+    points = [make_row(point, f"{source}.points[{n}]") for n, point in enumerate(row.points)]
     return dataclasses.replace(row, with_head=with_head, points=points)
 
 
@@ -141,6 +151,19 @@ class Results:
     def is_trained(self, row: Row) -> bool:
         """Whether the row stands for a trained network."""
         return self.settings(row.runs[0])["method"] == "learned"
+
+    def timing(self, run: str) -> dict[str, Any]:
+        """`timing.json` of a trained concrete run; InputError without what is read of it."""
+        path = self.run_folder(run) / "timing.json"
+        content = read_json(path)
+        missing = [key for key in ("best_validation_dice", "converged", "last_rise", "restarts") if key not in content]
+        if missing:
+            raise InputError(f"{path}: key '{missing[0]}' is missing; expected a file made by src/train.py")
+        return content
+
+    def has_converged(self, row: Row) -> bool:
+        """Whether the trainings of all seeds of a row have converged, see `textscf.training.convergence`."""
+        return all(self.timing(run)["converged"] for run in row.runs)
 
     def metrics(self, row: Row) -> list[pd.DataFrame]:
         """`metrics.csv` of each seed: one line per pair and structure."""

@@ -130,6 +130,23 @@ def subject_bootstrap_weights(
     return (counts[:, fixed] * counts[:, moving]).astype(np.float64)
 
 
+def bootstrap_means(values: pd.DataFrame, n_bootstrap: int = 10_000, seed: int = 0) -> NDArray[np.float64]:
+    """Means of the columns of `values` in samples of subjects, for intervals of what is computed from several means.
+
+    Args:
+        values: ``(P, K)``, finite, one line per pair with the index (fixed, moving).
+        n_bootstrap: samples; those in which no pair is left are dropped.
+        seed: same seed, same samples, those of `compare_runs`.
+
+    Returns:
+        ``(at most n_bootstrap, K)``.
+    """
+    weights = subject_bootstrap_weights(list(values.index), n_bootstrap, np.random.default_rng(seed))
+    weights = weights[weights.sum(1) > 0]
+    means: NDArray[np.float64] = weights @ values.to_numpy(dtype=np.float64) / weights.sum(1, keepdims=True)
+    return means
+
+
 def _weighted_mean_interval(
     differences: NDArray[np.float64], weights: NDArray[np.float64], confidence: float
 ) -> tuple[float, float]:

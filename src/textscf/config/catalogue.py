@@ -76,6 +76,16 @@ class Catalogue:
         """The paper's settings of a run."""
         return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
 
+    @cached_property
+    def claims(self) -> dict[str, Any]:
+        """The claims of the paper."""
+        content = read_validated(self.folder / "claims.yaml", self.schema("claims"))
+        ids = [claim["id"] for claim in content["claims"]]
+        for name in ids:
+            if ids.count(name) > 1:
+                raise InputError(f"{self.folder / 'claims.yaml'}: claims: id '{name}' is there {ids.count(name)} times")
+        return content
+
     def _inlined(self, name: str) -> dict[str, Any]:
         cohort = {"name": name, **self._read("cohort", "cohorts", name)}
         for setting_of_runs in ("segmentors", "field"):

@@ -38,7 +38,7 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Settings:
 
 
 def define_runs(runs: Mapping[str, Settings], study: Mapping[str, Any], source: str, schema: Path) -> Definitions:
-    """Definitions of all runs, single ones before sweeps.
+    """Definitions of all runs, in their order.
 
     Args:
         runs: of all experiments, by name.
@@ -53,26 +53,24 @@ def define_runs(runs: Mapping[str, Settings], study: Mapping[str, Any], source: 
     for pattern, override in study.get("runs", {}).items():
         for name in _matching(pattern, runs, f"{source}: runs"):
             runs[name] = merge(runs[name], override)
-    single: dict[str, Settings] = {}
-    points: dict[str, Settings] = {}
+    defined: dict[str, Settings] = {}
     sweeps: dict[str, dict[str, Settings]] = {}
     for name in runs:
         definition = _inherited(name, runs, [], source)
         sweep = definition.pop("sweep", None)
         if sweep is None:
-            single[name] = definition
+            defined[name] = definition
             continue
         sweeps[name] = _points(name, sweep, source)
         for point, values in sweeps[name].items():
             point_settings = _nested(values)
             validate(point_settings, schema, f"{source}: sweep of run '{name}'")
-            points[point] = merge(definition, point_settings)
-    everything = {**single, **points}
+            defined[point] = merge(definition, point_settings)
     not_run: dict[str, str] = {}
     for pattern, reason in study.get("not_run", {}).items():
-        names = _matching(pattern, {**everything, **sweeps}, f"{source}: not_run")
+        names = _matching(pattern, {**defined, **sweeps}, f"{source}: not_run")
         not_run |= {point: reason for name in names for point in (name, *sweeps.get(name, {}))}
-    return Definitions(everything, sweeps, not_run)
+    return Definitions(defined, sweeps, not_run)
 
 
 def _matching(pattern: str, known: Mapping[str, Any], where: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Where the files of a study lie below `results/`, and which files a stage reads."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from textscf.config.claims import PAGE, rows_counted, rows_segmented, runs_read
 from textscf.config.report import CLAIM
 from textscf.config.study import Study
 
@@ -68,27 +70,41 @@ class StudyFiles:
         runs = self._study.runs_of(item)
         return [self._run(run, name) for run in runs for name in ("metrics.csv", "pairs.csv")]
 
+    def timings(self, item: str) -> list[str]:
+        """How the trainings of all runs went that a table or figure shows."""
+        study = self._study
+        trained = [run for run in study.runs_of(item) if study.runs[run]["method"] == "learned"]
+        return [self._run(run, "timing.json") for run in trained]
+
     def segmentor_accuracy(self, table: str) -> list[str]:
         """How good the segmentors of a table's rows are, for a table that tells it."""
-        study = self._study
-        if not study.tables[table].get("segmentor_accuracy"):
-            return []
-        runs = [study.runs[run] for run in study.runs_of(table) if study.runs[run].get("segmentor")]
-        folders = {f"results/cohorts/{run['cohort']}/segmentations/{run['segmentor']}" for run in runs}
-        return [f"{folder}/accuracy_by_split.csv" for folder in sorted(folders)]
+        tells = self._study.tables[table].get("segmentor_accuracy")
+        return self._accuracies(self._study.runs_of(table)) if tells else []
 
     def complexity(self, item: str) -> list[str]:
         """Counts of the networks that a table or figure shows; a run's seeds are alike, the first is counted."""
-        study = self._study
-        rows = (study.tables.get(item) or study.figures[item])["rows"]
-        points = [point for row in rows for point in row.get("points") or [row]]
-        runs = [point["runs"][0] for point in points if point["runs"]]
-        return [self._run(run, "complexity.json") for run in runs if study.runs[run]["method"] == "learned"]
+        rows = (self._study.tables.get(item) or self._study.figures[item])["rows"]
+        return self._counts([point for row in rows for point in row.get("points") or [row]])
+
+    def claims(self) -> list[str]:
+        """What the page of claims reads: metrics, accuracies of segmentors, counts, the claim about complexity."""
+        settings = self._study.settings(f"{self._study.name}/{PAGE}")
+        segmented = [run for row in rows_segmented(settings) for run in row["runs"]]
+        return [
+            *(
+                self._run(run, name)
+                for run in runs_read(settings)
+                for name in ("config.yaml", "metrics.csv", "pairs.csv")
+            ),
+            *self._accuracies(segmented),
+            *self._counts_of_claims(),
+            f"results/{CLAIM}.csv",
+        ]
 
     def complexity_counts(self) -> list[str]:
         """All counts that are shown anywhere: they are made together, as each takes less than its start."""
         items = [*self.tables("complexity"), *self.figures("cost")]
-        return sorted({path for item in items for path in self.complexity(item)})
+        return sorted({path for item in items for path in self.complexity(item)} | set(self._counts_of_claims()))
 
     def complexity_settings(self) -> list[str]:
         """Settings of the runs of `complexity_counts`, in their order."""
@@ -130,6 +146,7 @@ class StudyFiles:
             *(f"results/{item}/config.yaml" for item in own),
             *(f"results/{table}.{suffix}" for table in settings["tables"] for suffix in ("html", "csv")),
             *(f"results/{table}_tests.csv" for table in tested),
+            *(f"results/{page}.{suffix}" for page in filter(None, [settings["claims"]]) for suffix in ("html", "csv")),
             *(f"results/{figure}.{suffix}" for figure in shown for suffix in ("png", "txt")),
             *(f"results/cohorts/{cohort['name']}/config.yaml" for cohort in settings["cohorts"]),
             *(self._run(run, "config.yaml") for run in settings["runs"]),
@@ -154,6 +171,22 @@ class StudyFiles:
     def prompt_sets(self) -> list[tuple[str, str]]:
         """(cohort, prompt set) pairs that runs use, those with an auxiliary cohort too (see `Catalogue.prompts`)."""
         return sorted({(run["cohort"], run["prompts"]) for run in self._study.runs.values() if run.get("prompts")})
+
+    def _counts_of_claims(self) -> list[str]:
+        return self._counts(rows_counted(self._study.settings(f"{self._study.name}/{PAGE}")))
+
+    def _counts(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Counts of the networks of rows, of the first seed of each."""
+        runs = dict.fromkeys(row["runs"][0] for row in rows if row["runs"])
+        return [self._run(run, "complexity.json") for run in runs if self._study.runs[run]["method"] == "learned"]
+
+    def _accuracies(self, runs: Iterable[str]) -> list[str]:
+        """How good the segmentors of runs are, of those that have one."""
+        settings = [self._study.runs[run] for run in runs]
+        folders = {
+            f"results/cohorts/{s['cohort']}/segmentations/{s['segmentor']}" for s in settings if s.get("segmentor")
+        }
+        return [f"{folder}/accuracy_by_split.csv" for folder in sorted(folders)]
 
     def _run(self, run: str, name: str) -> str:
         return f"results/{self._study.name}/runs/{run}/{name}"

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from textscf.config.claims import PAGE
 from textscf.config.trainings import plan
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def report_settings(study: "Study", part: str) -> dict[str, Any]:
         "part": part,
         "plan": str(plan(study, study.step_times)) if part == "report" else None,
         "cohorts": _cohorts(study, runs),
+        "claims": f"{study.name}/{PAGE}" if part == "report" else None,
         "headline": {kind: places[name] if name else None for kind, name in main.items()},
         "tables": [places[name] for name in study.tables if name in names] + ([CLAIM] if part == "report" else []),
         "figures": [places[name] for name in study.figures if name in names and name not in examples],

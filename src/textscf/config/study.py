@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textscf.config.catalogue import Catalogue
+from textscf.config.claims import PAGE, claims_settings
 from textscf.config.definitions import Definitions, Settings, define_runs, merge
 from textscf.config.report import PARTS, report_settings
 from textscf.config.validation import suggest, validate
@@ -54,12 +55,19 @@ def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | 
 class Study:
     """A resolved study.
 
+    Two names whose settings are equal share their concrete runs, so that no training is repeated. A shared run has the
+    id that the first name in the order of the experiments gives it: an experiment added at the end renames nothing.
+    Names whose settings differ in their seeds alone are one method. Each of them stands for the runs of all their
+    seeds, so that every table and figure shows the same value for the method.
+
     Attributes:
         name, title: of the study.
-        runs: concrete runs (one per seed) by id, all settings resolved. Two names whose settings are equal share one.
-        groups: run name -> ids of its concrete runs; none for a run that is left out.
+        runs: concrete runs (one per seed) by id, all settings resolved.
+        groups: run name -> ids of its concrete runs in the order of their seeds; none for a run that is left out.
         tables, figures: their specifications by name.
         left_out: tables and figures that would show nothing, as none of their rows is run.
+        cohorts: name of the cohort in each role.
+        paper_cohort: whether the cohorts are the paper's own.
     """
 
     name: str
@@ -70,12 +78,29 @@ class Study:
     figures: dict[str, Settings]
     left_out: list[str]
     cohorts: dict[str, str]
+    paper_cohort: bool
     _catalogue: Catalogue = field(repr=False)
+    _rows: "_Rows" = field(repr=False)
 
     @property
     def step_times(self) -> Path:
         """File of the measured step times that plans go by."""
         return self._catalogue.folder / "step_times.yaml"
+
+    @property
+    def claims_file(self) -> Settings:
+        """Content of `config/claims.yaml`."""
+        return self._catalogue.claims
+
+    @property
+    def reported(self) -> Settings:
+        """Content of `config/reported.yaml`."""
+        return read_yaml(self._catalogue.folder / "reported.yaml")
+
+    def row(self, run: str, label: str) -> Settings | None:
+        """A row with a run or sweep, as tables and figures have them; None for a name that is not defined."""
+        defined = run in self.groups or run in self._rows.defined.sweeps
+        return self._rows.resolve(PAGE, {"run": run, "label": label}) if defined else None
 
     def settings(self, owner: str) -> Settings:
         """Content of ``results/<owner>/config.yaml``; everything that the stage that reads it may depend on."""
@@ -92,6 +117,8 @@ class Study:
                 return self.tables[table]
             case [self.name, "figures", figure] if figure in self.figures:
                 return self.figures[figure]
+            case [self.name, page] if page == PAGE:
+                return claims_settings(self)
             case [self.name, part] if part in PARTS:
                 return report_settings(self, part)
         raise InputError(f"results/{owner}/config.yaml: nothing of this name in study '{self.name}'")
@@ -100,6 +127,11 @@ class Study:
         """Ids of the concrete runs that a table or figure shows."""
         spec = self.tables.get(item) or self.figures[item]
         return _runs_in(spec["rows"])
+
+
+def _but_for_the_seed(settings: Settings) -> str:
+    """Text that is equal for settings that differ in their seed alone."""
+    return json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True)
 
 
 def _runs_in(rows: Sequence[Settings]) -> list[str]:
@@ -156,35 +188,40 @@ class _Resolver:
             {name: figure for name, figure in figures.items() if name not in empty},
             empty,
             self.config["cohorts"],
+            self.config.get("paper_cohorts", False),
             self.catalogue,
+            rows,
         )
 
     def _concrete(self, defined: Definitions) -> tuple[dict[str, Settings], dict[str, list[str]]]:
-        """Concrete runs by id, and the ids of each name."""
+        """Concrete runs by id, and the ids of each name: every seed of the names that are alike but for their seeds."""
         runs: dict[str, Settings] = {}
-        groups: dict[str, list[str]] = {}
-        known: dict[str, str] = {}
+        alike: dict[str, dict[int, str]] = {}
+        settled: dict[str, dict[int, str]] = {}
         for name, override in defined.runs.items():
-            groups[name] = []
             if name in defined.not_run:
                 continue
             for run_id, settings in self._resolve(name, override).items():
-                first = known.setdefault(json.dumps(settings, sort_keys=True), run_id)
-                groups[name].append(first)
-                if first != run_id:
+                seed = settings.get("seed", 0)
+                seeds = settled[name] = alike.setdefault(_but_for_the_seed(settings), {})
+                if seeds.setdefault(seed, run_id) != run_id:
                     continue
                 if run_id in runs:
                     raise InputError(
                         f"{self.source}: run name '{run_id}' is used twice (by '{name}' and another run's seed)"
                     )
                 runs[run_id] = {"run": run_id, **settings}
-        return runs, groups
+        ids = {name: [seeds[seed] for seed in sorted(seeds)] for name, seeds in settled.items()}
+        return runs, {name: ids.get(name, []) for name in defined.runs}
 
     def _collect(self, kind: str) -> Settings:
-        """All runs, tables or figures of the experiments by name; InputError for a name used twice."""
+        """All runs, tables or figures of the experiments by name; InputError for a name used twice.
+
+        In the order of the experiments; within one, single runs stand before sweeps, whose points may equal them.
+        """
         found: Settings = {}
         for experiment, content in self.experiments.items():
-            for name, value in content.get(kind, {}).items():
+            for name, value in sorted(content.get(kind, {}).items(), key=lambda entry: "sweep" in entry[1]):
                 if name in found:
                     path = self.catalogue.folder / "experiments" / f"{experiment}.yaml"
                     raise InputError(f"{path}: {kind}: name '{name}' is used twice, also by another experiment")

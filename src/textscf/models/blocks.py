@@ -4,10 +4,12 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from textscf.models.activation import PReLU
 from textscf.models.convolution import Conv3d
 from textscf.models.doubling import Doubling
+from textscf.spatial import scale_components
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -37,6 +39,32 @@ class Up(nn.Module):
         h, w, d = skip.shape[2:]
         x = torch.cat((self.up(x)[..., :h, :w, :d], skip), dim=1)
         return self.second(self.first(x))
+
+
+class PublishedHead(nn.Module):
+    """The last 3x3x3 convolution as published: no bias, PyTorch's initialisation.
+
+    It predicts coordinates in which the images' grid runs from -1 to 1, and `forward` returns them in voxels.
+
+    Args:
+        feature_channels: of what it reads.
+        stride: the images' grid has this many times the voxels of the features' grid along each axis.
+        bounded: whether a softsign bounds the coordinates.
+        divisor: what the coordinates are divided by.
+    """
+
+    def __init__(self, feature_channels: int, stride: int, bounded: bool = False, divisor: float = 1) -> None:
+        super().__init__()
+        self.projection = Conv3d(feature_channels, 3, 3, padding=1, bias=False)
+        self.stride, self.bounded, self.divisor = stride, bounded, divisor
+
+    def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
+        """``(B, C2, h, w, d)`` to voxels of the images' grid ``(B, 3, h, w, d)``; regions and confidence are unused."""
+        coordinates = self.projection(features)
+        if self.bounded:
+            coordinates = functional.softsign(coordinates)
+        units = [(self.stride * n - 1) / 2 / self.divisor for n in features.shape[2:]]
+        return scale_components(coordinates, units)
 
 
 def down_and_up(images: Tensor, stem: nn.Module, down: Iterable[nn.Module], up: Iterable[nn.Module]) -> Tensor:

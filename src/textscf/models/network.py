@@ -70,7 +70,7 @@ class RegistrationNetwork(nn.Module):
 
     def integrated(self, velocity: Tensor) -> Tensor:
         """The displacement of a velocity, both ``(B, 3, h, w, d)``."""
-        return integrate(velocity, self.integration_steps)
+        return integrate(velocity, self.integration_steps, self.backbone.outside)
 
     def on_images_grid(self, displacement: Tensor, shape: Sequence[int]) -> Tensor:
         """A displacement of the backbone's grid as ``(B, 3, *shape)`` in voxels of the images' grid."""

@@ -1,6 +1,7 @@
 """What scatter plots of methods share: their looks, and the sentences about pairs and seeds."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,14 +15,24 @@ from textscf.results import Item
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 MARKER_SIZE = 4.5
 """Width of a marker in points."""
+QUOTED: dict[str, Any] = {
+    "linestyle": "", "marker": "*", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 0.8
+}  # fmt: skip
+"""The look of values that the paper quotes: hollow stars."""
 
 
 def looks(item: Item) -> Iterator[tuple[str, str, str]]:
-    """Label, colour and marker of each row; the reference, or the last row without one, has its own colour."""
-    labels = [row.label for row in item.rows]
+    """Label, colour and marker of each row."""
+    colours = colours_of(item)
+    for n, row in enumerate(item.rows):
+        yield row.label, colours[row.label], MARKERS[n % len(MARKERS)]
+
+
+def colours_of(item: Item) -> dict[str, str]:
+    """Colours of quoted methods and of rows by label; the reference, or the last row without one, has its own."""
+    labels = list(dict.fromkeys([*item.quoted, *(row.label for row in item.rows)]))
     reference = (item.reference_row or item.rows[-1]).label
-    colours = [colour for colour, _ in method_colours(labels, reference)]
-    return zip(labels, colours, (MARKERS[n % len(MARKERS)] for n in range(len(labels))), strict=True)
+    return {label: colour for label, (colour, _) in zip(labels, method_colours(labels, reference), strict=True)}
 
 
 def prepare(axes: Axes, xlabel: str, ylabel: str) -> None:
@@ -32,7 +43,7 @@ def prepare(axes: Axes, xlabel: str, ylabel: str) -> None:
 
 
 def legend_of(figure: Figure, item: Item, width: float, marker: str | None = None) -> None:
-    """Rows' colours and markers, or one `marker` for all, above the axes of a figure `width` mm wide."""
+    """Colours and markers of rows, or one `marker` for all, and of quoted methods; above axes, `width` mm wide."""
     handles = [
         Line2D(
             [], [], linestyle="", marker=marker or own, markersize=MARKER_SIZE, color=colour, markeredgecolor=INK,
@@ -40,6 +51,8 @@ def legend_of(figure: Figure, item: Item, width: float, marker: str | None = Non
         )
         for row, (_, colour, own) in zip(item.rows, looks(item), strict=True)
     ]  # fmt: skip
+    colours = colours_of(item)
+    handles += [Line2D([], [], color=colours[label], label=f"{label} (quoted)", **QUOTED) for label in item.quoted]
     figure.legend(handles=handles, ncols=legend_columns(handles, width), loc="outside upper center", handlelength=1)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from textscf.metrics.aggregation import run_means
 from textscf.results import Item, Results, Row
 from textscf.statistics import subject_bootstrap_weights
 
@@ -25,6 +26,11 @@ def mean_interval(dice: pd.Series) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def seed_means(item: Item, results: Results, row: Row) -> list[float]:
+    """Mean Dice of each seed's run, a fraction."""
+    return [float(run_means(frame, item.convention)["dice"].iloc[0]) for frame in results.metrics(row)]
+
+
 def points_of(item: Item) -> list[Row]:
     """Rows of an item with a sweep replaced by its points."""
     return [point for row in item.rows for point in row.points or [row]]
@@ -35,7 +41,8 @@ def summarise(item: Item, results: Results) -> pd.DataFrame:
 
     Columns method, run, the swept settings by dotted key (empty where a run is not of a sweep), smoothness (lambda),
     steps (of integrating a velocity field; 0 for none), dice, dice_low, dice_high (percent, 95 % interval over
-    subjects), sdlogj, nonpositive_jacobian_percent, pairs, seeds, trained. Smoothness is NaN without training.
+    subjects), dice_by_seed (percent, the seeds' own means with spaces between), sdlogj, nonpositive_jacobian_percent,
+    pairs, seeds, trained. Smoothness is NaN without training.
     """
     lines = [_line(item, results, row, point) for row in item.rows for point in row.points or [row]]
     return pd.DataFrame(lines)
@@ -57,6 +64,7 @@ def _line(item: Item, results: Results, row: Row, point: Row) -> dict[str, Any]:
         "dice": dice.mean(),
         "dice_low": low,
         "dice_high": high,
+        "dice_by_seed": " ".join(f"{100 * value:.4f}" for value in seed_means(item, results, point)),
         "sdlogj": np.mean([frame["sdlogj"].mean() for frame in pairs]),
         "nonpositive_jacobian_percent": 100 * np.mean(folding),
         "pairs": len(dice),

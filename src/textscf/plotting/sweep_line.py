@@ -14,6 +14,8 @@ from textscf.results import Item, Results
 
 _ASIDE = 2**0.06
 """Factor between the places of two rows at the same value."""
+_BESIDE = 2**0.12
+"""Factor between the places of a mean and of its seeds."""
 
 
 def draw(item: Item, results: Results) -> Drawing:
@@ -35,7 +37,8 @@ def draw(item: Item, results: Results) -> Drawing:
         if len(item.rows) > 1:
             legend_of(figure, item, COLUMN_WIDTH)
     bars = "Error bars: 95 % interval of the mean by a bootstrap over subjects."
-    return Drawing(figure, [bars, *counted(item, data)], data)
+    dots = ["Small dots: each seed's own mean."] if (data["seeds"] > 1).any() else []
+    return Drawing(figure, [bars, *dots, *counted(item, data)], data)
 
 
 def _swept_setting(item: Item) -> str:
@@ -52,9 +55,14 @@ def _swept_setting(item: Item) -> str:
 
 
 def _draw_line(axes: Axes, data: pd.DataFrame, key: str, aside: float, colour: str, marker: str) -> None:
-    """A line with its error bars, drawn beside the values by a factor so that bars do not cover each other."""
+    """A line with its error bars and its seeds, drawn beside the values by a factor so that bars do not overlap."""
     reach = data[["dice_low", "dice_high"]].sub(data["dice"], axis=0).abs().to_numpy().T
     axes.errorbar(
         data[key] * aside, data["dice"], reach, color=colour, linewidth=1, elinewidth=0.7, capsize=2, capthick=0.7,
         marker=marker, markersize=MARKER_SIZE, markeredgecolor=INK, markeredgewidth=0.4,
     )  # fmt: skip
+    for value, of_seeds in zip(data[key], data["dice_by_seed"], strict=True):
+        means = [float(mean) for mean in of_seeds.split()]
+        if len(means) > 1:
+            place = [value * aside * _BESIDE] * len(means)
+            axes.plot(place, means, linestyle="", marker=".", markersize=3, color=colour, alpha=0.8)

@@ -1,29 +1,61 @@
-"""Figure 4 of the paper: mean Dice against SDlogJ, over lambda and with or without integration."""
+"""Figure 4 of the paper: mean Dice against SDlogJ, over lambda and with or without integration.
+
+Where the cohort is the paper's, methods that the paper quotes from elsewhere stand beside the runs.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.labels import Anchor, write_labels
-from textscf.plotting.points import MARKER_SIZE, counted, legend_of, looks, prepare
+from textscf.plotting.points import MARKER_SIZE, QUOTED, colours_of, counted, legend_of, looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.plotting.summary import summarise
 from textscf.results import Item, Results
 
+_HEIGHT_OF_QUOTED = 2.5
+"""Millimetres that a quoted method adds to the figure's height, for its line of the legend."""
+
 
 def draw(item: Item, results: Results) -> Drawing:
-    """A point per run; those of a sweep are joined in order of lambda, for each number of integration steps."""
+    """A point per run; those of a sweep are joined in order of lambda, for each number of integration steps.
+
+    The data has a line per run, then one per quoted method, marked by `quoted` and without pairs.
+    """
     data = summarise(item, results)
     with journal_style():
-        figure = new_figure(COLUMN_WIDTH, 78)
+        figure = new_figure(COLUMN_WIDTH, 78 + _HEIGHT_OF_QUOTED * len(item.quoted))
         axes = figure.subplots()
         prepare(axes, "SDlogJ", "Dice (%)")
         for label, colour, marker in looks(item):
             _draw_method(axes, data[data["method"] == label], colour, marker)
+        quoted = _quoted(item)
+        for method, x, y in zip(quoted["method"], quoted["sdlogj"], quoted["dice"], strict=True):
+            axes.plot(x, y, color=colours_of(item)[method], **QUOTED)
         axes.margins(0.1)
         legend_of(figure, item, COLUMN_WIDTH)
-        numbered = _draw_labels(axes, data)
-    return Drawing(figure, [*_explanations(data, numbered), *counted(item, data)], data)
+        numbered = _draw_labels(axes, data, _anchors(quoted, [""] * len(quoted)))
+    sentences = [*_explanations(data, numbered), *_quoted_sentences(quoted), *counted(item, data)]
+    return Drawing(
+        figure, sentences, pd.concat([data.assign(quoted=False), quoted], ignore_index=True) if item.quoted else data
+    )
+
+
+def _quoted(item: Item) -> pd.DataFrame:
+    """The values that the paper quotes, one line per method, with the columns of `summarise` that CSV files need."""
+    counts = {"steps": 0, "pairs": 0, "seeds": 0, "trained": False, "quoted": True}
+    lines = [
+        {"method": label, "run": "", "dice": values["dice"], "sdlogj": values["sdlogj"], **counts}
+        for label, values in item.quoted.items()
+    ]
+    return pd.DataFrame(lines, columns=["method", "run", "dice", "sdlogj", *counts])
+
+
+def _quoted_sentences(quoted: pd.DataFrame) -> list[str]:
+    if quoted.empty:
+        return []
+    methods = ", ".join(quoted["method"])
+    return [f"Hollow stars: values that the paper quotes, not of this study ({methods})."]
 
 
 def _draw_method(axes: Axes, data: pd.DataFrame, colour: str, marker: str) -> None:
@@ -35,14 +67,17 @@ def _draw_method(axes: Axes, data: pd.DataFrame, colour: str, marker: str) -> No
         )  # fmt: skip
 
 
-def _draw_labels(axes: Axes, data: pd.DataFrame) -> bool:
-    """Write `Int` beside points with integration, and lambda beside those of sweeps if there is room for all."""
+def _draw_labels(axes: Axes, data: pd.DataFrame, others: list[Anchor]) -> bool:
+    """Write `Int` beside points with integration, and lambda beside those of sweeps if there is room for all.
+
+    No text touches `others`, the markers without one.
+    """
     names = ["Int" if steps else "" for steps in data["steps"]]
     values = [f"{value:g}" if swept else "" for value, swept in zip(data["smoothness"], _is_swept(data), strict=True)]
     full = [", ".join(filter(None, parts)) for parts in zip(names, values, strict=True)]
-    if write_labels(axes, _anchors(data, full), only_if_free=True):
+    if write_labels(axes, [*_anchors(data, full), *others], only_if_free=True):
         return any(values)
-    write_labels(axes, _anchors(data, names))
+    write_labels(axes, [*_anchors(data, names), *others])
     return False
 
 

@@ -78,6 +78,7 @@ def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
     return {
         "summary": summary(item, results / f"{table}_tests.csv") if item else None,
         "main_table": files.table(table) if table else None,
+        "claims": files.table(shown.claims) if shown.claims else None,
         "main_figure": files.picture(figure) if figure else None,
         "tables": [files.table(place) for place in others(shown.tables)],
         "figures": [files.picture(place) for place in others(shown.figures)],

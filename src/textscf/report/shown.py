@@ -18,7 +18,8 @@ from textscf.tables.formats import fragment_of
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SCREEN_SCALE = 1.45 * 96 / 300
 """Two figures of a column's width find room beside each other on the page."""
-_CLAIM_TITLE = "Complexity claim"
+_TITLES = {"claim": "Complexity claim", "claims": "Verdicts"}
+"""Headings of tables that are not among the study's experiments, by name."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Shown:
         part: `report` for all of it, `quick` for its first part.
         plan: the trainings of the study, and how long they take by measured step times; of the whole alone.
         cohorts: name, title, notice, licence and citation of each.
+        claims: the page of claims; None for the first part.
         headline: the main `table` and `figure`; None where the study has none.
         tables, figures: all of them, with those of the headline.
         examples: `figure` and which `pair` it shows: best, median or worst.
@@ -48,6 +50,7 @@ class Shown:
     examples: list[dict[str, str]]
     runs: list[str]
     left_out: list[str]
+    claims: str | None = None
 
     @property
     def notices(self) -> list[str]:
@@ -105,8 +108,8 @@ class Files:
         self._items: dict[str, Item] = {}
 
     def item(self, place: str) -> Item | None:
-        """Specification of a table or figure; None for a table that is not the study's."""
-        if not place.startswith(f"{self._study}/"):
+        """Specification of a table or figure; None for a table that is not among the study's experiments."""
+        if not place.startswith(f"{self._study}/") or Path(place).name in _TITLES:
             return None
         if place not in self._items:
             self._items[place] = load_item(self._results / place / "config.yaml")
@@ -120,7 +123,7 @@ class Files:
             raise InputError(f"{path}: holds no table; expected a page made by src/table.py")
         item, name = self.item(place), Path(place).name
         links = {"CSV": ".csv", "Markdown": ".md", "LaTeX": ".tex", "t-tests": "_tests.csv"}
-        return Table(name, item.number if item else _CLAIM_TITLE, Markup(fragment), self._links(place, links))
+        return Table(name, item.number if item else _TITLES[name], Markup(fragment), self._links(place, links))
 
     def picture(self, place: str) -> Picture:
         """A figure with its caption."""

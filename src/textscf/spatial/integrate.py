@@ -5,17 +5,22 @@ from torch import Tensor
 from textscf.spatial.warp import warp
 
 
-def compose(outer: Tensor, inner: Tensor) -> Tensor:
+def compose(outer: Tensor, inner: Tensor, padding_mode: str = "border") -> Tensor:
     """Displacement of ``phi_outer(phi_inner(x))``: ``inner(x) + outer(x + inner(x))``, both ``(B, 3, H, W, D)``.
 
-    Warping with the result equals warping with `outer` first and its result with `inner` second.
+    Warping with the result equals warping with `outer` first and its result with `inner` second. Outside the volume
+    `outer` is its value at the border, or zero with `padding_mode` ``zeros``.
     """
-    return inner + warp(outer, inner, padding_mode="border")
+    return inner + warp(outer, inner, padding_mode=padding_mode)
 
 
-def integrate(velocity: Tensor, steps: int) -> Tensor:
-    """Displacement ``exp(velocity)`` by scaling and squaring with `steps` squarings; 0 steps return `velocity`."""
+def integrate(velocity: Tensor, steps: int, padding_mode: str = "zeros") -> Tensor:
+    """Displacement ``exp(velocity)`` by scaling and squaring with `steps` squarings; 0 steps return `velocity`.
+
+    Outside the volume the velocity is zero, as the released textSCF and VoxelMorph integrate, or, with `padding_mode`
+    ``border``, its value at the border, as LapIRN integrates.
+    """
     displacement = velocity / 2**steps
     for _ in range(steps):
-        displacement = compose(displacement, displacement)
+        displacement = compose(displacement, displacement, padding_mode)
     return displacement

@@ -52,6 +52,9 @@ def scale_components(field: Tensor, factors: Sequence[float]) -> Tensor:
     return torch.stack([part * factor for part, factor in zip(field.unbind(1), factors, strict=True)], dim=1)
 
 
-def halve(image: Tensor) -> Tensor:
-    """Mean over 3x3x3 voxels around every second one: ``(B, C, H, W, D)`` to ``(B, C, ceil(H / 2), ...)``."""
-    return functional.avg_pool3d(image, 3, stride=2, padding=1, count_include_pad=False)
+def halve(image: Tensor, count_padding: bool = False) -> Tensor:
+    """Mean over 3x3x3 voxels around every second one: ``(B, C, H, W, D)`` to ``(B, C, ceil(H / 2), ...)``.
+
+    Voxels outside the volume are left out of the mean, or count as zeros with `count_padding`.
+    """
+    return functional.avg_pool3d(image, 3, stride=2, padding=1, count_include_pad=count_padding)

@@ -10,8 +10,8 @@ import pandas as pd
 
 from textscf import captions
 from textscf.errors import InputError
-from textscf.io import read_yaml
 from textscf.metrics.aggregation import run_means
+from textscf.reported import printed_values
 from textscf.results import Item, Results, Row
 
 
@@ -67,16 +67,16 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         Columns method, run, the headings of the rows' details, then per metric `<metric>` and `<metric>_sd` (NaN with
         one seed) and, for metrics that the paper prints, `<metric>_paper` and `<metric>_difference` (ours - paper; NaN
         unless the cohort is the paper's), the same of `SEGMENTOR` if the table has it, then runs (ids), seeds, pairs,
-        trained, training (its length in words), sees_fixed_labels, paper_quoted (whether the paper has its values from
-        elsewhere), not_run (why, or empty), convention, notice. Units as in `METRICS`; metrics of a displacement field
-        are NaN where nothing was registered.
+        trained, converged (whether the trainings of all seeds have; None without any), training (its length in words),
+        sees_fixed_labels, paper_quoted (whether the paper has its values from elsewhere), not_run (why, or empty),
+        convention, notice. Units as in `METRICS`; metrics of a displacement field are NaN where nothing was registered.
 
     Raises:
         InputError: rows with different details, a sweep, or files that cannot be used.
     """
     if len({tuple(row.details) for row in item.rows}) > 1:
         raise InputError(f"{item.name}: its rows have details under different headings; expected the same in each")
-    lines = [_line(item, results, row, _printed_values(item, row, reported)) for row in item.rows]
+    lines = [_line(item, results, row, printed_values(item, row, reported)) for row in item.rows]
     return pd.DataFrame(lines).assign(convention=item.convention, notice="; ".join(item.notices))
 
 
@@ -96,6 +96,7 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any]) ->
         "seeds": len(row.runs) if trained else 0,
         "pairs": int(values["pairs"].iloc[0]),
         "trained": trained,
+        "converged": results.has_converged(row) if trained else None,
         "training": captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else "",
         "sees_fixed_labels": row.sees_fixed_labels,
         "paper_quoted": bool(printed.get("quoted", False)),
@@ -137,19 +138,3 @@ def _statistics(
         paper = np.nan if value is None else float(value)
         cells |= {f"{metric.name}_paper": paper, f"{metric.name}_difference": mean - paper if comparable else np.nan}
     return cells
-
-
-def _printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, Any]:
-    """The paper's values of a row; none where the row names no line of its table.
-
-    The first key of a line of the reported table is the name by which rows refer to it.
-    """
-    if item.reported is None or row.reported is None:
-        return {}
-    tables = read_yaml(reported)
-    if item.reported not in tables:
-        raise InputError(f"{reported}: no table '{item.reported}', which {item.name} refers to")
-    lines = [line for line in tables[item.reported]["rows"] if str(next(iter(line.values()))) == row.reported]
-    if len(lines) != 1:
-        raise InputError(f"{reported}: {item.reported}: {len(lines)} rows '{row.reported}'; expected one")
-    return lines[0]

@@ -8,10 +8,12 @@ import pandas as pd
 from textscf import captions
 from textscf.results import Item
 from textscf.tables.comparison import METRICS, OF_A_FIELD, SEGMENTOR, Metric
+from textscf.training.convergence import RULE
 
 UNDEFINED = "-"
 NOT_RUN = "not run"
 QUOTED = "‡"
+NOT_CONVERGED = "§"
 _ARROWS = {"max": "↑", "min": "↓"}
 _SUBHEADINGS = ["this run", "paper", "difference"]
 
@@ -47,12 +49,22 @@ class Display:
 def display(item: Item, table: pd.DataFrame) -> Display:
     """Make the lines of `compare` readable."""
     with_paper = item.reported is not None
-    columns = [Column("Method", "", [Cell(captions.marked_label(row)) for row in item.rows])]
+    columns = [Column("Method", "", _names(item, table))]
     columns += [Column(heading, "", [Cell(row.details[heading]) for row in item.rows]) for heading in _details(item)]
     for metric in _metrics(item):
         columns += _metric_columns(metric, table, with_paper)
     columns.append(Column("Seeds", "", [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]))
     return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table))
+
+
+def _names(item: Item, table: pd.DataFrame) -> list[Cell]:
+    labels = map(captions.marked_label, item.rows)
+    marks = [f" {NOT_CONVERGED}" if open_ else "" for open_ in _not_converged(table)]
+    return [Cell(label + mark) for label, mark in zip(labels, marks, strict=True)]
+
+
+def _not_converged(table: pd.DataFrame) -> list[bool]:
+    return [value is not None and not value for value in table["converged"]]
 
 
 def _details(item: Item) -> list[str]:
@@ -136,6 +148,8 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
         notes.append(f"Methods marked {captions.DAGGER} do not compete for the best values.")
     trained = table[table["trained"]]
     notes += captions.training_sentences(dict(zip(trained["method"], trained["training"], strict=True)))
+    if any(_not_converged(table)):
+        notes.append(f"{NOT_CONVERGED} not trained until it converged, which is: {RULE}, for every seed.")
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")

@@ -18,11 +18,15 @@ _LATEX = {
     "±": r"$\pm$",
     "−": "$-$",
     "†": r"$^{\dagger}$",
+    "§": r"\S{}",
     "≤": r"$\leq$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "∞": r"$\infty$",
 }
+_ONE_LINE = 60
+"""Characters of the longest cell of a column that is not broken into lines."""
+_LONG = ' class="text long"'
 _BODY = ("<body>", "</body>")
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
@@ -37,6 +41,7 @@ th[data-column="0"], tbody th, .text { text-align: left; }
 tbody th { font-weight: inherit; }
 th[colspan] { text-align: center; border-bottom: 1px solid #999; }
 tbody tr:hover { background: #eef4fa; }
+.long { white-space: normal; min-width: 14rem; }
 p.note { margin: .2rem 0; font-size: 13px; color: #444; }
 """
 
@@ -110,15 +115,21 @@ def fragment_of(page: str) -> str | None:
 
 
 def _html_cells(number: int, column: Column) -> list[str]:
-    opening = f"<td{_text_class(column)}>" if number else '<th scope="row">'
+    opening = f"<td{_text_class(column)}>" if number else f'<th scope="row"{_LONG if _is_long(column) else ""}>'
     closing = "</td>" if number else "</th>"
     return [f"{opening}{_marked(cell, '<b>{}</b>', html.escape)}{closing}" for cell in column.cells]
 
 
 def _text_class(column: Column) -> str:
-    """The attribute of a column's cells that sets words flush left."""
+    """The attribute of a column's cells that sets words flush left, and breaks long ones into lines."""
     words = [cell.text for cell in column.cells if cell.text not in ("", UNDEFINED, NOT_RUN)]
+    if _is_long(column):
+        return _LONG
     return "" if all(re.match(r"[<+−-]?[\d∞]", word) for word in words) else ' class="text"'
+
+
+def _is_long(column: Column) -> bool:
+    return any(len(cell.text) > _ONE_LINE for cell in column.cells)
 
 
 def _rows(table: Display) -> list[tuple[Cell, ...]]:

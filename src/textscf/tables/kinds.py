@@ -11,6 +11,7 @@ from textscf.tables.content import Content
 KINDS = {
     "accuracy": "textscf.tables.accuracy",
     "complexity": "textscf.tables.complexity",
+    "learning_rate": "textscf.tables.learning_rate",
 }
 DEFAULT = "accuracy"
 

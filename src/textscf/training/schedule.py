@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from textscf.errors import InputError
 
@@ -19,6 +20,21 @@ class Stage:
     first: int
     end: int
     thaw: int
+
+
+def learning_rate(settings: Mapping[str, Any], stage: Stage, step: int, steps_per_epoch: int) -> float:
+    """The rate of a step, which decays over its stage from step to step or from epoch to epoch.
+
+    Args:
+        settings: ``{learning_rate, decay_power, decay: step or epoch}``. The released code of textSCF and TransMorph
+            decays per epoch.
+        stage: of the step.
+        step: counted from 0 over the whole training.
+    """
+    done = step - stage.first
+    if settings["decay"] == "epoch":
+        done -= done % steps_per_epoch
+    return polynomial(settings["learning_rate"], done, stage.end - stage.first, settings["decay_power"])
 
 
 def training_stages(

@@ -2,10 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from textscf.devices import autocast
 from textscf.memory import keep_freed_memory
@@ -32,14 +34,24 @@ class TrainingStep:
         network: on its device.
         loss: values of which the first is minimised, see `textscf.training.objective.Objective`.
         precision: ``float32`` or ``bfloat16``.
+        amsgrad: divide by the largest second moment so far instead of the present one.
+        clip_gradient: largest Euclidean norm of the gradient of all parameters together; a longer one is scaled down
+            to it. None leaves every gradient as it is.
 
     Attributes:
         optimizer: Adam with its moments.
         form: what `choose_form` has chosen, in words; None before.
     """
 
-    def __init__(self, network: RegistrationNetwork, loss: Loss, precision: str) -> None:
-        self._network = network
+    def __init__(
+        self,
+        network: RegistrationNetwork,
+        loss: Loss,
+        precision: str,
+        amsgrad: bool = False,
+        clip_gradient: float | None = None,
+    ) -> None:
+        self._network, self._amsgrad, self._clip_gradient = network, amsgrad, clip_gradient
         self._plain_loss = self._loss = loss
         self._device = next(network.parameters()).device
         if self._device.type == "cpu":
@@ -50,13 +62,20 @@ class TrainingStep:
 
     def restart(self) -> None:
         """Forget Adam's moments."""
-        self.optimizer = torch.optim.Adam(self._network.parameters(), fused=True)
+        self.optimizer = torch.optim.Adam(self._network.parameters(), fused=True, amsgrad=self._amsgrad)
+
+    def load(self, moments: Mapping[str, Any]) -> None:
+        """Take the optimizer's `state_dict`, which may come from another layout."""
+        self.optimizer.load_state_dict(dict(moments))
+        self._align_moments()
 
     def __call__(self, fixed: Scan, moving: Scan, learning_rate: float) -> Tensor:
         """Values of the loss before the step, without waiting for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         values = self._gradient(fixed, moving)
+        if self._clip_gradient is not None:
+            clip_grad_norm_(self._network.parameters(), self._clip_gradient)
         self.optimizer.step()
         return values
 
@@ -118,6 +137,9 @@ class TrainingStep:
     def _arrange(self, layout: str) -> None:
         """Let kernels, by which cuDNN decides on the layout of features, and their moments lie in a layout."""
         self._network.to(memory_format=_LAYOUTS[layout])
+        self._align_moments()
+
+    def _align_moments(self) -> None:
         for parameter, moments in self.optimizer.state.items():
             for name, value in moments.items():
                 if value.shape == parameter.shape:

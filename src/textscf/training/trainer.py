@@ -7,31 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from textscf.checkpoint import StopSignal, load_newest, save_state
 from textscf.energy import EnergyMeter
 from textscf.errors import InputError, TrainingStopped
 from textscf.models import RegistrationNetwork
 from textscf.progress import progress_bar
+from textscf.training.convergence import is_converged, last_rise
+from textscf.training.divergence import DivergenceWatch, has_collapsed
 from textscf.training.history import History
 from textscf.training.objective import TERMS, Objective
 from textscf.training.pairs import PairSchedule
-from textscf.training.schedule import Stage, polynomial, training_stages
+from textscf.training.schedule import Stage, learning_rate, training_stages
 from textscf.training.step import TrainingStep
 from textscf.training.volumes import Scan, VolumeStore
 
 logger = logging.getLogger(__name__)
 
 _SAVE_EVERY_SECONDS = 120.0
-_CHECK_EVERY_STEPS = 20
 _COMPILE_FROM_STEPS = 10_000
+_MOST_RESTARTS = 3
+_RATE_AFTER_RESTART = 0.5
 
 
 class Trainer:
     """Trains one network; killed at any moment, it goes on from its last saved state as if never interrupted.
 
-    Where `last.pt` is broken, it goes on from `best.pt`, which is a whole state too.
+    Where `last.pt` is broken, it goes on from `best.pt`, a whole state too: until the first epoch has ended, it is the
+    untrained network's. A training that diverges (see `textscf.training.divergence`) goes back to `best.pt` and has
+    half the learning rate from there on; it stops when that has happened too often.
 
     Args:
         network: on its device.
@@ -39,7 +43,7 @@ class Trainer:
         scans: training and validation volumes on the same device.
         pairs: the pair of each step.
         validate: mean validation Dice of the network.
-        settings: ``{epochs, learning_rate, decay_power, precision, ...}`` of the run.
+        settings: `training` of the run, as its schema says.
         folder: where `last.pt`, `best.pt`, `history.csv` and `tensorboard/` go.
         fingerprint: digest of everything that determines the result; a saved state of another one is not used.
     """
@@ -63,22 +67,26 @@ class Trainer:
             settings["stages"], len(network.backbone.strides), settings["epochs"], pairs.steps_per_epoch
         )
         self._total = self._stages[-1].end
-        self._advance = TrainingStep(network, objective, settings["precision"])
+        self._advance = TrainingStep(
+            network, objective, settings["precision"], settings["optimizer"] == "amsgrad", settings["clip_gradient"]
+        )
         self._history = History(folder)
         self._sums = torch.zeros(len(TERMS), device=self._device)
-        self._first_bad = torch.full((), -1, device=self._device, dtype=torch.int64)
+        self._watch = DivergenceWatch(self._device)
+        self._restarts: list[dict[str, Any]] = []
         self._step, self._best_dice, self._seconds = 0, -1.0, 0.0
         self._energy = EnergyMeter(self._device)
 
     def fit(self) -> dict[str, Any]:
-        """Train to the end; returns ``{steps, seconds, seconds_per_step, best_validation_dice}``.
+        """Train to the end; returns ``{steps, seconds, seconds_per_step, best_validation_dice, ...}``.
 
-        Where the device tells it, `energy_joules` too, of all parts of an interrupted training; on a GPU also
-        `computed`, the form that was chosen for its steps.
+        Also `last_rise` and `converged`, see `textscf.training.convergence`, and `restarts`: after which `step` the
+        training went `back_to` which, and by which `sign`. Where the device tells it, `energy_joules` too, of all parts
+        of an interrupted training; on a GPU also `computed`, the form that was chosen for its steps.
 
         Raises:
             TrainingStopped: after SIGTERM, with the state saved.
-            InputError: the loss is no longer finite; names the pair.
+            InputError: a scan has values that are not finite, or the training diverges whatever its learning rate.
         """
         self._resume()
         self._network.train()
@@ -89,25 +97,37 @@ class Trainer:
             while self._step < self._total:
                 self._train_step()
                 self._seconds = before + time.monotonic() - started
-                bar.update(1)
-                if self._step % self._pairs.steps_per_epoch == 0:
-                    bar.set_postfix(self._end_epoch())
+                epoch_ends = self._step % self._pairs.steps_per_epoch == 0
+                checked = epoch_ends or self._watch.is_due(self._step)
+                sign = self._sign(epoch_ends) if checked else None
+                if sign:
+                    self._go_back(sign)
+                elif checked:
+                    bar.set_postfix(self._history.rows[-1] if epoch_ends else self._means())
+                bar.update(self._step - bar.n)
+                if sign or epoch_ends or stop.requested or time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                    save_state(self._last, self._state())
                     saved = time.monotonic()
-                elif stop.requested or time.monotonic() - saved > _SAVE_EVERY_SECONDS:
-                    self._save()
-                    saved = time.monotonic()
-                elif self._step % _CHECK_EVERY_STEPS == 0:
-                    self._check_finite()
-                    bar.set_postfix(self._means())
                 if stop.requested and self._step < self._total:
                     raise TrainingStopped(f"stopped at step {self._step} of {self._total}; state saved")
         self._history.write_csv()
+        return self._report()
+
+    def _report(self) -> dict[str, Any]:
+        first = self._stages[-1].first
+        rise = last_rise([row["validation_dice"] for row in self._history.rows if row["step"] > first])
+        done = "has converged" if is_converged(rise) else "has not converged"
+        logger.info("validation Dice rose by %s over the last tenth: %s", "?" if rise is None else f"{rise:.5f}", done)
+        repeated = sum(restart["step"] - restart["back_to"] for restart in self._restarts)
         optional = {"energy_joules": self._energy.joules(), "computed": self._advance.form}
         return {
             "steps": self._step,
             "seconds": self._seconds,
-            "seconds_per_step": self._seconds / max(self._step, 1),
+            "seconds_per_step": self._seconds / max(self._step + repeated, 1),
             "best_validation_dice": self._best_dice,
+            "last_rise": rise,
+            "converged": is_converged(rise),
+            "restarts": self._restarts,
             **{name: value for name, value in optional.items() if value is not None},
         }
 
@@ -129,51 +149,61 @@ class Trainer:
         return self._scans[fixed], self._scans[moving]
 
     def _train_step(self) -> None:
-        settings, stage = self._settings, self._enter_stage()
+        stage = self._enter_stage()
         if self._step == stage.first:
             self._advance.restart()
+            self._watch = DivergenceWatch(self._device)
             self._best_dice = -1.0
-        length = stage.end - stage.first
-        rate = polynomial(settings["learning_rate"], self._step - stage.first, length, settings["decay_power"])
-        self._note(self._advance(*self._scans_of(self._step), rate))
+        rate = learning_rate(self._settings, stage, self._step, self._pairs.steps_per_epoch)
+        values = self._advance(*self._scans_of(self._step), rate * _RATE_AFTER_RESTART ** len(self._restarts))
+        self._sums += values
+        self._watch.note(self._step, values)
         self._step += 1
 
-    def _note(self, values: Tensor) -> None:
-        """Add to the epoch's sums and remember the first non-finite step, without waiting for the device."""
-        self._sums += values
-        bad = ~values.isfinite().all() & (self._first_bad < 0)
-        self._first_bad = torch.where(bad, self._step, self._first_bad)
+    def _sign(self, epoch_ends: bool) -> str | None:
+        """What shows that the training has diverged, if anything does; an epoch that has not is recorded at its end."""
+        sign = self._not_finite() or (self._watch.sign() if self._watch.is_due(self._step) else None)
+        return self._end_epoch() if epoch_ends and not sign else sign
 
-    def _check_finite(self) -> None:
-        step = int(self._first_bad)
-        if step >= 0:
-            fixed, moving = self._pairs[step]
-            raise InputError(
-                f"the loss is not finite from step {step} on (fixed {fixed}, moving {moving}); check these scans, "
-                f"lower training.learning_rate (now {self._settings['learning_rate']}) or use precision: float32"
-            )
+    def _not_finite(self) -> str | None:
+        step = self._watch.first_bad()
+        if step is None:
+            return None
+        pair = self._pairs[step]
+        sign = "the loss is not finite from step {} on (fixed {}, moving {})".format(step, *pair)
+        for name in pair:
+            if not self._scans[name].image.isfinite().all():
+                raise InputError(f"{sign}: scan {name} has values that are not finite; check it")
+        return sign
 
     def _means(self) -> dict[str, float]:
         seen = (self._step - 1) % self._pairs.steps_per_epoch + 1
         return dict(zip(TERMS, (self._sums / seen).tolist(), strict=True))
 
-    def _end_epoch(self) -> dict[str, float]:
-        self._check_finite()
-        row = {**self._means(), "validation_dice": self._validate(self._network)}
+    def _end_epoch(self) -> str | None:
+        row = {**self._means(), "validation_dice": self._validate(self._network), "restarts": len(self._restarts)}
+        dice, best = row["validation_dice"], self._best_dice
+        if has_collapsed(dice, best):
+            return f"validation Dice is {dice:.4f} after a best of {best:.4f}"
         self._sums.zero_()
-        improved = row["validation_dice"] > self._best_dice
-        self._best_dice = max(self._best_dice, row["validation_dice"])
+        self._best_dice = max(best, dice)
         epoch = self._step // self._pairs.steps_per_epoch
         self._history.add({"epoch": epoch, "step": self._step, **row})
         logger.info("epoch %d: %s", epoch, ", ".join(f"{key} {value:.5f}" for key, value in row.items()))
-        if improved:
+        if dice > best:
             save_state(self._best, self._state())
-        self._save()
-        return row
+        return None
 
-    def _save(self) -> None:
-        self._check_finite()
-        save_state(self._last, self._state())
+    def _go_back(self, sign: str) -> None:
+        """Return to the best state with a lower rate; InputError if that has not helped often enough."""
+        found = f"the training has diverged by step {self._step}: {sign}"
+        rate = self._settings["learning_rate"] * _RATE_AFTER_RESTART ** len(self._restarts)
+        state = load_newest([self._best], self._device, self._fingerprint)
+        if state is None or len(self._restarts) == _MOST_RESTARTS:
+            raise InputError(f"{found}; training.learning_rate is {rate:g} by now; lower it, or training.clip_gradient")
+        self._restarts.append({"step": self._step, "back_to": state["step"], "sign": sign})
+        logger.warning("%s; back to step %d with a rate of %g", found, state["step"], rate * _RATE_AFTER_RESTART)
+        self._load(state)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -183,6 +213,8 @@ class Trainer:
             "optimizer": self._advance.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "sums": self._sums,
+            "watch": self._watch.state(),
+            "restarts": self._restarts,
             "history": self._history.rows,
             "best_dice": self._best_dice,
             "seconds": self._seconds,
@@ -192,12 +224,18 @@ class Trainer:
     def _resume(self) -> None:
         state = load_newest((self._last, self._best), self._device, self._fingerprint)
         if state is None:
+            save_state(self._best, self._state())
             return
-        self._network.load_state_dict(state["network"])
-        self._advance.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"].cpu())
-        self._step, self._best_dice, self._seconds = state["step"], state["best_dice"], state["seconds"]
-        self._sums = state["sums"]
+        self._load(state)
+        self._restarts, self._seconds = state["restarts"], state["seconds"]
         self._energy = EnergyMeter(self._device, before=state.get("energy_joules"))
-        self._history.rows = state["history"]
         logger.info("resumed at step %d of %d", self._step, self._total)
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Take what determines the coming steps; the time, the energy and the restarts so far are left."""
+        self._network.load_state_dict(state["network"])
+        self._advance.load(state["optimizer"])
+        self._watch.load(state["watch"])
+        torch.set_rng_state(state["random"].cpu())
+        self._step, self._best_dice = state["step"], state["best_dice"]
+        self._sums, self._history.rows = state["sums"], state["history"]

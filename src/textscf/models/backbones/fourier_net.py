@@ -6,10 +6,11 @@ The head predicts the field on the quarter grid, and the field on the images' gr
 Fourier coefficients and no higher ones.
 
 Departures: only the layers that reach the output are built (the published network carries two more decoder levels,
-1,006,022 of 17,789,782 parameters for 32 start channels); the transform keeps the amplitude (the published code divides
-it by the 64 voxels of the images' grid for each of the quarter grid); upsampled features are cut to the skip's size,
-and a field is predicted on four times the quarter grid and cut to the images' size, so that any volume size works;
-convolutions start from He's initialisation for their PReLU.
+1,006,022 of 17,789,782 parameters for 32 start channels); upsampled features are cut to the skip's size, and a field is
+predicted on four times the quarter grid and cut to the images' size, so that any volume size works. The transform keeps
+the amplitude; the published one divides it by the 64 voxels of the images' grid for each of the quarter grid, which the
+plain head of a `published` network does. Unless `published` is set, convolutions start from He's initialisation for
+their PReLU, and the head starts near zero.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import Backbone, Head, Level, voxels
-from textscf.models.blocks import Up, convolution, down_and_up, initialise
+from textscf.models.backbones.base import Backbone, Head, Level
+from textscf.models.blocks import PublishedHead, Up, convolution, down_and_up, initialise
 
 _AXES = (2, 3, 4)
 _STRIDE = 4
@@ -30,11 +31,12 @@ class FourierNet(Backbone):
 
     Args:
         start_channels: channels of the first level (the paper's comparator: 32).
+        published: unit and initialisation of the published code, see `textscf.models.backbones.base`.
     """
 
     minimum_size = 16
 
-    def __init__(self, start_channels: int) -> None:
+    def __init__(self, start_channels: int, published: bool = False) -> None:
         super().__init__()
         n = start_channels
         self.levels = (Level(2 * n, _STRIDE),)
@@ -42,7 +44,15 @@ class FourierNet(Backbone):
         widths = [(n, 2 * n, 2 * n), (2 * n, 4 * n, 4 * n), (4 * n, 8 * n, 8 * n), (8 * n, 16 * n, 8 * n)]
         self.down = nn.ModuleList(nn.Sequential(convolution(a, b, stride=2), convolution(b, c)) for a, b, c in widths)
         self.up = nn.ModuleList([Up(8 * n, 8 * n, 8 * n, 4 * n), Up(4 * n, 4 * n, 4 * n, 2 * n)])
-        self.apply(initialise)
+        self.published = published
+        if not published:
+            self.apply(initialise)
+
+    def plain_heads(self) -> list[nn.Module]:
+        """See `Backbone`."""
+        if not self.published:
+            return super().plain_heads()
+        return [PublishedHead(*level, divisor=_STRIDE**3) for level in self.levels]
 
     @property
     def field_stride(self) -> int:
@@ -50,11 +60,11 @@ class FourierNet(Backbone):
         return 1
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; the head predicts coordinates in which the images' grid runs from -1 to 1."""
+        """See `Backbone`; without `published`, the images' grid runs from -1 to 1 in the head's coordinates."""
         x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
         h, w, d = fixed.shape[2:]
         field = band_limited(heads[0](x).float(), [_STRIDE * n for n in x.shape[2:]])
-        return voxels(field[..., :h, :w, :d])
+        return self.in_voxels(field[..., :h, :w, :d])
 
 
 def band_limited(coarse: Tensor, shape: Sequence[int]) -> Tensor:

@@ -5,17 +5,17 @@ initialisation and embedding as in the first author's implementation (in the rep
 
 One encoder sees both images. On each of five levels the moving features, warped by the field so far, and the fixed
 features are projected and given their position; every fixed voxel attends to the 3x3x3 neighbourhood of its place, and
-the offsets to these 27 neighbours, weighted by the attention, are the displacement that the level adds. No convolution
-predicts a displacement, so a plain network has no heads. As the projections start at zero, attention starts from
-positions alone, which is symmetric in each offset and its opposite: the field starts at zero.
+the offsets to these 27 neighbours, weighted by the attention, are the displacement that the level adds. A place beyond
+the volume counts as the nearest one on its border. A field is upsampled with the corners of both grids in the same
+place. No convolution predicts a displacement, so a plain network has no heads. As the projections start at zero,
+attention starts from positions alone, which is symmetric in each offset and its opposite: the field starts at zero.
 
 With a text-driven head (our design, the publication has none) the 27 weights of the attention A are the features of a
 level, and the head's filters W, of a region or a coordinate, are added to the table of offsets: u = A^T (offsets + W).
 
 Departures: no bias in a convolution that instance normalisation follows, which would take it away again (352 of 552,813
-parameters for 8 start channels); the last voxel of an odd edge is averaged over what there is of its window, and an
-upsampled field is cut to its level's size, so that any volume size works; displacements are composed, upsampled and
-extended beyond the border as everywhere here, the published code does so with coordinates.
+parameters for 8 start channels); the last voxel of an odd edge is averaged over what there is of its window, so that
+any volume size works.
 """
 
 import functools
@@ -31,7 +31,7 @@ from torch.nn import functional
 from textscf.errors import InputError
 from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
-from textscf.spatial import compose, identity_grid, resize_displacement, warp
+from textscf.spatial import compose, identity_grid, scale_components, warp
 
 _STRIDES = (16, 8, 4, 2, 1)
 _OFFSETS = tuple(itertools.product((-1, 0, 1), repeat=3))
@@ -182,19 +182,28 @@ class Im2Grid(Backbone):
         field = moving.new_zeros(len(moving), 3, *pyramid[0].shape[2:])
         for level, (features, translator) in enumerate(zip(pyramid, self.translators, strict=True)):
             if level > 0:
-                field = _double(field, features.shape[2:])
+                field = _upsampled(field, features.shape[2:])
             weights = translator(*features.chunk(2), field)
             local = mean_offset(weights)
             if heads:
                 local = local + voxels(heads[level](weights).float())
-            field = compose(field, local)
+            field = compose(field, _kept_inside(local))
         return field
 
 
-def _double(field: Tensor, shape: Sequence[int]) -> Tensor:
-    """The field on the next finer level, whose grid of `shape` has two voxels for each of the field's, or one less."""
-    h, w, d = shape
-    return resize_displacement(field, [2 * n for n in field.shape[2:]])[..., :h, :w, :d]
+def _upsampled(field: Tensor, shape: Sequence[int]) -> Tensor:
+    """A displacement field on the grid of `shape`, in voxels of that grid; the corners of both grids coincide."""
+    fine = functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)
+    return scale_components(
+        fine, [(new - 1) / max(old - 1, 1) for new, old in zip(shape, field.shape[2:], strict=True)]
+    )
+
+
+def _kept_inside(field: Tensor) -> Tensor:
+    """The displacement field with each place that it leads to brought back to the border where it lies beyond."""
+    places = identity_grid(field.shape[2:], field.device)
+    parts = (field + places).unbind(1)
+    return torch.stack([part.clamp(0, n - 1) for part, n in zip(parts, field.shape[2:], strict=True)], dim=1) - places
 
 
 BACKBONE = Im2Grid

@@ -5,14 +5,15 @@ Mok and Chung, "Large Deformation Diffeomorphic Image Registration with Laplacia
 Each level registers at a quarter, half and the whole of the images' grid: it sees the moving image warped by the field
 of the level below, the fixed image and that field, and predicts a correction of at most 0.4 per component in
 coordinates in which the grid runs from -1 to 1, in the order of the axes (d, w, h) that the published code samples in.
-The displacement variant adds corrections up; the diffeomorphic one adds velocities and integrates at each level. The
-levels are trained one after the other (`training.stages` of a run).
+The displacement variant adds corrections up; the diffeomorphic one adds velocities, and integrates them for the level
+above. What it returns is the velocity, which its publication regularises; the network integrates it. The levels are
+trained one after the other (`training.stages` of a run).
 
 With the authors' weights the field equals that of their code (3e-6 voxels, both variants, measured outside of the
 tests).
 
-Departures: upsampled features are cut to the skip's size, so that any volume size works; heads start near zero. With a
-text-driven head, each level has its own.
+Departures: upsampled features are cut to the skip's size, so that any volume size works; heads start near zero unless
+`published` is set. With a text-driven head, each level has its own.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from torch.nn import functional
 from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 from textscf.models.doubling import Doubling
+from textscf.models.heads import ConvolutionHead
 from textscf.spatial import halve, integrate, warp
 
 _RANGE = 0.4
@@ -72,17 +74,27 @@ class LapIRN(Backbone):
     Args:
         start_channels: a quarter of the channels of every level.
         integration_steps: squarings of the diffeomorphic variant (published: 7); 0 for the displacement variant.
+        published: heads start from PyTorch's initialisation.
     """
 
     minimum_size = 16
+    outside = "border"
     strides = (4, 2, 1)
 
-    def __init__(self, start_channels: int, integration_steps: int = 0) -> None:
+    def __init__(self, start_channels: int, integration_steps: int = 0, published: bool = False) -> None:
         super().__init__()
         channels = 4 * start_channels
         self.integration_steps = integration_steps
+        self.published = published
         self.pyramid = nn.ModuleList(_LevelNetwork(inputs, channels) for inputs in (2, 5, 5))
         self.levels = tuple(Level(channels, stride) for stride in self.strides)
+
+    def plain_heads(self) -> list[nn.Module]:
+        """See `Backbone`."""
+        heads = [ConvolutionHead(level.channels) for level in self.levels]
+        for head in heads if self.published else ():
+            head.projection.reset_parameters()
+        return list(heads)
 
     def stage_modules(self) -> list[nn.Module]:
         """See `Backbone`."""
@@ -110,7 +122,7 @@ class LapIRN(Backbone):
         if self.integration_steps == 0:
             return velocity
         unit = voxels(torch.ones_like(velocity[:1]))
-        return (integrate(velocity.flip(1) * unit, self.integration_steps) / unit).flip(1)
+        return (integrate(velocity.flip(1) * unit, self.integration_steps, self.outside) / unit).flip(1)
 
 
 def _correction(prediction: Tensor) -> Tensor:

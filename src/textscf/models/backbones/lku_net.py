@@ -4,9 +4,9 @@ Jia et al., "U-Net vs Transformer: Is U-Net Outdated in Medical Image Registrati
 
 Departures: the half-resolution variant builds only the blocks that reach its output (the published one carries an
 unused last stage); upsampled features are cut to the skip's size, so that any volume size works; a large-kernel block
-is computed as one convolution, which is exact; convolutions start from He's initialisation for their PReLU, as with
-PyTorch's default the deep levels start near zero and learn late; the displacement head is separate and linear, without
-the published softsign (see `textscf.models.heads`).
+is computed as one convolution, which is exact. Unless `published` is set, convolutions start from He's initialisation
+for their PReLU, as with PyTorch's default the deep levels start near zero and learn late, and the displacement head is
+linear and starts near zero, where the published one ends in a softsign.
 """
 
 import itertools
@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from textscf.errors import InputError
 from textscf.models.activation import PReLU
-from textscf.models.backbones.base import Backbone, Head, Level, voxels
-from textscf.models.blocks import Up, convolution, down_and_up, initialise
+from textscf.models.backbones.base import Backbone, Head, Level
+from textscf.models.blocks import PublishedHead, Up, convolution, down_and_up, initialise
 from textscf.models.convolution import convolve
 
 
@@ -63,11 +63,14 @@ class LKUNet(Backbone):
         start_channels: N_s, channels of the first level.
         kernel_size: edge of the large kernels, odd and at least 3.
         full_resolution: features on the images' grid instead of the half grid.
+        published: unit, range and initialisation of the published code, see `textscf.models.backbones.base`.
     """
 
     minimum_size = 16
 
-    def __init__(self, start_channels: int, kernel_size: int = 5, full_resolution: bool = False) -> None:
+    def __init__(
+        self, start_channels: int, kernel_size: int = 5, full_resolution: bool = False, published: bool = False
+    ) -> None:
         super().__init__()
         if kernel_size < 3 or kernel_size % 2 == 0:
             raise InputError(f"lku_net: kernel_size is {kernel_size}; expected an odd number of at least 3")
@@ -87,12 +90,20 @@ class LKUNet(Backbone):
         if full_resolution:
             ups.append(Up(2 * n, n, 2 * n, 2 * n))
         self.up = nn.ModuleList(ups)
-        self.apply(initialise)
+        self.published = published
+        if not published:
+            self.apply(initialise)
+
+    def plain_heads(self) -> list[nn.Module]:
+        """See `Backbone`."""
+        if not self.published:
+            return super().plain_heads()
+        return [PublishedHead(*level, bounded=True) for level in self.levels]
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; the head predicts coordinates in which the features' grid runs from -1 to 1."""
+        """See `Backbone`."""
         x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
-        return voxels(heads[0](x).float())
+        return self.in_voxels(heads[0](x))
 
 
 BACKBONE = LKUNet

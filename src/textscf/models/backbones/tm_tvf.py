@@ -7,9 +7,12 @@ the moving image as warped so far and the fixed image join the decoder's feature
 and the displacement grows as in the released network: ``u_t(x) = u_{t-1}(x) + v_t(x + v_t(x))``, a sum of T steps each
 of which is looked up at its own displacement, not a composition with ``u_{t-1}``.
 
-Departures: those of `transmorph`; velocities and displacement are in voxels of the half grid throughout, and rescaled
-when the network resizes them, where the published code warps both grids with the same numbers; what lies outside the
-volume is the border's velocity, not zero. With a text-driven head, each time step has its own.
+Departures: those of `transmorph`; unless `published` is set, two slips of the published code are mended. It warps the
+half grid and, after upsampling, the images' grid with the same numbers, so that the images inside the network move
+twice as far as outside; here velocities and displacement are in voxels of the half grid, and rescaled when the network
+resizes them. And its lookups take for one convention of corners what was made for the other, so that a field of zeros
+zooms by n / (n - 1), half a voxel at the border; here it leaves everything in place. Outside the volume everything is
+zero, as published. With a text-driven head, each time step has its own.
 """
 
 from collections.abc import Sequence
@@ -19,7 +22,7 @@ from torch import Tensor, nn
 
 from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.backbones.transmorph import DecoderBlock, TransMorphTrunk, normalised_convolution, upsampled
-from textscf.spatial import halve, warp
+from textscf.spatial import halve, identity_grid, scale_components, warp
 
 
 class TransMorphTVF(Backbone):
@@ -28,6 +31,7 @@ class TransMorphTVF(Backbone):
     Args:
         embed_channels, depths, attention_heads, window, drop_path, head_channels: as of `TransMorph`.
         time_steps: T; 12 in the released training.
+        published: see above and `textscf.models.backbones.base`.
     """
 
     head_bias = True
@@ -42,26 +46,36 @@ class TransMorphTVF(Backbone):
         drop_path: float = 0.3,
         head_channels: int = 16,
         time_steps: int = 12,
+        published: bool = False,
     ) -> None:
         super().__init__()
+        self.published = published
         c = embed_channels
-        self.trunk = TransMorphTrunk(c, depths, attention_heads, window, drop_path)
+        self.trunk = TransMorphTrunk(c, depths, attention_heads, window, drop_path, published)
         self.skips = nn.ModuleList(normalised_convolution(2, c // 2) for _ in range(time_steps))
         self.blocks = nn.ModuleList(DecoderBlock(c, c // 2, head_channels) for _ in range(time_steps))
         self.levels = (Level(head_channels, 2),) * time_steps
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; heads predict coordinates in which the half grid runs from -1 to 1."""
-        half_moving, half_fixed = halve(moving), halve(fixed)
+        """See `Backbone`."""
+        half_moving, half_fixed = halve(moving, count_padding=True), halve(fixed, count_padding=True)
         features = upsampled(self.trunk(torch.cat((moving, fixed), dim=1)), half_fixed)
         warped = half_moving
         displacement = half_fixed.new_zeros(len(fixed), 3, *half_fixed.shape[2:])
         for skip, block, head in zip(self.skips, self.blocks, heads, strict=True):
             x = block(features, skip(torch.cat((warped, half_fixed), dim=1)))
-            velocity = voxels(head(x).float())
-            displacement = displacement + warp(velocity, velocity, padding_mode="border")
-            warped = warp(half_moving, displacement)
-        return displacement
+            velocity = head(x).float() if self.published else voxels(head(x).float())
+            displacement = displacement + self._look_up(velocity, velocity)
+            warped = self._look_up(half_moving, displacement)
+        return self.in_voxels(displacement) if self.published else displacement
+
+    def _look_up(self, volume: Tensor, displacement: Tensor) -> Tensor:
+        """`warp`, with the published zoom if the network is as published."""
+        if not self.published:
+            return warp(volume, displacement)
+        position = identity_grid(displacement.shape[2:], displacement.device) + displacement
+        zoomed = scale_components(position, [n / (n - 1) for n in displacement.shape[2:]]) - 0.5
+        return warp(volume, zoomed - position + displacement)
 
 
 BACKBONE = TransMorphTVF

@@ -5,9 +5,9 @@ Attention, MLP, patch embedding and patch merging are MONAI's. As published, and
 padded to whole windows, however small it is: a shrunk window would read the bias of other relative positions.
 
 Departures: odd maps are padded before they are merged and upsampled features are cut to the skip's size, so that any
-volume size works; the half-resolution skip is a mean over the voxels inside the volume only; linear layers start from
-the Swin transformer's truncated normal, which the published code defines and never calls; the head predicts
-coordinates in which the grid runs from -1 to 1, as all heads here do, where the published one predicts voxels.
+volume size works. Unless `published` is set, linear layers start from the Swin transformer's truncated normal, which
+the published code defines and never calls, and the head predicts coordinates in which the grid runs from -1 to 1, as
+all heads here do, where the published one predicts voxels.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
-from textscf.models.backbones.base import Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level
 from textscf.models.convolution import Conv3d
 from textscf.spatial import halve
 
@@ -70,10 +70,19 @@ class SwinStage(nn.Module):
 
 
 class SwinEncoder(nn.Module):
-    """Four stages of windowed attention at 1/4, 1/8, 1/16 and 1/32 of the volume, each with its own output norm."""
+    """Four stages of windowed attention at 1/4, 1/8, 1/16 and 1/32 of the volume, each with its own output norm.
+
+    Arguments as of `TransMorph`.
+    """
 
     def __init__(
-        self, channels: int, depths: Sequence[int], heads: Sequence[int], window: Sequence[int], drop_path: float
+        self,
+        channels: int,
+        depths: Sequence[int],
+        heads: Sequence[int],
+        window: Sequence[int],
+        drop_path: float,
+        published: bool = False,
     ) -> None:
         super().__init__()
         widths = [channels * 2**k for k in range(_STAGES)]
@@ -84,7 +93,8 @@ class SwinEncoder(nn.Module):
         )
         self.merge = nn.ModuleList(PatchMergingV2(width) for width in widths[:-1])
         self.norm = nn.ModuleList(nn.LayerNorm(width) for width in widths)
-        self.apply(_initialise)
+        if not published:
+            self.apply(_initialise)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """``(B, 2, H, W, D)`` to features ``(B, C 2^k, h, w, d)`` of each stage, finest first."""
@@ -114,7 +124,13 @@ class TransMorphTrunk(nn.Module):
     """The encoder, and the decoder from 1/32 up to 1/4 of the volume; arguments as of `TransMorph`."""
 
     def __init__(
-        self, channels: int, depths: Sequence[int], heads: Sequence[int], window: Sequence[int], drop_path: float
+        self,
+        channels: int,
+        depths: Sequence[int],
+        heads: Sequence[int],
+        window: Sequence[int],
+        drop_path: float,
+        published: bool = False,
     ) -> None:
         super().__init__()
         if not len(depths) == len(heads) == _STAGES:
@@ -125,7 +141,7 @@ class TransMorphTrunk(nn.Module):
                 f"embed_channels is {c}, attention_heads {list(heads)}; expected an even number of channels, which is "
                 "doubled from stage to stage, and heads that divide those of their stage"
             )
-        self.encoder = SwinEncoder(c, depths, heads, window, drop_path)
+        self.encoder = SwinEncoder(c, depths, heads, window, drop_path, published)
         self.up = nn.ModuleList(DecoderBlock(a, a // 2, a // 2) for a in (8 * c, 4 * c, 2 * c))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -147,6 +163,7 @@ class TransMorph(Backbone):
         window: edges of the attention windows in patches of 4 voxels.
         drop_path: stochastic depth of the last block, growing linearly from 0 at the first.
         head_channels: features that the head reads.
+        published: unit and initialisation of the published code, see `textscf.models.backbones.base`.
     """
 
     head_bias = True
@@ -160,10 +177,12 @@ class TransMorph(Backbone):
         window: Sequence[int] = (5, 6, 7),
         drop_path: float = 0.3,
         head_channels: int = 16,
+        published: bool = False,
     ) -> None:
         super().__init__()
+        self.published = published
         c = embed_channels
-        self.trunk = TransMorphTrunk(c, depths, attention_heads, window, drop_path)
+        self.trunk = TransMorphTrunk(c, depths, attention_heads, window, drop_path, published)
         self.half_skip = normalised_convolution(2, c // 2)
         self.full_skip = normalised_convolution(2, head_channels)
         self.half_block = DecoderBlock(c, c // 2, c // 2)
@@ -171,11 +190,11 @@ class TransMorph(Backbone):
         self.levels = (Level(head_channels, 1),)
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; the head predicts coordinates in which the grid runs from -1 to 1."""
+        """See `Backbone`."""
         images = torch.cat((moving, fixed), dim=1)
-        x, skip = self.trunk(images), self.half_skip(halve(images))
+        x, skip = self.trunk(images), self.half_skip(halve(images, count_padding=True))
         x, skip = self.half_block(upsampled(x, skip), skip), self.full_skip(images)
-        return voxels(heads[0](self.full_block(upsampled(x, skip), skip)).float())
+        return self.in_voxels(heads[0](self.full_block(upsampled(x, skip), skip)))
 
 
 def upsampled(x: Tensor, like: Tensor) -> Tensor:

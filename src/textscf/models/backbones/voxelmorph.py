@@ -1,10 +1,14 @@
 """VoxelMorph-2: a plain U-Net.
 
 Balakrishnan et al., "VoxelMorph: A Learning Framework for Deformable Medical Image Registration", IEEE TMI 2019; its
-larger variant, encoder 16, 32, 32, 32 with strided convolutions, decoder 32, 32, 32, 32, 32, 16, 16.
+larger variant as the authors' PyTorch code of 2020 has it, and as TransMorph's authors compare with it: encoder 16, 32,
+32, 32 with strided convolutions, decoder 32, 32, 32, 32, 32, 16, 16, 301,411 parameters. Two other networks bear the
+name: today's code pools instead and has 327,331; in that of 2018 the fifth convolution of the decoder lies on the half
+grid, which makes 32 instead of 57 G multi-adds at 96x80x128.
 
-Departures: upsampled features are cut to the skip's size, so that any volume size works; the head predicts coordinates
-in which the grid runs from -1 to 1, as all heads here do, where the published one predicts voxels.
+Departures: upsampled features are cut to the skip's size, so that any volume size works; unless `published` is set, the
+head predicts coordinates in which the grid runs from -1 to 1, as all heads here do, where the published one predicts
+voxels.
 """
 
 from collections.abc import Sequence
@@ -13,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import Backbone, Head, Level, voxels
+from textscf.models.backbones.base import Backbone, Head, Level
 from textscf.models.convolution import Conv3d
 
 
@@ -27,6 +31,7 @@ class VoxelMorph(Backbone):
     Args:
         encoder: channels of the encoder's levels, each half the size of the one before.
         decoder: channels of as many decoder levels, then of the convolutions at full size, at least one.
+        published: the head predicts voxels.
     """
 
     head_bias = True
@@ -36,8 +41,10 @@ class VoxelMorph(Backbone):
         self,
         encoder: Sequence[int] = (16, 32, 32, 32),
         decoder: Sequence[int] = (32, 32, 32, 32, 32, 16, 16),
+        published: bool = False,
     ) -> None:
         super().__init__()
+        self.published = published
         ups, final = decoder[: len(encoder)], decoder[len(encoder) :]
         skips = [2, *encoder[:-1]][::-1]
         self.encoder = nn.ModuleList(_convolution(a, b, stride=2) for a, b in zip([2, *encoder], encoder, strict=False))
@@ -47,7 +54,7 @@ class VoxelMorph(Backbone):
         self.levels = (Level(final[-1], 1),)
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; the head predicts coordinates in which the grid runs from -1 to 1."""
+        """See `Backbone`."""
         levels = [torch.cat((moving, fixed), dim=1)]
         for encode in self.encoder:
             levels.append(encode(levels[-1]))
@@ -57,7 +64,7 @@ class VoxelMorph(Backbone):
             h, w, d = skip.shape[2:]
             upsampled = functional.interpolate(decode(x), scale_factor=2.0, mode="nearest")[..., :h, :w, :d]
             x = torch.cat((upsampled, skip), dim=1)
-        return voxels(heads[0](self.final(x)).float())
+        return self.in_voxels(heads[0](self.final(x)))
 
 
 BACKBONE = VoxelMorph

@@ -1,0 +1,25 @@
+CLAIMS = f"results/{study.name}/claims"
+
+
+rule claims:
+    input:
+        config=f"{CLAIMS}/config.yaml",
+        evidence=files.claims(),
+    output:
+        csv=f"{CLAIMS}.csv",
+        markdown=f"{CLAIMS}.md",
+        page=report(
+            f"{CLAIMS}.html",
+            caption="../captions/claims.rst",
+            category="Claims",
+        ),
+    log:
+        f"{CLAIMS}/logs/claims.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    shell:
+        "python $TEXTSCF_SRC/claims.py"
+        " --config {input.config} --results results --out {output.csv} 2> {log}"

@@ -1,0 +1,23 @@
+"""Check the claims of the paper on the runs of a study: CSV, Markdown, HTML."""
+
+from pathlib import Path
+
+from textscf.claims.evidence import load_page
+from textscf.claims.page import make
+from textscf.cli import parse_arguments, run, stage_parser
+from textscf.results import Results
+from textscf.tables.files import write_page
+
+
+def main() -> None:
+    parser = stage_parser(__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="resolved settings of the page (YAML)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
+    parser.add_argument("--out", type=Path, required=True, help="page to write (.csv); .md and .html go beside it")
+    args = parse_arguments(parser)
+    page = load_page(args.config)
+    write_page(make(page, Results(args.results, page.study)), args.out)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,152 @@
+"""The measured values of a study that a claim is checked with, looked up by the names of runs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from textscf.errors import InputError
+from textscf.io import read_yaml
+from textscf.metrics.aggregation import Convention
+from textscf.results import Item, Results, Row, make_item, make_row
+from textscf.settings import fill
+
+
+class Missing(Exception):
+    """A run, figure or value that a claim needs and that the study does not have; `name` of what, and `reason`."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} ({reason})")
+        self.name, self.reason = name, reason
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a pair.
+
+    Attributes:
+        label: name shown.
+        unit: of a difference.
+        scale: factor from the files' unit to that one.
+    """
+
+    label: str
+    unit: str = ""
+    scale: float = 1.0
+
+
+METRICS = {
+    "dice": Metric("Dice", "points", 100),
+    "hd95": Metric("HD95", "mm"),
+    "sdlogj": Metric("SDlogJ"),
+    "nonpositive_jacobian_fraction": Metric("share of non-positive Jacobian determinants"),
+    "border_ratio": Metric("jump of the field across borders over that inside structures"),
+}
+_OVERLAP = ("dice", "hd95")
+_PAIR = ["fixed", "moving"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page of claims is made from, as the study resolved it (`config/claims.py`)."""
+
+    study: str
+    title: str
+    cohorts: list[str]
+    notices: list[str]
+    paper_cohort: bool
+    convention: Convention
+    claims: list[dict[str, Any]]
+    rows: dict[str, Any]
+    figures: dict[str, Any]
+    quoted: dict[str, dict[str, float]]
+    steps: dict[str, int]
+
+
+def load_page(path: Path) -> Page:
+    """Read the resolved `config.yaml` of a page of claims; InputError if it is not one."""
+    page = fill(Page, read_yaml(path), path)
+    rows = {name: make_row(row, f"{path}: rows.{name}") for name, row in page.rows.items()}
+    figures = {name: make_item(item, f"{path}: figures.{name}") for name, item in page.figures.items()}
+    return Page(**{**vars(page), "rows": rows, "figures": figures})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Values of runs by name; `used` has the rows that were looked up, for what must be said of them."""
+
+    page: Page
+    results: Results
+    used: dict[str, Row] = field(default_factory=dict)
+
+    @property
+    def paper_cohort(self) -> bool:
+        """Whether the paper's numbers can be compared with the study's."""
+        return self.page.paper_cohort
+
+    def row(self, name: str) -> Row:
+        """The run or sweep of a name; Missing if the study has none or leaves it out."""
+        row: Row | None = self.page.rows.get(name)
+        if row is None:
+            raise Missing(name, "not defined in this study")
+        return self.use(row)
+
+    def use(self, row: Row) -> Row:
+        """The row, noted as used; Missing if the study leaves it out."""
+        if not row.runs:
+            raise Missing(row.label, f"not run: {row.not_run}" if row.not_run else "not run")
+        for each in row.points or [row]:
+            if each.runs:
+                self.used[each.run] = each
+        return row
+
+    def points(self, name: str) -> list[Row]:
+        """The points of a sweep that are run, in the order of their values."""
+        row = self.row(name)
+        return [point for point in row.points or [row] if point.runs]
+
+    def figure(self, name: str) -> Item:
+        """A figure of the study; Missing if it has none."""
+        item: Item | None = self.page.figures.get(name)
+        if item is None:
+            raise Missing(name, "not part of this study")
+        return item
+
+    def pairs(self, row: Row, metric: str) -> pd.Series:
+        """A metric by (fixed, moving), in the unit of `METRICS`, seeds averaged; pairs without a value are left out."""
+        values = self._overlap(row, metric) if metric in _OVERLAP else self._of_field(row, metric)
+        finite = values[np.isfinite(values)]
+        if finite.empty:
+            raise Missing(row.label, f"no {METRICS[metric].label}")
+        return METRICS[metric].scale * finite
+
+    def table(self, rows: Mapping[str, Row] | Iterable[Row], metric: str) -> pd.DataFrame:
+        """The metric of several rows by pair (index) and run (columns), for the pairs that all of them have.
+
+        InputError if the rows have no pair in common.
+        """
+        named = rows if isinstance(rows, Mapping) else {row.run: row for row in rows}
+        table = pd.concat({name: self.pairs(row, metric) for name, row in named.items()}, axis=1, join="inner")
+        if table.empty:
+            raise InputError(f"{self.page.study}: {', '.join(named)}: no test pair in common; expected one cohort")
+        return table
+
+    def structures(self, row: Row) -> pd.DataFrame:
+        """Dice as a fraction and HD95 per pair and structure, seeds averaged."""
+        return self.results.seed_mean(row, self.page.convention)
+
+    def _overlap(self, row: Row, metric: str) -> pd.Series:
+        return self.structures(row).groupby(_PAIR, sort=False)[metric].mean()
+
+    def _of_field(self, row: Row, metric: str) -> pd.Series:
+        if self.results.is_initial(row):
+            raise Missing(row.label, "no displacement field")
+        frame = pd.concat(self.results.pairs(row))
+        if metric == "border_ratio":
+            if "jump_across_borders" not in frame:
+                raise Missing(row.label, "evaluated without jumps of the field")
+            frame[metric] = frame["jump_across_borders"] / frame["jump_inside"]
+        return frame.groupby(_PAIR, sort=False)[metric].mean()

@@ -1,0 +1,60 @@
+"""Claims that are single numbers, and those that nothing here can test."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from textscf.claims.evidence import METRICS, Evidence
+from textscf.claims.outcome import NUMBER, Outcome, Part, decide, interval, untested
+from textscf.results import read_csv
+from textscf.statistics import bootstrap_means
+
+COMPLEXITY = "complexity/claim.csv"
+"""The detailed table of the claim about complexity, below `results/`."""
+
+
+def value(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """A run's mean metric, or the accuracy of its segmentor, is the paper's within the tolerance."""
+    row = evidence.row(claim["run"])
+    low = high = float("nan")
+    if claim["metric"] == "segmentor_dice":
+        unit, name = "%", "mean Dice of the segmentor over all scans"
+        found = 100 * evidence.results.segmentor_dice(row)
+    else:
+        metric = METRICS[claim["metric"]]
+        unit, name = "%" if claim["metric"] == "dice" else metric.unit, f"mean {metric.label}"
+        table = evidence.table([row], claim["metric"])
+        found = float(table.mean().iloc[0])
+        low, high = interval(bootstrap_means(table)[:, 0])
+    rule = f"{name} is the paper's within {claim['tolerance']} {unit}"
+    near = abs(found - claim["paper"]) <= claim["tolerance"]
+    part = Part("", found, low, high, "holds" if near else "too far", unit)
+    if not evidence.paper_cohort:
+        return untested("a number of the paper's own cohort", [part], rule)
+    return decide(rule, [part], {}, NUMBER)
+
+
+def complexity(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """One network among those counted in the detailed table has each reduction that the paper states.
+
+    The table is of the paper's networks at the paper's size, for every study.
+    """
+    rule = (
+        f"one network of results/{COMPLEXITY} has each reduction to two decimals; of the paper's sizes in every study"
+    )
+    names = [f"{count.removesuffix('s')}_reduction_percent" for count in claim["counts"]]
+    path = evidence.results.folder / COMPLEXITY
+    frame = read_csv(path, ["network", *names], "counts of networks, made by src/complexity_claim.py").dropna(
+        subset=names
+    )
+    distance = (frame[names] - claim["paper"]).abs()
+    met = (frame[names].round(2) == claim["paper"]).all(axis=1)
+    line = frame.loc[distance.sum(axis=1).idxmin()]
+    reductions = " and ".join(f"{line[name]:.2f} %" for name in names)
+    text = f"{'' if met.any() else 'closest: '}{reductions} ({line['network']})"
+    part = Part("", float(line[names[0]]), float("nan"), float("nan"), "holds" if met.any() else "fails", "%", text)
+    return decide(rule, [part], {}, NUMBER)
+
+
+def untestable(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """A claim that no study here can test."""
+    return untested(claim["reason"])

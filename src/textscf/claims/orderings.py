@@ -1,0 +1,106 @@
+"""Claims that one run is better than others, by how much, or no worse."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textscf.claims.evidence import METRICS, Evidence, Missing
+from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, interval, signed_part
+from textscf.results import Row
+from textscf.statistics import bootstrap_means
+
+SIGNS = {"higher": 1, "lower": -1}
+
+
+def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """A run's metric is higher or lower than that of each other run, or of the best one of them.
+
+    On the paper's cohorts a run that is left out is replaced by the value that the paper quotes from elsewhere.
+    With a number of the paper, and on its cohorts, the difference must also be the paper's within the tolerance.
+    """
+    metric, sign = METRICS[claim["metric"]], SIGNS[claim["is"]]
+    row = evidence.row(claim["run"])
+    quoted = {name: values for name, values in evidence.page.quoted.items() if name in claim["against"]}
+    others, missing = found([name for name in claim["against"] if name not in quoted], evidence)
+    if claim.get("best_of_others") and others:
+        others = [best_of(others, evidence, claim["metric"], sign)] if not missing else []
+    unit = "%" if claim.get("relative") else metric.unit
+    parts = []
+    for other in others:
+        value, samples = difference(row, other, evidence, claim)
+        part = signed_part(other.label, value, samples, sign, unit)
+        parts.append(_near(part, claim) if "paper" in claim and evidence.paper_cohort else part)
+    parts += [_against_quoted(row, name, values, evidence, claim) for name, values in quoted.items()]
+    numbers = "paper" in claim and evidence.paper_cohort
+    return decide(_rule(claim, numbers, unit), parts, missing, NUMBER if numbers else ORDERING)
+
+
+def not_worse(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """A run's metric is at most `tolerance` below that of another one."""
+    metric, margin = METRICS[claim["metric"]], claim["tolerance"]
+    rule = f"{metric.label} less that of the other run; its {INTERVAL} lies above −{margin} {metric.unit}"
+    row, other = evidence.row(claim["run"]), evidence.row(claim["against"])
+    value, samples = difference(row, other, evidence, claim)
+    low, high = interval(samples)
+    parts = [Part(other.label, value, low, high, "holds" if low > -margin else "fails", metric.unit)]
+    return decide(rule, parts)
+
+
+def found(names: list[str], evidence: Evidence) -> tuple[list[Row], dict[str, str]]:
+    """The rows of those names that the study runs, and why the others are missing."""
+    rows: list[Row] = []
+    missing: dict[str, str] = {}
+    for name in names:
+        try:
+            rows.append(evidence.row(name))
+        except Missing as gap:
+            missing[gap.name] = gap.reason
+    return rows, missing
+
+
+def best_of(rows: list[Row], evidence: Evidence, metric: str, sign: int = 1) -> Row:
+    """The row with the highest mean of a metric, or with the lowest for `sign` -1."""
+    return max(rows, key=lambda row: sign * float(evidence.pairs(row, metric).mean()))
+
+
+def difference(row: Row, other: Row, evidence: Evidence, claim: Mapping[str, Any]) -> tuple[float, NDArray[np.float64]]:
+    """`row` less `other` in the metric of the claim, in percent of `other` if it is relative; the same of samples."""
+    table = evidence.table({"row": row, "other": other}, claim["metric"])
+    means, samples = table.mean().to_numpy(), bootstrap_means(table)
+    if claim.get("relative"):
+        return float(100 * (means[0] / means[1] - 1)), 100 * (samples[:, 0] / samples[:, 1] - 1)
+    return float(means[0] - means[1]), samples[:, 0] - samples[:, 1]
+
+
+def _against_quoted(
+    row: Row, name: str, values: Mapping[str, float], evidence: Evidence, claim: Mapping[str, Any]
+) -> Part:
+    """The run against a value that the paper quotes, which has no interval of its own."""
+    value = values[claim["metric"]]
+    table = evidence.table([row], claim["metric"])
+    mean, samples = float(table.mean().iloc[0]) - value, bootstrap_means(table)[:, 0] - value
+    unit = METRICS[claim["metric"]].unit
+    if claim.get("relative"):
+        mean, samples, unit = 100 * mean / value, 100 * samples / value, "%"
+    label = f"{evidence.page.rows[name].label} (quoted by the paper)"
+    return signed_part(label, mean, samples, SIGNS[claim["is"]], unit)
+
+
+def _near(part: Part, claim: Mapping[str, Any]) -> Part:
+    """The part, too far where it holds but differs from the paper's number by more than the tolerance."""
+    if part.state != "holds" or abs(part.value - claim["paper"]) <= claim["tolerance"]:
+        return part
+    return dataclasses.replace(part, state="too far")
+
+
+def _rule(claim: Mapping[str, Any], numbers: bool, unit: str) -> str:
+    metric = METRICS[claim["metric"]].label
+    others = "the best of the others" if claim.get("best_of_others") else "each other run"
+    several = claim.get("best_of_others") or len(claim["against"]) > 1
+    side = "above" if claim["is"] == "higher" else "below"
+    how = "relative difference" if claim.get("relative") else "difference"
+    rule = f"{how} in {metric} from {others if several else 'the other run'}; its {INTERVAL} lies {side} 0"
+    return f"{rule}, and it is the paper's within {claim['tolerance']} {unit}".rstrip() if numbers else rule

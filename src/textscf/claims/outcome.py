@@ -1,0 +1,173 @@
+"""The verdict on a claim, from the comparisons that it consists of."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Verdict = Literal["reproduced", "not reproduced", "not tested"]
+State = Literal["holds", "undecided", "opposite", "too far", "fails"]
+
+ORDERING = "ordering"
+NUMBER = "number"
+INTERVAL = "95 % interval over subjects"
+
+_CONFIDENCE = 0.95
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison.
+
+    Attributes:
+        label: what is compared, such as the other method; empty where the claim has a single part.
+        value: this study's number.
+        low, high: its 95 % interval over subjects; NaN without one.
+        state: whether the part agrees with the claim, or why it does not.
+        unit: of the three numbers.
+        text: shown in place of the numbers.
+    """
+
+    label: str
+    value: float
+    low: float
+    high: float
+    state: State
+    unit: str = ""
+    text: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Label, value and interval for readers."""
+        told = self.text or number_text(self.value, self.unit)
+        interval = "" if math.isnan(self.low) else f" ({number_text(self.low)} to {number_text(self.high)})"
+        return f"{self.label}: {told}{interval}" if self.label else f"{told}{interval}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study finds of a claim.
+
+    Attributes:
+        rule: by which the verdict is reached, in words.
+        verdict, reason: the reason is empty for a claim that is reproduced.
+        parts: the comparisons that were possible.
+        compared: whether the paper's number is compared, or an ordering.
+    """
+
+    rule: str
+    verdict: Verdict
+    reason: str
+    parts: list[Part] = field(default_factory=list)
+    compared: str = ORDERING
+
+    @property
+    def decisive(self) -> Part | None:
+        """The part that disagrees most; if all hold, the one whose interval is nearest to 0."""
+        failing = [part for part in self.parts if part.state != "holds"]
+        if failing:
+            return max(failing, key=lambda part: (part.state != "undecided", abs(part.value)))
+        return min(self.parts, key=_distance) if self.parts else None
+
+    @property
+    def shown(self) -> str:
+        """This study's values for readers: all of few parts, of many how many hold and the decisive one."""
+        if len(self.parts) <= _SHOWN:
+            return "; ".join(part.shown for part in self.parts)
+        holding = sum(part.state == "holds" for part in self.parts)
+        which = "nearest to failing" if holding == len(self.parts) else "furthest from the claim"
+        decisive = self.decisive.shown if self.decisive else ""
+        return f"{holding} of {len(self.parts)} comparisons hold; {which}: {decisive}"
+
+
+def _distance(part: Part) -> float:
+    bounds = [abs(bound) for bound in (part.low, part.high) if math.isfinite(bound)]
+    return min(bounds, default=abs(part.value) if math.isfinite(part.value) else 0.0)
+
+
+def decide(
+    rule: str,
+    parts: Sequence[Part],
+    missing: Mapping[str, str] | None = None,
+    compared: str = ORDERING,
+    every: bool = True,
+) -> Outcome:
+    """A part that disagrees refutes the claim; without one, a part that is missing leaves it untested.
+
+    Args:
+        rule: in words.
+        parts: the comparisons that were possible.
+        missing: what could not be compared -> why.
+        compared: see `Outcome`.
+        every: whether the claim is about every part; otherwise those that are there decide.
+    """
+    parts, missing = list(parts), missing or {}
+    against = [part for part in parts if part.state != "holds"]
+    if against:
+        return Outcome(rule, "not reproduced", _disagreement(against), parts, compared)
+    if not parts or (missing and every):
+        holding = f"holds for {_names(part.label for part in parts)}; " if parts else ""
+        return Outcome(rule, "not tested", f"{holding}missing: {_reasons(missing)}", parts, compared)
+    return Outcome(rule, "reproduced", f"without {_reasons(missing)}" if missing else "", parts, compared)
+
+
+def untested(reason: str, parts: Sequence[Part] = (), rule: str = "") -> Outcome:
+    """The outcome of a claim that a study cannot decide."""
+    return Outcome(rule, "not tested", reason, list(parts))
+
+
+def signed_part(label: str, value: float, samples: NDArray[np.float64], sign: int, unit: str) -> Part:
+    """A part that holds if `value` has the claimed `sign` and its interval lies on that side of 0."""
+    low, high = interval(samples)
+    if sign * value < 0:
+        state: State = "opposite"
+    else:
+        state = "holds" if min(sign * low, sign * high) > 0 else "undecided"
+    plus = "+" if value > 0 else ""
+    return Part(label, value, low, high, state, unit, f"{plus}{number_text(value, unit)}")
+
+
+def interval(samples: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % percentile interval of samples ``(n,)``; NaN without any or with an undefined one."""
+    if not len(samples) or not np.isfinite(samples).all():
+        return math.nan, math.nan
+    low, high = np.quantile(samples, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def number_text(value: float, unit: str = "") -> str:
+    """A number to two decimals, or two digits where it is small, with its unit."""
+    if not math.isfinite(value):
+        return "undefined"
+    text = f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
+    return text.replace("-", "−") + (f" {unit}" if unit else "")
+
+
+_IN_WORDS: dict[State, str] = {
+    "opposite": "the opposite",
+    "undecided": "undecided, as the interval includes 0",
+    "too far": "too far from the paper's value",
+    "fails": "does not hold",
+}
+
+
+def _disagreement(parts: Sequence[Part]) -> str:
+    groups: dict[str, list[str]] = {}
+    for part in parts:
+        groups.setdefault(_IN_WORDS[part.state], []).append(part.label)
+    return "; ".join(f"{words}: {names}" if (names := _names(labels)) else words for words, labels in groups.items())
+
+
+def _reasons(missing: Mapping[str, str]) -> str:
+    groups: dict[str, list[str]] = {}
+    for name, reason in missing.items():
+        groups.setdefault(reason, []).append(name)
+    return "; ".join(f"{_names(names)} ({reason})" for reason, names in groups.items())
+
+
+def _names(labels: Iterable[str]) -> str:
+    return ", ".join(label for label in dict.fromkeys(labels) if label)

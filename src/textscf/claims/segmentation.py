@@ -1,0 +1,30 @@
+"""Claims about how registration follows the accuracy of the masks (Table 5)."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from textscf.claims.evidence import METRICS, Evidence
+from textscf.claims.orderings import SIGNS, difference, found
+from textscf.claims.outcome import INTERVAL, Outcome, decide, signed_part, untested
+
+
+def follows_segmentation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """With masks of higher accuracy a metric is higher, or lower, from each run to the next by accuracy."""
+    metric = METRICS[claim["metric"]]
+    side = "above" if claim["is"] == "higher" else "below"
+    rule = (
+        f"runs by the accuracy of their masks: {metric.label} of each less that of the next less accurate one; "
+        f"its {INTERVAL} lies {side} 0; two runs are enough"
+    )
+    rows, missing = found(claim["runs"], evidence)
+    if len(rows) < 2:
+        gaps = ", ".join(f"{name} ({reason})" for name, reason in missing.items())
+        return untested(f"{len(rows)} of the runs; missing: {gaps}", rule=rule)
+    accuracy = {row.run: 100 * evidence.results.segmentor_dice(row) for row in rows}
+    parts = []
+    for better, worse in pairwise(sorted(rows, key=lambda row: -accuracy[row.run])):
+        value, samples = difference(better, worse, evidence, claim)
+        label = f"{better.label} ({accuracy[better.run]:.1f} %) less {worse.label} ({accuracy[worse.run]:.1f} %)"
+        parts.append(signed_part(label, value, samples, SIGNS[claim["is"]], metric.unit))
+    return decide(rule, parts, missing, every=False)
