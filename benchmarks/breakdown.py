@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from textscf.devices import autocast
 
@@ -50,7 +50,7 @@ class Breakdown:
 def break_down(step: Callable[[], Any], device: str, precision: str) -> Breakdown:
     """Measure a training step that was made for `device` and computes in `precision`."""
     step()
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_convolution: _flops}) as counter:
         step()
     flops = sum(count for name, count in counter.get_flop_counts()["Global"].items() if "conv" in str(name))
     on_cuda = device != "cpu"
@@ -65,6 +65,11 @@ def break_down(step: Callable[[], Any], device: str, precision: str) -> Breakdow
     total = sum(busy.values())
     shares = {name: spent / total for name, spent in sorted(busy.items(), key=lambda item: -item[1])}
     return Breakdown(seconds, shares, flops / busy["convolutions"] / 1e9, _limit(device, precision))
+
+
+def _flops(x: torch.Size, weight: torch.Size, *others: Any, out_shape: torch.Size, **named: Any) -> int:
+    """Of a convolution that oneDNN is asked for by name, which PyTorch's counter does not know."""
+    return conv_flop_count(x, weight, out_shape)
 
 
 def _limit(device: str, precision: str) -> float:

@@ -59,6 +59,18 @@ def cases(device: str) -> dict[str, Case]:
             partial(step, shape=BRAIN, start_channels=8, regions=36, precision=precision),
             tolerance,
         ),
+        "small_step": _pair(
+            f"Training step, N_s = 8, full resolution, 14 regions, 48x40x64, {precision}",
+            partial(
+                step,
+                shape=HALF_ABDOMEN,
+                start_channels=8,
+                regions=14,
+                precision=precision,
+                full_resolution=True,
+            ),
+            tolerance,
+        ),
         "inference": _pair("Inference of a pair, N_s = 32, 14 regions, 96x80x128", inference, 1e-4),
         "evaluation": _pair("Evaluation of a pair, 35 labels, 160x192x224 (CPU)", evaluation, 1e-6),
         "simulation": Case(
@@ -108,9 +120,17 @@ def head(device: str, fast: bool) -> Timed:
     return partial(_forward_backward, run, features, list(module.parameters()))
 
 
-def step(device: str, fast: bool, shape: tuple[int, ...], start_channels: int, regions: int, precision: str) -> Timed:
+def step(
+    device: str,
+    fast: bool,
+    shape: tuple[int, ...],
+    start_channels: int,
+    regions: int,
+    precision: str,
+    full_resolution: bool = False,
+) -> Timed:
     """The loss before the step; the plain version is in float32 with one-hot Dice and PyTorch's plain Adam."""
-    network = _textscf(start_channels, regions).to(device)
+    network = _textscf(start_channels, regions, full_resolution).to(device)
     fixed, moving = (noise_scan(shape, regions, device, seed) for seed in (0, 1))
     if fast:
         advance = TrainingStep(network, Objective(LOSS, regions), precision)
@@ -173,10 +193,10 @@ def simulation(device: str, workers: int) -> Timed:
     return timed
 
 
-def _textscf(start_channels: int, regions: int) -> RegistrationNetwork:
+def _textscf(start_channels: int, regions: int, full_resolution: bool = False) -> RegistrationNetwork:
     torch.manual_seed(0)
     settings = {
-        "backbone": {"name": "lku_net", "start_channels": start_channels},
+        "backbone": {"name": "lku_net", "start_channels": start_channels, "full_resolution": full_resolution},
         "head": {"kind": "scf", "hidden_channels": 2048, "blend": "convex"},
         "integration_steps": 0,
     }

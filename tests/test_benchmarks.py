@@ -17,6 +17,7 @@ from benchmarks.volumes import brain_labels, noise_scan, smooth_field
 from textscf.config import Order, load_study, plan
 from textscf.metrics import evaluate_pair
 from textscf.models import RegistrationNetwork, build_network
+from textscf.models.convolution import Conv3d
 from textscf.training.objective import Objective
 
 MEBIBYTE = 2**20
@@ -133,7 +134,17 @@ def test_the_command_prints_a_table_of_the_cases_asked_for(
 
 def test_cases_have_a_name_and_two_versions() -> None:
     found = cases("cpu")
-    assert {"dice", "block", "head", "step", "brain_step", "inference", "evaluation", "simulation"} == set(found)
+    assert {
+        "dice",
+        "block",
+        "head",
+        "step",
+        "brain_step",
+        "small_step",
+        "inference",
+        "evaluation",
+        "simulation",
+    } == set(found)
     assert all(case.fast is not case.plain for case in found.values())
 
 
@@ -142,6 +153,16 @@ def test_simulation_gives_the_same_brains_in_one_process_and_in_two(monkeypatch:
     alone, together = (simulation("cpu", workers)() for workers in (1, 2))
     assert len(alone) == 8
     assert alone == together
+
+
+def test_work_is_counted_alike_for_pytorchs_convolution_and_the_projects() -> None:
+    x = torch.randn(1, 2, 12, 12, 12, requires_grad=True)
+    throughput = [
+        found.throughput * found.shares["convolutions"] * found.seconds
+        for layer in (torch.nn.Conv3d(2, 8, 3, padding=1), Conv3d(2, 8, 3, padding=1))
+        for found in [break_down(lambda layer=layer: layer(x).square().mean().backward(), "cpu", "float32")]
+    ]
+    assert throughput[1] == pytest.approx(throughput[0], rel=0.5)
 
 
 def test_the_parts_of_a_step_are_named_with_their_share_and_their_distance_from_the_limit() -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from textscf.models.eager import on_cpu
+
 _leaky_backward = torch.ops.aten.leaky_relu_backward
 
 
@@ -16,7 +18,7 @@ class PReLU(nn.PReLU):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features of any shape to the same shape and type."""
-        if x.device.type != "cpu":
+        if not on_cpu(x):
             return super().forward(x)
         result: Tensor = _PReLU.apply(x, self.weight)
         return result

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from textscf.models.activation import PReLU
 from textscf.models.convolution import Conv3d
+from textscf.models.doubling import Doubling
 from textscf.spatial import scale_components
 
 
@@ -29,7 +30,7 @@ class Up(nn.Module):
 
     def __init__(self, inputs: int, skip: int, middle: int, outputs: int) -> None:
         super().__init__()
-        self.up = nn.Sequential(nn.ConvTranspose3d(inputs, inputs, 2, 2), PReLU())
+        self.up = nn.Sequential(Doubling(inputs, inputs), PReLU())
         self.first = convolution(inputs + skip, middle)
         self.second = convolution(middle, outputs)
 

@@ -1,7 +1,8 @@
 """A 3-D convolution that is fast on the CPU for small feature maps and for few channels. The result is the same.
 
-In single precision `textscf.models.cpu_convolution` computes all but wide ones with large kernels. In bfloat16, oneDNN's gradient of the kernel is
-garbage for a map that is smaller than the kernel (PyTorch 2.15): such maps are convolved in float32.
+In single precision, `textscf.models.cpu_convolution` computes all but wide ones with large kernels. In bfloat16,
+oneDNN's gradient of the kernel is garbage for a map that is smaller than the kernel (PyTorch 2.15): such maps are
+convolved in float32.
 
 Of few channels oneDNN takes up to four times longer for the gradient of the kernel when each channel lies on its own
 in memory than when the channels of a voxel lie together. Of many it is the other way round, the most on small maps.

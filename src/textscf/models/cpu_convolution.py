@@ -6,13 +6,16 @@ result, and for stride 1 the gradient of the input, which is a convolution with 
 
 oneDNN unfolds a whole map in memory for the gradient of the kernel. The map is therefore cut along H into slabs that
 overlap by the kernel's reach and stay in the cache. Several samples always go to oneDNN, and it adds up their
-gradients.
+gradients. A kernel of one voxel is a matrix product.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from textscf.models.eager import in_single_precision
 
 _FEW_CHANNELS = 32
 _SLABS = 8
@@ -21,14 +24,15 @@ _CL = torch.channels_last_3d
 
 
 def is_faster(x: Tensor, weight: Tensor) -> bool:
-    """Whether `convolve` is to be used: single precision on a CPU with oneDNN, no autocast, not both wide and large."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
-        return False
-    return torch.backends.mkldnn.is_available() and (weight.shape[1] <= _FEW_CHANNELS or weight.shape[-1] <= 3)
+    """Whether `convolve` is to be used: single precision, oneDNN at hand, channels and kernel not both large."""
+    not_large = weight.shape[1] <= _FEW_CHANNELS or weight.shape[-1] <= 3
+    return not_large and in_single_precision(x) and torch.backends.mkldnn.is_available()
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
     """`torch.nn.functional.conv3d` of maps for which `is_faster` holds, with a padding below the kernel's edge."""
+    if (weight.shape[-1], stride, padding) == (1, 1, 0):
+        return functional.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
     result: Tensor = _Convolution.apply(x, weight, bias, stride, padding)
     return result
 
@@ -108,7 +112,7 @@ class _Slabs:
         b, c, h, w, d = self._gradient.shape
         last = self._gradient.permute(0, 2, 3, 4, 1)
         if self._rows * self._count != h:
-            last = torch.nn.functional.pad(last, (0, 0, 0, 0, 0, 0, 0, self._rows * self._count - h))
+            last = functional.pad(last, (0, 0, 0, 0, 0, 0, 0, self._rows * self._count - h))
         slabs = last.reshape(b, self._count, self._rows, w, d, c).transpose(0, 1)
         return slabs.flatten(0, 1).permute(0, 4, 1, 2, 3)
 

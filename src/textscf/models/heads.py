@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.models.convolution import Conv3d
+from textscf.models.projection import project
 
 _INITIAL_SCALE = 1e-5
 _TAPS = 27
@@ -39,8 +40,7 @@ class ConvolutionHead(nn.Module):
 class SCFHead(nn.Module):
     """Spatially covariant filters from region embeddings (paper, eqs. (3)-(4), Fig. 2).
 
-    The filters ``Phi(B)`` are computed once per call for the N regions, features are projected on all of them by one
-    matrix product, and each voxel takes the three values of its region.
+    The filters ``Phi(B)`` are computed once per call for the N regions; see `textscf.models.projection`.
 
     Args:
         feature_channels: C2.
@@ -148,10 +148,8 @@ class SCPHead(nn.Module):
 def apply_filters(
     filters: Tensor, features: Tensor, regions: Tensor, confidence: Tensor, uniform: nn.Module, blend: str
 ) -> Tensor:
-    """Project on every region's filter, pick by region, blend with the uniform filter; arguments as in `SCFHead`."""
-    projected = torch.einsum("rck,bkhwd->brchwd", filters.to(features.dtype), features)
-    index = regions.long().unsqueeze(2).expand(-1, -1, 3, -1, -1, -1)
-    covariant = projected.gather(1, index).squeeze(1)
+    """Project each voxel on the filter of its region, blend with the uniform filter; arguments as in `SCFHead`."""
+    covariant = project(filters, features, regions)
     if blend == "additive":
         return covariant + uniform(features)
     return confidence * covariant + (1 - confidence) * uniform(features)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from textscf.devices import autocast
+from textscf.memory import keep_freed_memory
 from textscf.models import RegistrationNetwork
 from textscf.training.volumes import Scan
 
@@ -53,6 +54,8 @@ class TrainingStep:
         self._network, self._amsgrad, self._clip_gradient = network, amsgrad, clip_gradient
         self._plain_loss = self._loss = loss
         self._device = next(network.parameters()).device
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._autocast = autocast(self._device, precision)
         self.form: str | None = None
         self.restart()

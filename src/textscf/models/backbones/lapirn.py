@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from textscf.models.backbones.base import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
+from textscf.models.doubling import Doubling
 from textscf.models.heads import ConvolutionHead
 from textscf.spatial import halve, integrate, warp
 
@@ -54,7 +55,7 @@ class _LevelNetwork(nn.Module):
         )
         self.down = Conv3d(channels, channels, 3, 2, 1, bias=False)
         self.residual = nn.Sequential(*(_ResidualBlock(channels) for _ in range(_RESIDUAL_BLOCKS)))
-        self.up = nn.ConvTranspose3d(channels, channels, 2, 2, bias=False)
+        self.up = Doubling(channels, channels, bias=False)
         self.output = nn.Sequential(Conv3d(2 * channels, channels, 3, padding=1, bias=False), nn.LeakyReLU(0.2))
 
     def forward(self, x: Tensor, embedding: Tensor | None) -> tuple[Tensor, Tensor]:
