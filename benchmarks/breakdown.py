@@ -69,7 +69,7 @@ def break_down(step: Callable[[], Any], device: str, precision: str) -> Breakdow
 
 def _flops(x: torch.Size, weight: torch.Size, *others: Any, out_shape: torch.Size, **named: Any) -> int:
     """Of a convolution that oneDNN is asked for by name, which PyTorch's counter does not know."""
-    return conv_flop_count(x, weight, out_shape)
+    return conv_flop_count(list(x), list(weight), list(out_shape))
 
 
 def _limit(device: str, precision: str) -> float:
