@@ -48,6 +48,17 @@ _STUDY: dict[str, Any] = {
 }
 
 
+_TIMING = {
+    "steps": 1,
+    "seconds": 1.0,
+    "seconds_per_step": 1.0,
+    "best_validation_dice": 0.5,
+    "last_rise": None,
+    "converged": False,
+    "restarts": [],
+}
+
+
 def build_workspace(folder: Path) -> Path:
     """Make `folder`: real hippocampus scans where there are any, else simulated ones of that layout."""
     for name in ("config", "envs", "captions", "profiles"):
@@ -67,7 +78,7 @@ def build_workspace(folder: Path) -> Path:
         write_yaml(folder / f"results/{owner}/config.yaml", study.settings(owner))
     segmentor = f"{COHORT}/segmentations/ground_truth"
     write_yaml(folder / segmentor / "config.yaml", {"source": "ground_truth"})
-    for kind in ("tables/table3", "figures/figure3", "report", "quick"):
+    for kind in ("tables/table3", "figures/figure3", "claims", "report", "quick"):
         write_yaml(folder / f"results/small/{kind}/config.yaml", study.settings(f"small/{kind}"))
     for run, settings in study.runs.items():
         write_yaml(folder / RUNS / run / "config.yaml", settings)
@@ -84,7 +95,7 @@ def build_workspace(folder: Path) -> Path:
             export_checkpoint(folder / RUNS / run / "checkpoint.pt", network, settings, prepared)
             history = pd.DataFrame([{"epoch": 1, "step": 1, "loss": 1.0, "validation_dice": 0.5}])
             write_csv(folder / RUNS / run / "history.csv", history)
-            write_json(folder / RUNS / run / "timing.json", {"steps": 1, "seconds": 1.0, "seconds_per_step": 1.0})
+            write_json(folder / RUNS / run / "timing.json", _TIMING)
     return folder
 
 

@@ -538,7 +538,9 @@ def test_what_the_first_report_waits_for_longest_runs_first(folder: Path) -> Non
 
 
 def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Path) -> None:
-    config = study_with(experiments=["table3", "figure5b"], not_run={"lku_net_size-start_channels16": "too long"})
+    config = study_with(
+        experiments=["table3", "figure5a", "figure5b"], not_run={"lku_net_size-start_channels16": "too long"}
+    )
     files = StudyFiles(load_study(config, folder))
     names = [Path(path).parent.name for path in files.figure("figure5b")]
     assert names[:4] == [
@@ -549,7 +551,7 @@ def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Pat
     ]
     assert len(names) == 3 + (4 - 1) + 3 + 4
     assert all(name.endswith("seed1") for name in names if name != "textscf_seed1")
-    assert sorted(files.figure("figure5b")) == files.complexity_counts()
+    assert set(files.figure("figure5b")) <= set(files.complexity_counts())
     assert files.figure("figure5a") == []
 
 
