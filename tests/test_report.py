@@ -215,6 +215,17 @@ def test_the_form_that_a_gpu_chose_is_shown(whole: str, results: Path) -> None:
     assert "Computed" not in words(whole)
 
 
+def test_a_training_that_still_learned_or_went_back_is_marked(whole: str, results: Path) -> None:
+    assert "Restarts" not in words(whole)
+    path = results / "toy/runs/textscf_seed1/timing.json"
+    restart = {"step": 40, "back_to": 20, "sign": "the smoothness term is 1e+09, and was 0.2 before"}
+    write_json(path, read_json(path) | {"last_rise": 0.0124, "converged": False, "restarts": [restart]})
+    text = words(page(results))
+    assert "+1.24 §" in text
+    assert "+0.10 §" not in text
+    assert "Restarts: how often a training diverged" in text
+
+
 def test_time_is_summed_by_rule(whole: str) -> None:
     lines = [words(line).split() for line in re.findall(r"<tr>(.*?)</tr>", whole.partition("<b>Stages.</b>")[2])]
     table = {line[0]: line[1:] for line in lines if line}

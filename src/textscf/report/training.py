@@ -10,7 +10,8 @@ from textscf.errors import InputError
 from textscf.io import read_json
 from textscf.report.labels import labelled_rows
 from textscf.results import Item, Results, Row, read_csv
-from textscf.tables.display import Cell, Column, Display
+from textscf.tables.display import NOT_CONVERGED, Cell, Column, Display
+from textscf.training.convergence import RULE, is_converged
 
 DICE = "validation_dice"
 
@@ -104,10 +105,14 @@ def trainings_table(trainings: list[Training]) -> Display:
         Column("Name", "", [Cell(training.run) for training in trainings]),
         _column("Steps", trainings, "steps", 1, 0),
         _column("Best Dice (%)", trainings, "best_validation_dice", 100, 2),
+        _rises(trainings),
         _column("Time (s)", trainings, "seconds", 1, 1),
         _column("s per step", trainings, "seconds_per_step", 1, 4),
         _column("Memory (GiB)", trainings, "peak_memory_gib", 1, 2),
     ]
+    if any(training.timing.get("restarts") for training in trainings):
+        counts = [len(training.timing.get("restarts", [])) for training in trainings]
+        columns.append(Column("Restarts", "", [Cell(str(count)) for count in counts]))
     for heading, key, scale in (
         ("GPU memory (GiB)", "peak_device_memory_gib", 1),
         ("Energy (kJ)", "energy_joules", 1e-3),
@@ -119,11 +124,23 @@ def trainings_table(trainings: list[Training]) -> Display:
             Column("Computed", "", [Cell(str(training.timing.get("computed", "-"))) for training in trainings])
         )
     columns.append(Column("Device", "", [Cell(training.device) for training in trainings]))
-    notes = []
+    notes = [f"{NOT_CONVERGED} not converged. A training has converged if its rise is below 0.3: {RULE}."]
+    if any(training.timing.get("restarts") for training in trainings):
+        notes.append("Restarts: how often a training diverged and went on from its best state with half the rate.")
     if any("energy_joules" in training.timing for training in trainings):
         notes.append("Energy: of the whole GPU from the start of training to its end, its idle power included.")
     caption = "What each training took; best Dice: the highest on the validation pairs."
     return Display("Trained runs", "trainings", caption, columns, notes)
+
+
+def _rises(trainings: list[Training]) -> Column:
+    """Rise of validation Dice over the last tenth of each training, in points."""
+    rises = [training.timing.get("last_rise") for training in trainings]
+    marks = ["" if is_converged(rise) else f" {NOT_CONVERGED}" for rise in rises]
+    cells = [
+        Cell(f"{'-' if rise is None else f'{100 * rise:+.2f}'}{mark}") for rise, mark in zip(rises, marks, strict=True)
+    ]
+    return Column("Last rise (points)", "", cells)
 
 
 def _column(heading: str, trainings: list[Training], key: str, scale: float, decimals: int) -> Column:
