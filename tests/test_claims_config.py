@@ -14,6 +14,7 @@ from textscf.claims.kinds import KINDS
 from textscf.config import Study, StudyFiles, load_study
 from textscf.config.catalogue import Catalogue
 from textscf.config.claims import run_names, runs_read
+from textscf.config.study import merge
 from textscf.config.trainings import training_steps
 from textscf.errors import InputError
 from textscf.io import read_yaml
@@ -160,7 +161,8 @@ def test_stand_ins_take_the_place_of_all_runs_of_a_claim() -> None:
 
 
 def test_labels_budgets_and_reasons_are_those_of_the_study() -> None:
-    study = load("demo")
+    longer = {"runs": {"lku_net": {"training": {"epochs": 9}}}}
+    study = load_study(merge(read_yaml(ROOT / "config/demo.yaml"), longer), ROOT / "config")
     resolved = settings(study)
     assert resolved["rows"]["lku_net"]["label"] == "LKU-Net"
     assert resolved["rows"]["voxelmorph_scf"]["label"] == "VoxelMorph with textSCF"

@@ -161,7 +161,8 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
     target = "results/small/tables/table3.csv"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "config/small.yaml"]
     command += ["--config", f"data_root={copy}/data", "--", target]
-    first = subprocess.Popen(command, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
+    long = [*command[:-2], "runs={lku_net: {training: {epochs: 400}}}", *command[-2:]]
+    first = subprocess.Popen(long, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
     held = copy / ".snakemake/textscf.lock"
     while not (held.is_file() and held.read_text().strip() == str(first.pid)):
         time.sleep(0.1)

@@ -37,7 +37,7 @@ class _BySortedVoxels(torch.autograd.Function):
         rows = _rows(features).index_select(0, order)
         ctx.save_for_backward(filters, rows, order, place)
         ctx.counts, ctx.shape = counts, features.shape
-        products = rows.new_empty(len(rows), filters.shape[1])
+        products = rows.new_empty((len(rows), filters.shape[1]))
         for of_region, part, filter_ in zip(products.split(counts), rows.split(counts), filters, strict=True):
             torch.mm(part, filter_.t(), out=of_region)
         return _volume(products, place, features.shape)

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from textscf import captions
-from textscf.errors import InputError
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.points import MARKER_SIZE, legend_of, looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
 from textscf.results import Item, Results
 
 _FEWEST = 3
+_REGRESSION = "Line: linear regression with its 95 % confidence band; r: Pearson's correlation."
 _NORMALISED = {
     "sdlogj": "normalised_sdlogj",
     "nonpositive_jacobian_fraction": "normalised_nonpositive_jacobian_fraction",
@@ -24,31 +24,35 @@ _NORMALISED = {
 def draw(item: Item, results: Results) -> Drawing:
     """A point per trained model, both axes normalised to their range, with the regression line and its 95 % band.
 
-    InputError for fewer than three models, or models that are all alike.
+    Fewer than three models, or models that are alike in one of the two, have no regression: the caption says so.
     """
     data = smoothness_of_models(item, results)
     spans = {name: (data[name].min(), data[name].max()) for name in _NORMALISED}
-    if len(data) < _FEWEST or any(low == high for low, high in spans.values()):
-        raise InputError(f"{item.name}: {len(data)} models; expected at least {_FEWEST} that differ in smoothness")
+    differ = len(data) >= _FEWEST and all(low < high for low, high in spans.values())
     for name, normalised in _NORMALISED.items():
-        data[normalised] = (data[name] - spans[name][0]) / (spans[name][1] - spans[name][0])
+        low, high = spans[name]
+        data[normalised] = (data[name] - low) / (high - low if high > low else 1)
     x, y = (data[name].to_numpy() for name in _NORMALISED.values())
-    fit = stats.linregress(x, y)
     with journal_style():
         figure = new_figure(COLUMN_WIDTH, 76)
         axes = figure.subplots()
         prepare(axes, "Normalised SDlogJ", "Normalised share of |J| ≤ 0")
-        _draw_regression(axes, x, y, fit)
+        if differ:
+            fit = stats.linregress(x, y)
+            _draw_regression(axes, x, y, fit)
+            _write_result(axes, fit, len(data))
         for label, colour, marker in looks(item):
             points = data[data["method"] == label]
             axes.plot(
                 *(points[name] for name in _NORMALISED.values()), marker, color=colour, markersize=MARKER_SIZE,
                 markeredgecolor=INK, markeredgewidth=0.4,
             )  # fmt: skip
-        _write_result(axes, fit, len(data))
         legend_of(figure, item, COLUMN_WIDTH)
     n_pairs = captions.pairs_phrase(sorted(set(data["pairs"])))
-    return Drawing(figure, [*_explanations(spans), f"Means over {n_pairs}.", *captions.leakage_sentences(item)], data)
+    line = _REGRESSION if differ else f"No regression: {len(data)} models, which do not differ enough in smoothness."
+    return Drawing(
+        figure, [*_explanations(spans), line, f"Means over {n_pairs}.", *captions.leakage_sentences(item)], data
+    )
 
 
 def smoothness_of_models(item: Item, results: Results) -> pd.DataFrame:
@@ -89,6 +93,5 @@ def _explanations(spans: dict[str, tuple[float, float]]) -> list[str]:
     return [
         f"Both axes are normalised to the range over the models: SDlogJ {smoothness[0]:.3g} to {smoothness[1]:.3g}, "
         f"share of non-positive determinants {folding[0]:.3g} to {folding[1]:.3g}.",
-        "Line: linear regression with its 95 % confidence band; r: Pearson's correlation. A model that several rows "
-        "share is shown and counted once.",
+        "A model that several rows share is shown and counted once.",
     ]

@@ -43,7 +43,8 @@ def stored_probabilities(
     placement = Placement.of_grid(image.shape, affine, axes, spacing, recipe)
     resample = SpatialResample(mode="bilinear", padding_mode="border", dtype=np.float32)
     target = torch.from_numpy(affine @ placement.to_stored())
-    placed = torch.as_tensor(resample(MetaTensor(distribution, taken.affine), target, recipe.shape))[list(channels)]
+    resampled = resample(MetaTensor(distribution, taken.affine), target, recipe.shape)
+    placed = torch.as_tensor(resampled).as_subclass(torch.Tensor)[list(channels)]
     beyond = torch.from_numpy(~placement.covered(recipe.shape)).to(device)
     placed[:, beyond] = 0
     placed[0, beyond] = 1
