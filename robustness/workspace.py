@@ -48,7 +48,7 @@ _STUDY: dict[str, Any] = {
 }
 
 
-_TIMING = {
+_TIMING: dict[str, Any] = {
     "steps": 1,
     "seconds": 1.0,
     "seconds_per_step": 1.0,

@@ -35,7 +35,7 @@ class Training:
     label: str
     settings: dict[str, Any] = field(repr=False)
     history: pd.DataFrame = field(repr=False)
-    timing: dict[str, float]
+    timing: dict[str, Any]
     environment: dict[str, Any] = field(repr=False)
 
     @property
