@@ -269,3 +269,12 @@ def test_gradients_reach_every_parameter(head: str) -> None:
 def test_too_few_matching_channels_for_the_position_are_refused() -> None:
     with pytest.raises(InputError, match="matching_channels is 5; expected at least 6"):
         build_backbone({"name": "im2grid", "start_channels": 2, "matching_channels": 5})
+
+
+def test_the_field_lies_on_the_images_grid_in_training_too() -> None:
+    """The trainer says which stage it trains, the first of one, which is not the first level."""
+    network = network_of()
+    network.train_stage(0, alone=False)
+    assert network.backbone.field_stride == 1
+    image = torch.rand(2, 1, 1, 18, 20, 24)
+    torch.testing.assert_close(network(*image), network.native(*image))

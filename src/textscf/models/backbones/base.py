@@ -71,7 +71,8 @@ class Backbone(nn.Module):
     @property
     def field_stride(self) -> int:
         """Voxels of the images' grid for each voxel of the grid of the field that `forward` returns."""
-        return self.levels[self.stage].stride
+        in_stages = len(self.strides) > 1
+        return self.levels[self.stage if in_stages else -1].stride
 
     def plain_heads(self) -> list[nn.Module]:
         """The translation-invariant heads of the published network."""
