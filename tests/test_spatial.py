@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from textscf.spatial import compose, halve, identity_grid, integrate, resize_displacement, upsample_displacement, warp
+from textscf.spatial import compose, halve, identity_grid, integrate, upsample_displacement, warp
 
 SHAPE = (9, 12, 15)
 
@@ -52,12 +52,10 @@ def test_warp_gradient() -> None:
     assert torch.autograd.gradcheck(warp, (moving, displacement))
 
 
-def test_resizing_rescales_values_by_the_ratio_of_the_grids() -> None:
-    displacement = torch.ones(1, 3, 4, 6, 8) * torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1, 1)
-    resized = resize_displacement(displacement, (8, 9, 8))
-    assert resized.shape == (1, 3, 8, 9, 8)
-    for component, value in enumerate([2.0, 3.0, 3.0]):
-        torch.testing.assert_close(resized[0, component], torch.full((8, 9, 8), value))
+@pytest.mark.parametrize("stride", [1, 4])
+def test_a_field_of_another_grid_is_not_upsampled(stride: int) -> None:
+    with pytest.raises(ValueError, match=r"a field of \[8, 9, 10\] voxels for \[16, 18, 20\] and a stride of"):
+        upsample_displacement(torch.zeros(1, 3, 8, 9, 10), stride, (16, 18, 20), "aligned")
 
 
 def test_compose_of_translations_adds_them() -> None:

@@ -1,7 +1,7 @@
 """Warping, resizing and integrating displacement fields, in torch."""
 
 from textscf.spatial.integrate import compose, integrate
-from textscf.spatial.resize import halve, resize_displacement, scale_components, upsample_displacement
+from textscf.spatial.resize import halve, scale_components, upsample_displacement
 from textscf.spatial.warp import identity_grid, warp, warp_labels
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "halve",
     "identity_grid",
     "integrate",
-    "resize_displacement",
     "scale_components",
     "upsample_displacement",
     "warp",

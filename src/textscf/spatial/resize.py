@@ -20,7 +20,12 @@ def upsample_displacement(displacement: Tensor, stride: int, shape: Sequence[int
 
     Returns:
         ``(B, 3, H, W, D)`` in voxels of the images' grid. Beyond the coarse grid's last voxel its value goes on.
+
+    Raises:
+        ValueError: the field is not of the coarse grid that `stride` and `shape` give.
     """
+    if list(displacement.shape[2:]) != [-(-n // stride) for n in shape]:
+        raise ValueError(f"a field of {list(displacement.shape[2:])} voxels for {list(shape)} and a stride of {stride}")
     if stride == 1:
         return displacement
     coarse = displacement.shape[2:]
@@ -30,18 +35,6 @@ def upsample_displacement(displacement: Tensor, stride: int, shape: Sequence[int
     beyond = [max(0, new - old) for new, old in zip(shape, size, strict=True)]
     h, w, d = shape
     return functional.pad(fine, (0, beyond[2], 0, beyond[1], 0, beyond[0]), mode="replicate")[..., :h, :w, :d]
-
-
-def resize_displacement(displacement: Tensor, shape: Sequence[int]) -> Tensor:
-    """Interpolate a field ``(B, 3, h, w, d)`` to ``(B, 3, *shape)``, values rescaled to voxels of the new grid.
-
-    Both grids cover the same space, edge to edge.
-    """
-    source = displacement.shape[2:]
-    if tuple(source) == tuple(shape):
-        return displacement
-    resized = functional.interpolate(displacement, size=tuple(shape), mode="trilinear", align_corners=False)
-    return scale_components(resized, [new / old for new, old in zip(shape, source, strict=True)])
 
 
 def scale_components(field: Tensor, factors: Sequence[float]) -> Tensor:
