@@ -14,7 +14,7 @@ from textscf.claims.kinds import KINDS, check
 from textscf.claims.outcome import Outcome, Part, decide, signed_part
 from textscf.claims.page import count_sentence, make
 from textscf.errors import InputError
-from textscf.io import write_csv, write_yaml
+from textscf.io import read_json, write_csv, write_json, write_yaml
 from textscf.results import Results, Row
 from textscf.statistics import bootstrap_means, compare_runs
 
@@ -419,6 +419,18 @@ def test_equal_budgets_need_no_remark(toy: Toy) -> None:
     toy.page.claims.append(CLAIMS[0])
     toy.page.steps.update({"a": 1000, "b": 1000})
     assert make(toy.page, Results(toy.folder, "toy")).frame["remarks"].tolist() == [""]
+
+
+def test_runs_that_still_learn_are_named(toy: Toy) -> None:
+    toy.run("a", 0.6, seeds=2)
+    toy.run("b", 0.5)
+    toy.page.claims.append(CLAIMS[0])
+    toy.page.steps.update({"a": 1000, "b": 1000})
+    path = toy.folder / "toy/runs/a_seed1/timing.json"
+    write_json(path, {**read_json(path), "converged": False})
+    content = make(toy.page, Results(toy.folder, "toy"))
+    assert content.frame["remarks"].tolist() == ["§ Not converged: A."]
+    assert any(note.startswith("§ A run counts as converged") for note in content.readable.notes)
 
 
 def test_a_count_without_directions() -> None:

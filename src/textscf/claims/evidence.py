@@ -24,8 +24,8 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A metric of a pair.
+class Measure:
+    """A metric of a pair as claims show it.
 
     Attributes:
         label: name shown.
@@ -39,11 +39,11 @@ class Metric:
 
 
 METRICS = {
-    "dice": Metric("Dice", "points", 100),
-    "hd95": Metric("HD95", "mm"),
-    "sdlogj": Metric("SDlogJ"),
-    "nonpositive_jacobian_fraction": Metric("share of non-positive Jacobian determinants"),
-    "border_ratio": Metric("jump of the field across borders over that inside structures"),
+    "dice": Measure("Dice", "points", 100),
+    "hd95": Measure("HD95", "mm"),
+    "sdlogj": Measure("SDlogJ"),
+    "nonpositive_jacobian_fraction": Measure("share of non-positive Jacobian determinants"),
+    "border_ratio": Measure("jump of the field across borders over that inside structures"),
 }
 _OVERLAP = ("dice", "hd95")
 _PAIR = ["fixed", "moving"]

@@ -12,7 +12,8 @@ from textscf.claims.kinds import check
 from textscf.claims.outcome import NUMBER, Outcome
 from textscf.results import Results, Row
 from textscf.tables.content import Content
-from textscf.tables.display import UNDEFINED, Cell, Column, Display
+from textscf.tables.display import NOT_CONVERGED, UNDEFINED, Cell, Column, Display
+from textscf.training.convergence import RULE
 
 TITLE = "Claims of the paper"
 DIRECTION = "direction"
@@ -23,6 +24,8 @@ _NOTES = [
     "that is too far from the paper's. Not tested: none disagrees, and the study lacks a run that the claim is about.",
     "Intervals: 95 %, by a bootstrap over subjects, seeds averaged per pair; they do not contain the spread of seeds. "
     "Of many comparisons the one that decides is shown; the CSV file has all.",
+    f"{NOT_CONVERGED} A run counts as converged if for every seed {RULE}. Runs that still learn are compared by their "
+    "budgets as well as by their methods.",
 ]
 _OTHER_COHORT = (
     "This study's cohorts are not the paper's; what the paper says of the abdomen is checked on the primary cohort. "
@@ -90,7 +93,7 @@ def _remarks(claim: Mapping[str, Any], outcome: Outcome, evidence: Evidence) -> 
     if not outcome.parts:
         return []
     rows = list(evidence.used.values())
-    remarks = _training(rows, evidence.page.steps)
+    remarks = [*_training(rows, evidence.page.steps), *_learning(rows, evidence)]
     if "stand_ins" in claim:
         remarks.append(f"In place of {', '.join(f'{name}: {other}' for name, other in claim['stand_ins'].items())}.")
     if "remark" in claim:
@@ -112,6 +115,13 @@ def _training(rows: list[Row], steps: Mapping[str, int]) -> list[str]:
         return []
     parts = [f"{', '.join(dict.fromkeys(labels))} {count:,}" for count, labels in budgets.items()]
     return [f"Trained for different numbers of steps: {'; '.join(parts)}."]
+
+
+def _learning(rows: list[Row], evidence: Evidence) -> list[str]:
+    """The runs that have not converged, so that a comparison of them ranks budgets."""
+    trained = [row for row in rows if row.run in evidence.page.steps]
+    labels = [row.label for row in trained if not evidence.results.has_converged(row)]
+    return [f"{NOT_CONVERGED} Not converged: {', '.join(dict.fromkeys(labels))}."] if labels else []
 
 
 def _display(page: Page, frame: pd.DataFrame) -> Display:

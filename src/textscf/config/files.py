@@ -62,8 +62,7 @@ class StudyFiles:
 
     def checkpoints(self, runs: Iterable[str]) -> list[str]:
         """Checkpoints of those runs that are trained."""
-        study = self._study
-        return [self._run(run, "checkpoint.pt") for run in runs if study.runs[run]["method"] == "learned"]
+        return [self._run(run, "checkpoint.pt") for run in self._trained(runs)]
 
     def metrics(self, item: str) -> list[str]:
         """Metrics of all runs that a table or figure shows."""
@@ -72,9 +71,7 @@ class StudyFiles:
 
     def timings(self, item: str) -> list[str]:
         """How the trainings of all runs went that a table or figure shows."""
-        study = self._study
-        trained = [run for run in study.runs_of(item) if study.runs[run]["method"] == "learned"]
-        return [self._run(run, "timing.json") for run in trained]
+        return [self._run(run, "timing.json") for run in self._trained(self._study.runs_of(item))]
 
     def segmentor_accuracy(self, table: str) -> list[str]:
         """How good the segmentors of a table's rows are, for a table that tells it."""
@@ -87,15 +84,13 @@ class StudyFiles:
         return self._counts([point for row in rows for point in row.get("points") or [row]])
 
     def claims(self) -> list[str]:
-        """What the page of claims reads: metrics, accuracies of segmentors, counts, the claim about complexity."""
+        """What the page of claims reads: of runs how they were trained and their metrics, and accuracies and counts."""
         settings = self._study.settings(f"{self._study.name}/{PAGE}")
+        runs = runs_read(settings)
         segmented = [run for row in rows_segmented(settings) for run in row["runs"]]
         return [
-            *(
-                self._run(run, name)
-                for run in runs_read(settings)
-                for name in ("config.yaml", "metrics.csv", "pairs.csv")
-            ),
+            *(self._run(run, name) for run in runs for name in ("config.yaml", "metrics.csv", "pairs.csv")),
+            *(self._run(run, "timing.json") for run in self._trained(runs)),
             *self._accuracies(segmented),
             *self._counts_of_claims(),
             f"results/{CLAIM}.csv",
@@ -178,7 +173,10 @@ class StudyFiles:
     def _counts(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
         """Counts of the networks of rows, of the first seed of each."""
         runs = dict.fromkeys(row["runs"][0] for row in rows if row["runs"])
-        return [self._run(run, "complexity.json") for run in runs if self._study.runs[run]["method"] == "learned"]
+        return [self._run(run, "complexity.json") for run in self._trained(runs)]
+
+    def _trained(self, runs: Iterable[str]) -> list[str]:
+        return [run for run in runs if self._study.runs[run]["method"] == "learned"]
 
     def _accuracies(self, runs: Iterable[str]) -> list[str]:
         """How good the segmentors of runs are, of those that have one."""

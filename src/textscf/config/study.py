@@ -12,6 +12,7 @@ from textscf.config.catalogue import Catalogue
 from textscf.config.claims import PAGE, claims_settings
 from textscf.config.definitions import Definitions, Settings, define_runs, merge
 from textscf.config.report import PARTS, report_settings
+from textscf.config.rows import Rows, runs_in
 from textscf.config.validation import suggest, validate
 from textscf.errors import InputError
 from textscf.io import read_yaml
@@ -22,9 +23,6 @@ _HEAD_SETTINGS = {
     "scf": ("kind", "hidden_channels", "blend", "parametrisation"),
     "scp": ("kind", "hidden_channels", "coordinate_stride", "parametrisation"),
 }
-
-_FURTHER_RUNS = ("with_head",)
-"""Keys of a row, beside `run`, that name a run; resolved to a row of their own."""
 
 
 def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | Path] = ()) -> "Study":
@@ -80,7 +78,7 @@ class Study:
     cohorts: dict[str, str]
     paper_cohort: bool
     _catalogue: Catalogue = field(repr=False)
-    _rows: "_Rows" = field(repr=False)
+    _rows: "Rows" = field(repr=False)
 
     @property
     def step_times(self) -> Path:
@@ -126,7 +124,7 @@ class Study:
     def runs_of(self, item: str) -> list[str]:
         """Ids of the concrete runs that a table or figure shows."""
         spec = self.tables.get(item) or self.figures[item]
-        return _runs_in(spec["rows"])
+        return runs_in(spec["rows"])
 
 
 def _but_for_the_seed(settings: Settings) -> str:
@@ -134,15 +132,10 @@ def _but_for_the_seed(settings: Settings) -> str:
     return json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True)
 
 
-def _runs_in(rows: Sequence[Settings]) -> list[str]:
-    further = [row[key] for row in rows for key in _FURTHER_RUNS if key in row]
-    return [run for row in (*rows, *further) for run in row["runs"]]
-
-
 def _shows_anything(item: Settings, runs: Mapping[str, Settings]) -> bool:
     """Whether some row is run; of a table of complexity, some network. Other tables say 'not run' in each row."""
     kind = item.get("kind", "accuracy")
-    shown = [runs[run] for run in _runs_in(item["rows"])]
+    shown = [runs[run] for run in runs_in(item["rows"])]
     if kind == "complexity":
         shown = [run for run in shown if run["method"] == "learned"]
     return bool(shown) or kind == "accuracy"
@@ -173,7 +166,7 @@ class _Resolver:
         schema = self.catalogue.schema("run")
         defined = define_runs(self._collect("runs"), self.config, self.source, schema)
         runs, groups = self._concrete(defined)
-        rows = _Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
+        rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
             {name: self._item(f"{kind}.{name}", spec, rows) for name, spec in self._collect(kind).items()}
             for kind in ("tables", "figures")
@@ -317,7 +310,7 @@ class _Resolver:
         self.catalogue.cohort(cohorts[role])
         return cohorts[role]
 
-    def _item(self, item: str, spec: Settings, rows: "_Rows") -> Settings:
+    def _item(self, item: str, spec: Settings, rows: "Rows") -> Settings:
         resolved = [rows.resolve(item, row) for row in spec["rows"]]
         described = [self.catalogue.cohort(cohort) for cohort in rows.cohorts(resolved)]
         auxiliary = [self.catalogue.cohort(cohort) for cohort in rows.auxiliary_cohorts(resolved)]
@@ -333,39 +326,3 @@ class _Resolver:
             "paper_cohort": self.config.get("paper_cohorts", False),
             "rows": resolved,
         }
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of tables and figures with the concrete runs that they stand for."""
-
-    defined: Definitions
-    groups: dict[str, list[str]]
-    runs: dict[str, Settings]
-    folder: str
-
-    def resolve(self, item: str, row: Settings) -> Settings:
-        run = row["run"]
-        if run in self.defined.sweeps:
-            points = [
-                {**self.resolve(item, {"run": point, "label": row["label"]}), "swept": values}
-                for point, values in self.defined.sweeps[run].items()
-            ]
-            resolved = {**row, "runs": _runs_in(points), "segmentor": None, "points": points}
-        elif run in self.groups:
-            ids = self.groups[run]
-            resolved = {**row, "runs": ids, "segmentor": self.runs[ids[0]].get("segmentor") if ids else None}
-        else:
-            known = [*self.groups, *self.defined.sweeps]
-            raise InputError(f"{self.folder}: {item}: run '{run}' is not defined{suggest(run, known)}")
-        if run in self.defined.not_run:
-            resolved["not_run"] = self.defined.not_run[run]
-        further = {key: {"run": row[key], "label": row["label"]} for key in _FURTHER_RUNS if key in row}
-        return {**resolved, **{key: self.resolve(item, other) for key, other in further.items()}}
-
-    def cohorts(self, rows: Sequence[Settings]) -> list[str]:
-        return sorted({self.runs[run]["cohort"] for run in _runs_in(rows)})
-
-    def auxiliary_cohorts(self, rows: Sequence[Settings]) -> list[str]:
-        joint = [self.runs[run]["auxiliary"] for run in _runs_in(rows) if "auxiliary" in self.runs[run]]
-        return sorted({auxiliary["cohort"] for auxiliary in joint})

@@ -7,9 +7,7 @@ import pandas as pd
 
 from textscf.metrics.aggregation import run_means
 from textscf.results import Item, Results, Row
-from textscf.statistics import subject_bootstrap_weights
-
-_BOOTSTRAP_SAMPLES = 10_000
+from textscf.statistics import bootstrap_means
 
 
 def dice_of_pairs(item: Item, results: Results, row: Row) -> pd.Series:
@@ -20,9 +18,7 @@ def dice_of_pairs(item: Item, results: Results, row: Row) -> pd.Series:
 
 def mean_interval(dice: pd.Series) -> tuple[float, float]:
     """95 % percentile interval of the mean when subjects are drawn with replacement."""
-    weights = subject_bootstrap_weights(list(dice.index), _BOOTSTRAP_SAMPLES, np.random.default_rng(0))
-    weights = weights[weights.sum(1) > 0]
-    low, high = np.quantile(weights @ dice.to_numpy() / weights.sum(1), [0.025, 0.975])
+    low, high = np.quantile(bootstrap_means(dice.to_frame())[:, 0], [0.025, 0.975])
     return float(low), float(high)
 
 
