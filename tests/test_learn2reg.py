@@ -20,7 +20,7 @@ from textscf.data.recipe import Recipe
 from textscf.data.scans import prepare_labels
 from textscf.errors import InputError
 from textscf.io import read_json, read_labels, write_nifti
-from textscf.learn2reg import FORMS, check_archive, export_fields, file_names, read_field
+from textscf.learn2reg import FORMS, challenge_grid, check_archive, export_fields, file_names, read_field
 from textscf.metrics import evaluate_pair
 from textscf.metrics.warping import warp_labels
 
@@ -216,11 +216,15 @@ def test_on_the_real_label_maps_the_field_does_the_same_at_full_resolution(
     assert np.abs(np.nanmean(np.subtract(*centres), axis=0)).max() < 0.2
 
 
-def test_the_prepared_grid_is_taken_where_the_challenge_has_it(cohort: Cohort, tmp_path: Path) -> None:
-    config = config_of() | {"learn2reg": {"grid": "prepared", "folder": "task_04"}}
+def test_a_challenge_with_scans_padded_or_cut_around_their_centre(cohort: Cohort, tmp_path: Path) -> None:
+    here = Fields(cohort).displacement(*cohort.pairs["test"][0])[0]
+    shape = [here.shape[0] + 4, here.shape[1], here.shape[2] - 2]
+    config = config_of() | {"learn2reg": {"grid": shape, "folder": "task_04"}}
     export_fields(cohort, config, tmp_path / "raw", Fields(cohort), "2025", tmp_path / "fields.zip")
     field = read_field(tmp_path / "fields.zip", "disp_0002_0000_0003_0000.nii.gz", "2025")
-    np.testing.assert_array_equal(field, Fields(cohort).displacement(*cohort.pairs["test"][0])[0])
+    np.testing.assert_array_equal(field, np.pad(here, ((2, 2), (0, 0), (0, 0), (0, 0)), "edge")[:, :, 1:-1])
+    affine = challenge_grid(cohort, config, tmp_path / "raw").affine
+    np.testing.assert_allclose(affine @ [2, 0, 0, 1], cohort.affine @ [0, 0, 1, 1])
 
 
 def test_what_the_evaluator_would_refuse_is_refused_here(cohort: Cohort, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from textscf.data import geometry
 from textscf.data.cohort import Cohort
 from textscf.data.placement import Placement
 from textscf.data.releases import stored_files, stored_recipe
@@ -148,10 +149,11 @@ def file_names(cohort: Cohort, config: Mapping[str, Any], form: str) -> dict[tup
 
 
 def challenge_grid(cohort: Cohort, config: Mapping[str, Any], raw: Path) -> Placement:
-    """The grid of the challenge's scans: that of the stored scans, all alike, or the prepared one."""
-    if config["learn2reg"]["grid"] == "prepared":
-        return Placement(cohort.shape, cohort.affine)
-    recipe = stored_recipe(dict(config), raw)
+    """The grid of the challenge's scans: that of the stored scans, all alike, or the prepared one cut or padded."""
+    recipe, shape = stored_recipe(dict(config), raw), config["learn2reg"]["grid"]
+    if shape != "stored":
+        affine = geometry.centred_affine(recipe.orientation, recipe.spacing, tuple(shape))
+        return Placement.of_grid(tuple(shape), affine, recipe.orientation, recipe.spacing, recipe)
     stored = stored_files(dict(config), raw)
     files = [stored[subject][1] for subject in cohort.subjects("test")]
     grids = [Placement.of_stored(file, recipe) for file in files]
