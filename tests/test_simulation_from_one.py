@@ -18,10 +18,11 @@ from textscf.metrics import evaluate_pair
 
 SHAPE = (24, 28, 20)
 SETTINGS: dict[str, Any] = {
-    **{"seed": 1, "stored_labels": [7, 3], "contrast": 0.3, "noise": 0.01},
+    **{"seed": 1, "stored_labels": [7, 3], "contrast": 0.3, "noise": [0.01, 0.01], "tissues": 0.0, "thickness": 0.0},
+    "pose": {"size": 0.0, "turn": 0.0, "place": 0.0},
     **{"deformation": [{"width": 12, "amplitude": 2.0}], "bias": {"width": 20, "amplitude": 0.1}},
 }
-STILL = {**SETTINGS, "contrast": 0.0, "noise": 0.0, "deformation": [{"width": 12, "amplitude": 0.0}]}
+STILL = {**SETTINGS, "contrast": 0.0, "noise": [0.0, 0.0], "deformation": [{"width": 12, "amplitude": 0.0}]}
 STILL["bias"] = {"width": 20, "amplitude": 0.0}
 
 
@@ -85,6 +86,50 @@ def test_spacing_is_in_millimetres() -> None:
     _, coarse = deformed_subject(*halves, settings, 1, 1, (1.0, 1.0, 1.0))
     dice = evaluate_pair(fine[::2, ::2, ::2], coarse, np.zeros((*SHAPE, 3)), [3, 7]).dice
     assert dice.min() > 0.85
+
+
+def subject(number: int = 1, **changes: Any) -> tuple[np.ndarray, np.ndarray]:
+    image, labels = scan()
+    settings = {**STILL, **changes}
+    return deformed_subject(image, labels.astype(np.uint8), settings, number, 1, (1.0, 1.0, 1.0))
+
+
+def test_a_pose_turns_shifts_and_resizes_labels_with_the_image() -> None:
+    _, labels = subject()
+    centre = np.argwhere(labels > 0).mean(0)
+    moved = [np.argwhere(subject(n, pose={"size": 0, "turn": 0, "place": 2.0})[1] > 0).mean(0) for n in range(8)]
+    assert 1 < np.std(np.subtract(moved, centre)) < 3
+    sizes = [(subject(n, pose={"size": 0.1, "turn": 0, "place": 0})[1] > 0).sum() for n in range(8)]
+    assert 0.1 < np.std(np.log(sizes)) < 0.6  # of a volume: three times that of a length
+    turned, regions = subject(3, pose={"size": 0, "turn": 8.0, "place": 0})
+    assert abs((regions > 0).sum() / (labels > 0).sum() - 1) < 0.1
+    np.testing.assert_allclose(np.median(turned[ndimage.binary_erosion(regions == 3)]), 1.0, atol=0.02)
+
+
+def test_tissues_change_their_brightness_and_not_their_noise() -> None:
+    plain, labels = subject()
+    changed, same = subject(tissues=0.1)
+    np.testing.assert_array_equal(labels, same)
+    differences = {label: np.unique((changed - plain)[labels == label].round(3)) for label in (3, 7, 9)}
+    ratios = {label: changed[labels == label].mean() / plain[labels == label].mean() for label in (3, 7, 9)}
+    assert len(set(ratios.values())) == 3
+    assert all(np.ptp(values) < 0.01 for values in differences.values())
+    assert (changed[plain == 0] == 0).all()
+
+
+def test_thick_slices_blur_the_image_and_leave_the_labels() -> None:
+    plain, labels = subject()
+    blurred, same = subject(thickness=6.0)
+    np.testing.assert_array_equal(labels, same)
+    steps = [np.abs(np.diff(image, axis=0)).max() for image in (plain, blurred)]
+    assert steps[1] < 0.8 * steps[0]
+
+
+def test_noise_has_a_level_of_its_own_in_each_subject() -> None:
+    _, labels = subject()
+    flat = ndimage.binary_erosion(labels == 7)
+    levels = [subject(n, noise=[0.01, 0.05])[0][flat].std() / 0.5 for n in range(6)]
+    assert max(levels) > 1.5 * min(levels)
 
 
 def test_a_cohort_is_made_kept_and_prepared(source: Path, tmp_path: Path) -> None:

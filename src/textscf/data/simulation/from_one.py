@@ -1,4 +1,4 @@
-"""Many subjects from one labelled scan: its anatomy deformed, its contrast and bias field changed, noise added.
+"""Many subjects from one labelled scan: its anatomy moved and deformed, and scanned as if by another scanner.
 
 The labels of such a subject are those of the scan at the same places, so that they are as exact as the scan's own.
 """
@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from textscf.data.simulation.deform import random_displacement
+from textscf.data.simulation.deform import random_displacement, vary
 from textscf.data.simulation.fields import smooth_noise, voxel_centres
 
 _ANATOMY, _SCAN = 0, 1
+_OUTSIDE = 5e-3
+"""Intensity below which a voxel is outside; splines leave that much beside the head."""
+_FULL_WIDTH = 2 * np.sqrt(2 * np.log(2))
+"""Full width at half maximum of a Gaussian of sd 1."""
 
 
 def deformed_subject(
@@ -22,9 +26,11 @@ def deformed_subject(
 
     Args:
         image: the scan (H, W, D), 0 outside of the head or brain, and its `labels` (H, W, D).
-        settings: `deformation`, noise ``{width, amplitude}`` in mm that a velocity is the sum of; `contrast`, sd of the
-            logarithm of the exponent of intensities; `bias`, noise ``{width, amplitude}`` of the logarithm of a factor;
-            `noise`, sd of noise in parts of the brightest voxel.
+        settings: `pose`, sd of the logarithm of `size`, of `turn` (degrees) and `place` (mm); `deformation`, noise
+            ``{width, amplitude}`` in mm that a velocity is the sum of; `contrast`, sd of the logarithm of the exponent
+            of intensities; `tissues`, sd of what is added to all of a structure; `bias`, noise ``{width, amplitude}``
+            of the logarithm of a factor; `thickness`, the largest width (mm) over which an axis may be blurred;
+            `noise`, the least and the largest sd of noise. Intensities are in parts of the brightest voxel.
         number: of the subject.
         seed: of the cohort.
         spacing: mm.
@@ -32,25 +38,35 @@ def deformed_subject(
     rng = np.random.default_rng((seed, number, _ANATOMY))
     centres = [voxel_centres(n, s) for n, s in zip(image.shape, spacing, strict=True)]
     frame = [n * s for n, s in zip(image.shape, spacing, strict=True)]
-    places = random_displacement(rng, settings["deformation"], frame, centres)
-    for axis, (edge, count) in enumerate(zip(spacing, image.shape, strict=True)):
-        places[axis] /= np.float32(edge)
-        places[axis] += np.arange(count, dtype=np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+    displacement = random_displacement(rng, settings["deformation"], frame, centres)
+    points = [part + grid for part, grid in zip(displacement, np.ix_(*centres), strict=True)]
+    posed = vary(rng, np.zeros(3), settings["pose"])(points)
+    places = np.stack(
+        [(p - c[0]) / np.float32(edge) for p, c, edge in zip(posed, centres, spacing, strict=True)], dtype=np.float32
+    )
     moved = ndimage.map_coordinates((image / image.max()).astype(np.float32), places, order=3).clip(0, 1)
     regions = ndimage.map_coordinates(labels, places, order=0)
-    return _rescanned(moved, settings, np.random.default_rng((seed, number, _SCAN)), spacing), regions
+    return _rescanned(moved, regions, settings, np.random.default_rng((seed, number, _SCAN)), spacing), regions
 
 
 def _rescanned(
-    image: np.ndarray, settings: Mapping[str, Any], rng: np.random.Generator, spacing: Sequence[float]
+    image: np.ndarray,
+    regions: np.ndarray,
+    settings: Mapping[str, Any],
+    rng: np.random.Generator,
+    spacing: Sequence[float],
 ) -> np.ndarray:
-    """The image (H, W, D) in another contrast, under another bias field, with noise; 0 stays 0."""
-    inside = image > 0
+    """The image (H, W, D) in another contrast, under another bias field, blurred, with noise; 0 stays 0."""
+    inside = image > _OUTSIDE
     exponent = np.float32(np.exp(settings["contrast"] * rng.standard_normal()))
+    offsets = np.float32(settings["tissues"]) * rng.standard_normal(int(regions.max()) + 1, dtype=np.float32)
+    widths = settings["thickness"] * rng.random(3)
+    level = np.float32(rng.uniform(*settings["noise"]))
     bias = smooth_noise(rng, image.shape, spacing, settings["bias"]["width"]) * np.float32(
         settings["bias"]["amplitude"]
     )
-    seen = image**exponent * np.exp(bias)
-    seen += np.float32(settings["noise"]) * rng.standard_normal(image.shape, dtype=np.float32)
+    seen = (image**exponent + offsets[regions]).clip(0) * np.exp(bias)
+    seen = ndimage.gaussian_filter(seen, widths / _FULL_WIDTH / np.asarray(spacing))
+    seen += level * rng.standard_normal(image.shape, dtype=np.float32)
     seen[~inside] = 0
     return (seen / seen.max()).clip(0, 1)
