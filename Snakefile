@@ -20,6 +20,7 @@ include: "rules/tables.smk"
 include: "rules/complexity.smk"
 include: "rules/figures.smk"
 include: "rules/claims.smk"
+include: "rules/models.smk"
 include: "rules/report.smk"
 
 

@@ -15,7 +15,7 @@ from textscf.io import read_yaml
 COHORT: dict[str, Any] = {
     "splits": {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]},
     "segmentors": {"tiny": {"steps": 2, "validate_every": 1, "batch_size": 1}},
-    "learn2reg": {"grid": "prepared", "folder": "task_03"},
+    "learn2reg": {"grid": [32, 24, 48], "folder": "task_03"},
 }
 STUDY: dict[str, Any] = {
     "study": "small",

@@ -25,7 +25,7 @@ from textscf.prompts import Embedding
 from textscf.registration import register_files
 from textscf.segmentation import load_segmentation
 from textscf.segmentation.inference import segment_cohort
-from textscf.segmentation.network import build_segmentor
+from textscf.segmentation.network import build_segmentor, read_weights
 from textscf.segmentation.segmentor import Segmentor
 from textscf.training.export import load_checkpoint
 from textscf.training.run import train_run
@@ -170,9 +170,9 @@ def test_a_pretrained_segmentor_of_the_run_takes_the_fixed_image_as_it_is_stored
     register_files(run / "checkpoint.pt", fixed, moving, tmp_path / "out", CPU)
     trained = load_checkpoint(checkpoint, CPU)
     recipe = Recipe.from_config(trained.cohort)
-    regions = Segmentor(own / "weights.pt", settings, trained.cohort["anatomy"], recipe, CPU).regions(
-        np.zeros(0), fixed
-    )
+    weights = read_weights(own / "weights.pt", settings)
+    segmentor = Segmentor(weights, "weights", settings, trained.cohort["anatomy"], recipe, CPU)
+    regions = segmentor.regions(np.zeros(0), fixed)
     assert len(regions[0].unique()) == 3
     images = [torch.from_numpy(cohort.load_image(subject))[None, None] for subject in ("s6", "s7")]
     scans = Scan(images[0], images[0], *(part[None, None] for part in regions)), Scan(images[1], images[1], None, None)

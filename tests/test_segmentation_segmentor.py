@@ -17,7 +17,7 @@ from textscf.errors import InputError
 from textscf.io import read_json, write_nifti, write_yaml
 from textscf.segmentation import load_segmentation
 from textscf.segmentation.inference import segment_cohort
-from textscf.segmentation.network import build_segmentor
+from textscf.segmentation.network import build_segmentor, read_weights
 from textscf.segmentation.segmentor import Segmentor
 from textscf.segmentation.stored import stored_probabilities
 
@@ -54,7 +54,9 @@ def config(root: Path) -> dict[str, Any]:
 
 
 def made(path: Path, settings: dict[str, Any], config: dict[str, Any]) -> Segmentor:
-    return Segmentor(path, settings, config["anatomy"], Recipe.from_config(config), CPU)
+    return Segmentor(
+        read_weights(path, settings), str(path), settings, config["anatomy"], Recipe.from_config(config), CPU
+    )
 
 
 @pytest.fixture(scope="module")

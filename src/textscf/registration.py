@@ -1,10 +1,10 @@
 """Registering one pair of image files with a trained run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from textscf.config.files import NETWORK_FILES
 from textscf.data.recipe import Recipe
@@ -15,6 +15,9 @@ from textscf.io import read_yaml, write_json, write_nifti
 from textscf.spatial import warp
 from textscf.training.export import TrainedRun, load_checkpoint
 from textscf.training.volumes import Scan
+
+if TYPE_CHECKING:
+    from textscf.segmentation.segmentor import Segmentor
 
 
 def register_files(
@@ -51,8 +54,8 @@ def register_files(
         regions = torch.from_numpy(prepare_labels(fixed_labels, recipe))[None, None].to(device)
         confidence = torch.ones_like(regions, dtype=torch.float32)
     elif trained.network.uses_regions:
-        weights = segmentor or _own_segmentor(checkpoint, trained)
-        regions, confidence = _segmented(trained, fixed, scans["fixed"], weights, device)
+        found = find_segmentor(checkpoint, trained, segmentor, device)
+        regions, confidence = (part[None, None] for part in found.regions(scans["fixed"], fixed))
     inputs = {name: torch.from_numpy(image)[None, None].to(device) for name, image in scans.items()}
     empty = torch.zeros_like(inputs["fixed"], dtype=torch.uint8)
     fixed_scan = Scan(inputs["fixed"], empty, regions, confidence)
@@ -68,25 +71,37 @@ def register_files(
     )
 
 
-def _segmented(
-    trained: TrainedRun, fixed: Path, prepared: np.ndarray, weights: Path, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Region and confidence of each voxel of the fixed image, ``(1, 1, H, W, D)``."""
-    settings_file = weights.with_name("config.yaml")
-    if not weights.is_file() or not settings_file.is_file():
+def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, device: torch.device) -> "Segmentor":
+    """The segmentor of weights that are given, else the one in a released model, else the one that the workflow keeps.
+
+    Args:
+        checkpoint: file that `trained` was read from.
+        trained: run with a text-driven head.
+        given: weights with `config.yaml` beside them.
+        device: where to compute.
+
+    Raises:
+        InputError: there is none, or its weights do not fit.
+    """
+    from textscf.segmentation.network import read_weights  # MONAI takes seconds
+    from textscf.segmentation.segmentor import Segmentor
+
+    anatomy, recipe = trained.cohort["anatomy"], Recipe.from_config(trained.cohort)
+    if given is None and trained.segmentor:
+        own = trained.segmentor
+        return Segmentor(own["weights"], str(checkpoint), own["settings"], anatomy, recipe, device)
+    path = given or _of_the_workflow(checkpoint, trained)
+    settings_file = path.with_name("config.yaml")
+    if not path.is_file() or not settings_file.is_file():
         raise InputError(
-            f"{weights}: no segmentor with its config.yaml here; run {trained.run['run']} needs regions of the fixed "
+            f"{path}: no segmentor with its config.yaml here; run {trained.run['run']} needs regions of the fixed "
             "image: give --fixed-labels or --segmentor"
         )
-    from textscf.segmentation.segmentor import Segmentor  # MONAI takes seconds
-
-    recipe = Recipe.from_config(trained.cohort)
-    segmentor = Segmentor(weights, read_yaml(settings_file), trained.cohort["anatomy"], recipe, device)
-    regions, confidence = segmentor.regions(prepared, fixed)
-    return regions[None, None], confidence[None, None]
+    settings = read_yaml(settings_file)
+    return Segmentor(read_weights(path, settings), str(path), settings, anatomy, recipe, device)
 
 
-def _own_segmentor(checkpoint: Path, trained: TrainedRun) -> Path:
+def _of_the_workflow(checkpoint: Path, trained: TrainedRun) -> Path:
     """Where the workflow keeps the weights of the segmentor that the run was trained with: `results/cohorts/...`."""
     results = checkpoint.resolve().parents[3]
     folder = results / "cohorts" / trained.cohort["name"] / "segmentations" / trained.run["segmentor"]

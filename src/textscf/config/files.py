@@ -130,6 +130,22 @@ class StudyFiles:
                 return [self._run(run, "history.csv") for run in self._study.runs_of(figure)]
         return []
 
+    def model(self, model: str) -> dict[str, str]:
+        """What a released model is made from, by what it is."""
+        settings = self._study.settings(f"{self._study.name}/models/{model}")
+        run, cohort = settings["run"], f"results/cohorts/{settings['cohort']}"
+        segmentor = f"{cohort}/segmentations/{settings['segmentor']}"
+        of_segmentor = {"network": f"{segmentor}/network.pt", "accuracy": f"{segmentor}/accuracy_by_split.csv"}
+        return {
+            "checkpoint": self._run(run, "checkpoint.pt"),
+            "metrics": self._run(run, "metrics.csv"),
+            "timing": self._run(run, "timing.json"),
+            "environment": self._run(run, "environment.json"),
+            "initial": self._run(settings["initial"], "metrics.csv"),
+            "cohort": f"{cohort}/cohort.json",
+            **(of_segmentor if settings["segmentor"] else {}),
+        }
+
     def report(self, part: str) -> list[str]:
         """What the report of the study, or its first part, shows."""
         settings = self._study.settings(f"{self._study.name}/{part}")

@@ -11,6 +11,7 @@ from typing import Any
 from textscf.config.catalogue import Catalogue
 from textscf.config.claims import PAGE, claims_settings
 from textscf.config.definitions import Definitions, Settings, define_runs, merge
+from textscf.config.models import model_settings
 from textscf.config.report import PARTS, report_settings
 from textscf.config.rows import Rows, runs_in
 from textscf.config.validation import suggest, validate
@@ -66,6 +67,7 @@ class Study:
         left_out: tables and figures that would show nothing, as none of their rows is run.
         cohorts: name of the cohort in each role.
         paper_cohort: whether the cohorts are the paper's own.
+        models: what the study says of the models that it releases, by name.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Study:
     left_out: list[str]
     cohorts: dict[str, str]
     paper_cohort: bool
+    models: dict[str, Settings]
     _catalogue: Catalogue = field(repr=False)
     _rows: "Rows" = field(repr=False)
 
@@ -115,6 +118,8 @@ class Study:
                 return self.tables[table]
             case [self.name, "figures", figure] if figure in self.figures:
                 return self.figures[figure]
+            case [self.name, "models", model] if model in self.models:
+                return model_settings(self, model)
             case [self.name, page] if page == PAGE:
                 return claims_settings(self)
             case [self.name, part] if part in PARTS:
@@ -182,6 +187,7 @@ class _Resolver:
             empty,
             self.config["cohorts"],
             self.config.get("paper_cohorts", False),
+            self.config.get("models", {}),
             self.catalogue,
             rows,
         )

@@ -41,12 +41,14 @@ def segment_cohort(
         raise InputError(
             f"segmentor {folder.name}: source is {settings['source']}, but no network is given (--network)"
         )
-    from textscf.segmentation.segmentor import Segmentor  # MONAI takes seconds
+    from textscf.segmentation.network import read_weights  # MONAI takes seconds
+    from textscf.segmentation.segmentor import Segmentor
 
     config = read_yaml(cohort.folder / "config.yaml")
     recipe = Recipe.from_config(config) if raw is None else stored_recipe(config, raw)
     stored = {} if raw is None else {subject: image for subject, (image, _) in stored_files(config, raw).items()}
-    segmentor = Segmentor(network, settings, cohort.anatomy, recipe, device)
+    weights = read_weights(network, settings)
+    segmentor = Segmentor(weights, str(network), settings, cohort.anatomy, recipe, device)
     files = {}
     with progress_bar(len(cohort.subjects()), "segmenting") as bar:
         for subject in cohort.subjects():

@@ -40,23 +40,42 @@ def check_window(window: Sequence[int], source: str) -> None:
 
 
 def load_segmentor(path: Path, settings: Mapping[str, Any], n_regions: int, device: torch.device) -> nn.Module:
-    """A segmentor with the weights of a file, in evaluation mode.
+    """A segmentor with the weights of a file, in evaluation mode; see `read_weights` and `segmentor_with`."""
+    return segmentor_with(read_weights(path, settings), settings, n_regions, device, str(path))
 
-    The file holds a state dictionary under `network` (ours) or `state_dict` (MONAI's published weights). InputError
-    reports what is missing, unexpected, or of another shape.
-    """
+
+def read_weights(path: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state dictionary of a file, under `network` (ours) or `state_dict` (MONAI's); InputError without one."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; expected weights of a SwinUNETR with feature size {settings['feature_size']}"
         )
-    content = load_state(path, device)
+    content = load_state(path)
     weights = content.get("network", content.get("state_dict"))
     if not isinstance(weights, Mapping):
         raise InputError(f"{path}: holds neither 'network' nor 'state_dict'; expected weights of a SwinUNETR")
+    return weights
+
+
+def segmentor_with(
+    weights: Mapping[str, Any], settings: Mapping[str, Any], n_regions: int, device: torch.device, source: str
+) -> nn.Module:
+    """A segmentor with given weights, in evaluation mode.
+
+    Args:
+        weights: state dictionary.
+        settings: of the segmentor, see `config/schemas/segmentor.yaml`.
+        n_regions: regions with the background.
+        device: where to compute.
+        source: where the weights come from, for messages.
+
+    Raises:
+        InputError: weights are missing, unexpected, or of another shape.
+    """
     network = build_segmentor(settings, n_regions).to(device)
     problems = _differences(network.state_dict(), weights)
     if problems:
-        raise InputError(f"{path}: weights do not fit a SwinUNETR of the segmentor's settings: {problems}")
+        raise InputError(f"{source}: weights do not fit a SwinUNETR of the segmentor's settings: {problems}")
     network.load_state_dict(weights)
     return network.eval()
 

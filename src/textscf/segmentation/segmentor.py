@@ -11,7 +11,7 @@ from torch import Tensor
 from textscf.config.classes import region_channels
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.segmentation.network import check_window, load_segmentor, probabilities
+from textscf.segmentation.network import check_window, probabilities, segmentor_with
 from textscf.segmentation.stored import stored_probabilities
 
 
@@ -19,7 +19,8 @@ class Segmentor:
     """A SwinUNETR that was trained on a cohort's prepared scans, or elsewhere on scans of its own resolution.
 
     Args:
-        weights: file with the network's weights.
+        weights: state dictionary of the network.
+        source: where the weights come from, for messages.
         settings: of the segmentor, see `config/schemas/segmentor.yaml`.
         anatomy: of the cohort.
         recipe: by which the stored scans become the cohort's.
@@ -31,19 +32,20 @@ class Segmentor:
 
     def __init__(
         self,
-        weights: Path,
+        weights: Mapping[str, Any],
+        source: str,
         settings: Mapping[str, Any],
         anatomy: Mapping[str, Any],
         recipe: Recipe,
         device: torch.device,
     ) -> None:
         self._settings, self._recipe, self._device = settings, recipe, device
-        self._source = f"segmentor {weights.parent.name}"
+        self._source = source
         check_window(settings["window"], self._source)
         self._channels: list[int] = []
         if settings["source"] == "pretrained":
             self._channels = region_channels(settings["classes"], anatomy, self._source)
-        self._network = load_segmentor(weights, settings, len(anatomy["structures"]) + 1, device)
+        self._network = segmentor_with(weights, settings, len(anatomy["structures"]) + 1, device, source)
 
     def regions(self, prepared: np.ndarray, stored: Path | None) -> tuple[Tensor, Tensor]:
         """J(x), the most probable region, uint8, and p(x), its probability, float32; both ``(H, W, D)``.

@@ -19,11 +19,19 @@ FORMAT = "textscf checkpoint 1"
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A trained network with frozen region filters, its run's settings and its cohort's description."""
+    """A trained network with frozen region filters.
+
+    Attributes:
+        network: in evaluation mode.
+        run: settings of its run.
+        cohort: description of its cohort.
+        segmentor: `settings` and `weights` of the segmentor that a released model brings with it; else None.
+    """
 
     network: RegistrationNetwork
     run: dict[str, Any]
     cohort: dict[str, Any]
+    segmentor: Mapping[str, Any] | None = None
 
 
 def export_checkpoint(path: Path, network: RegistrationNetwork, run: Mapping[str, Any], cohort: Cohort) -> None:
@@ -54,7 +62,7 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
         raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
     if not all(weights.isfinite().all() for weights in network.state_dict().values()):
         raise InputError(f"{path}: has weights that are not finite; expected those of a finished training")
-    return TrainedRun(network.to(device).eval(), run, cohort)
+    return TrainedRun(network.to(device).eval(), run, cohort, content.get("segmentor"))
 
 
 def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> int:

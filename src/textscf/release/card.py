@@ -1,0 +1,129 @@
+"""The card of a model: data and licence, how it was made, how good it is, and where it must not be used."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from textscf.data.cohort import Cohort
+from textscf.io import read_json, read_yaml, sha256_of
+from textscf.metrics.aggregation import METRIC_COLUMNS, structure_means
+from textscf.release.model import Release
+from textscf.results import read_csv
+from textscf.tables.display import Cell, Column, Display
+from textscf.tables.formats import to_markdown
+
+
+def model_card(
+    settings: Mapping[str, Any],
+    run: Path,
+    initial: Path,
+    cohort: Cohort,
+    segmentor: Path | None,
+    model: Path,
+    release: Release,
+) -> str:
+    """Markdown.
+
+    Args:
+        settings: of the model, see `Study.settings`.
+        run: folder of its run.
+        initial: folder of the run without registration.
+        cohort: that the run is of.
+        segmentor: folder of its segmentor, if it has one.
+        model: its file.
+        release: how it was written.
+    """
+    parts = [
+        f"# {settings['title']}",
+        settings["purpose"].strip(),
+        _usage(model),
+        "## Not for",
+        "\n".join(f"- {text}" for text in settings["unfit"]),
+        "## Data",
+        _data(settings, cohort),
+        "## Accuracy",
+        _accuracy(cohort, initial, release),
+        _field(cohort, release),
+        *([_regions(segmentor)] if segmentor else []),
+        "## How it was made",
+        _making(settings, run, cohort),
+        "## File",
+        _file(model, release),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _usage(model: Path) -> str:
+    command = f"python src/register.py --checkpoint models/{model.name} --fixed FIXED --moving MOVING --out FOLDER"
+    return f"```sh\n{command}\n```"
+
+
+def _data(settings: Mapping[str, Any], cohort: Cohort) -> str:
+    splits = ", ".join(f"{len(subjects)} {name}" for name, subjects in cohort.splits.items())
+    grid = f"{'x'.join(map(str, cohort.shape))} voxels of {_millimetres(cohort)}"
+    lines = [
+        f"- {settings['data']}. Licence: {settings['licence']}; of the weights too.",
+        *([f"- **{settings['notice']}**"] if settings["notice"] else []),
+        f"- Subjects: {splits}. Grid: {grid}.",
+        f"- {' '.join(settings['citation'].split())}",
+    ]
+    return "\n".join(lines)
+
+
+def _millimetres(cohort: Cohort) -> str:
+    return " x ".join(f"{edge:g}" for edge in cohort.spacing) + " mm"
+
+
+def _accuracy(cohort: Cohort, initial: Path, release: Release) -> str:
+    before = structure_means(read_csv(initial / "metrics.csv", METRIC_COLUMNS, "metrics of a run"), "learn2reg")
+    after = structure_means(release.metrics, "learn2reg")
+    names = [Cell(name) for name in after["structure"]] + [Cell("mean")]
+    columns = [Column("Structure", "", names)]
+    for metric, heading, scale, digits in (("dice", "Dice (%)", 100, 1), ("hd95", "HD95 (mm)", 1, 2)):
+        for frame, when in ((before, "before"), (after, "after")):
+            values = [*(scale * frame[metric]), scale * frame[metric].mean()]
+            columns.append(Column(heading, when, [Cell(f"{value:.{digits}f}") for value in values]))
+    pairs = f"{len(release.pairs)} pairs of {len(cohort.splits['test'])} test subjects"
+    return to_markdown(
+        Display("Accuracy", "accuracy", f"Means over {pairs}, before and after registration.", columns, [])
+    )
+
+
+def _field(cohort: Cohort, release: Release) -> str:
+    roughness = release.pairs["sdlogj"].mean()
+    folded = 100 * release.pairs["nonpositive_jacobian_fraction"].mean()
+    return f"SDlogJ {roughness:.3f}; {folded:.2g} % of voxels with a Jacobian determinant of 0 or less."
+
+
+def _regions(segmentor: Path) -> str:
+    splits = pd.read_csv(segmentor / "accuracy_by_split.csv").set_index("split")["dice"]
+    return f"The segmentor in it has {100 * splits['test']:.1f} % Dice on the test scans."
+
+
+def _making(settings: Mapping[str, Any], run: Path, cohort: Cohort) -> str:
+    resolved, timing = read_yaml(run / "config.yaml"), read_json(run / "timing.json")
+    origin = read_json(run / "environment.json")
+    network = resolved["network"]
+    ends = "converged" if timing["converged"] else "has not converged"
+    return "\n".join(
+        [
+            f"- `snakemake --cores all --configfile config/{settings['study']}.yaml -- models`",
+            f"- Run `{settings['run']}` of the study `{settings['study']}`: {network['backbone']['name']}, "
+            f"{timing['steps']} steps, learning rate {resolved['training']['learning_rate']:g}; {ends}.",
+            f"- Revision {origin['git_revision']}, on {origin['device']}, PyTorch {origin['packages']['torch']}.",
+        ]
+    )
+
+
+def _file(model: Path, release: Release) -> str:
+    size = model.stat().st_size / 2**20
+    return "\n".join(
+        [
+            f"- `{model.name}`: {size:.1f} MiB, SHA-256 `{sha256_of(model)}`.",
+            f"- Weights in {release.precision} precision, computed in single precision: mean test Dice differs by "
+            f"{release.difference:+.3f} points from the run's.",
+            "- Tensors and plain values only; nothing in it is executed when it is loaded.",
+        ]
+    )

@@ -1,0 +1,133 @@
+"""The file of a model: a trained network with its segmentor, and what new scans must be made like."""
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from textscf.checkpoint import load_state, save_state
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.evaluation import evaluate_run
+from textscf.inference import timed_prediction
+from textscf.io import atomic_path, read_yaml
+from textscf.metrics.aggregation import METRIC_COLUMNS, run_means
+from textscf.registration import find_segmentor
+from textscf.results import read_csv
+from textscf.training.export import load_checkpoint
+from textscf.training.volumes import Scan
+
+_LOG = logging.getLogger(__name__)
+
+TOLERANCE = 0.05
+"""Points of mean test Dice that weights in half precision may differ by; else they are kept in single precision."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A model as it was written.
+
+    Attributes:
+        precision: of its weights, half or single.
+        difference: of its mean test Dice from that of the run, in points.
+        metrics, pairs: `metrics.csv` and `pairs.csv` of the test pairs, registered by the model's file alone.
+    """
+
+    precision: str
+    difference: float
+    metrics: pd.DataFrame
+    pairs: pd.DataFrame
+
+
+def write_model(run: Path, cohort: Cohort, segmentor: Path | None, out: Path, device: torch.device) -> Release:
+    """Write a run and its segmentor to one file, in half precision if test Dice stays within `TOLERANCE`.
+
+    Args:
+        run: folder of the run, with `checkpoint.pt` and `metrics.csv`.
+        cohort: that the run is of.
+        segmentor: folder of the run's segmentor; None for a run without text-driven head.
+        out: file.
+        device: where the test pairs are registered.
+
+    Raises:
+        InputError: the segmentor was not trained here, or a file is missing or cannot be used.
+    """
+    content = {**load_state(run / "checkpoint.pt"), "segmentor": _read_segmentor(segmentor) if segmentor else None}
+    expected = _mean_dice(read_csv(run / "metrics.csv", METRIC_COLUMNS, "metrics of the run"))
+    forms = {"half": _halved(content), "single": content}
+    if not _is_finite(forms["half"]):
+        _LOG.warning("half precision cannot hold all weights")
+        del forms["half"]
+    for precision, stored in forms.items():
+        with atomic_path(out) as temporary:
+            save_state(temporary, stored)
+            metrics, pairs = _measure(temporary, cohort, device)
+        difference = _mean_dice(metrics) - expected
+        if abs(difference) <= TOLERANCE:
+            break
+        _LOG.warning("test Dice in %s precision differs by %.3f points from the run's", precision, difference)
+    return Release(precision, difference, metrics, pairs)
+
+
+def _read_segmentor(folder: Path) -> dict[str, Any]:
+    settings = read_yaml(folder / "config.yaml")
+    if settings["source"] != "train":
+        expected = "a segmentor that was trained here, whose weights may be passed on"
+        raise InputError(f"{folder / 'config.yaml'}: source is {settings['source']}; expected {expected}")
+    return {"settings": settings, "weights": load_state(folder / "network.pt")["network"]}
+
+
+def _halved(content: Any) -> Any:
+    """The same with all tensors of single precision in half precision."""
+    if isinstance(content, Mapping):
+        return {key: _halved(value) for key, value in content.items()}
+    return content.half() if isinstance(content, Tensor) and content.dtype == torch.float32 else content
+
+
+def _is_finite(content: Any) -> bool:
+    if isinstance(content, Mapping):
+        return all(map(_is_finite, content.values()))
+    return not isinstance(content, Tensor) or bool(content.isfinite().all())
+
+
+def _mean_dice(metrics: pd.DataFrame) -> float:
+    return 100 * float(run_means(metrics, "learn2reg")["dice"].iloc[0])
+
+
+def _measure(model: Path, cohort: Cohort, device: torch.device) -> tuple[pd.DataFrame, pd.DataFrame]:
+    with tempfile.TemporaryDirectory() as folder:
+        evaluate_run("model", cohort, _ModelRegistrar(model, cohort, device), Path(folder))
+        return pd.read_csv(Path(folder) / "metrics.csv"), pd.read_csv(Path(folder) / "pairs.csv")
+
+
+class _ModelRegistrar:
+    """Registers pairs of a cohort with nothing but the file of a model, which segments the fixed scans."""
+
+    in_workers: ClassVar[bool] = False
+
+    def __init__(self, model: Path, cohort: Cohort, device: torch.device) -> None:
+        trained = load_checkpoint(model, device)
+        self._network = trained.network
+        self._segmentor = find_segmentor(model, trained, None, device) if trained.segmentor else None
+        self._cohort, self._device = cohort, device
+        self._scans: dict[str, Scan] = {}
+
+    def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:
+        """Field ``(H, W, D, 3)`` in voxels, and the seconds that the network took."""
+        return timed_prediction(self._network, self._scan(fixed), self._scan(moving))
+
+    def _scan(self, subject: str) -> Scan:
+        if subject not in self._scans:
+            image = self._cohort.load_image(subject)
+            found = self._segmentor.regions(image, None) if self._segmentor else (None, None)
+            regions, confidence = (None if part is None else part[None, None] for part in found)
+            tensor = torch.from_numpy(image)[None, None].to(self._device)
+            self._scans[subject] = Scan(tensor, torch.empty(0, dtype=torch.uint8), regions, confidence)
+        return self._scans[subject]

@@ -1,0 +1,131 @@
+"""A model in one file does what its run did, and its card says what it is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.cohorts import SEGMENTOR, make_cohort
+from tests.test_inference import SCF_RUN
+from textscf.checkpoint import load_state, save_state
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.evaluation import evaluate_run
+from textscf.inference import Registrar
+from textscf.io import read_image, read_json, sha256_of, write_csv, write_yaml
+from textscf.prompts import Embedding
+from textscf.registration import register_files
+from textscf.release import release
+from textscf.release.model import write_model
+from textscf.segmentation import load_segmentation
+from textscf.segmentation.accuracy import accuracy, by_split
+from textscf.segmentation.inference import segment_cohort
+from textscf.segmentation.network import build_segmentor
+from textscf.training.run import train_run
+
+CPU = torch.device("cpu")
+SETTINGS: dict[str, Any] = {
+    **{"model": "blobs", "study": "tests", "run": "scf", "initial": "initial", "cohort": "blobs", "segmentor": "net"},
+    **{"title": "Blobs", "purpose": "Registers two blobs.", "unfit": ["Three blobs.", "Any clinical decision."]},
+    **{"data": "Simulated blobs", "notice": "simulated", "licence": "CC0", "citation": "Nobody"},
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a run that takes regions of a segmentor with weights, and a run without registration."""
+    folder = tmp_path_factory.mktemp("results")
+    cohort = make_cohort(folder / "cohorts/blobs")
+    own = cohort.folder / "segmentations/net"
+    settings = SEGMENTOR | {"source": "train"}
+    write_yaml(own / "config.yaml", settings)
+    torch.manual_seed(0)
+    save_state(own / "network.pt", {"network": build_segmentor(settings, 3).state_dict()})
+    segment_cohort(cohort, settings, own / "network.pt", own, CPU)
+    opened = load_segmentation(own / "segmentation.json", cohort)
+    write_csv(own / "accuracy_by_split.csv", by_split(accuracy(cohort, opened, "net")))
+    vectors = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    embedding = Embedding(np.arange(3), ["background", "left", "right"], [""] * 3, vectors)
+    run, initial = folder / "tests/runs/scf", folder / "tests/runs/initial"
+    settings_of_run = {**SCF_RUN, "segmentor": "net"}
+    write_yaml(run / "config.yaml", settings_of_run)
+    train_run(settings_of_run, cohort, opened, embedding, run, CPU)
+    evaluate_run("scf", cohort, Registrar(run / "checkpoint.pt", cohort, CPU), run)
+    evaluate_run("initial", cohort, None, initial)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "blobs.pt"
+    release(SETTINGS, results, out, CPU)
+    return out
+
+
+def test_a_model_alone_registers_scans_as_its_run_did(results: Path, model: Path, tmp_path: Path) -> None:
+    cohort, run = Cohort.load(results / "cohorts/blobs"), results / "tests/runs/scf/checkpoint.pt"
+    images = cohort.image_path("s6"), cohort.image_path("s7")
+    register_files(model, *images, tmp_path / "model", CPU)
+    weights = cohort.folder / "segmentations/net/network.pt"
+    register_files(run, *images, tmp_path / "run", CPU, segmentor=weights)
+    warped = [read_image(tmp_path / f"{name}/warped.nii.gz").data for name in ("model", "run")]
+    np.testing.assert_allclose(*warped, atol=5e-3)
+    assert np.abs(warped[0] - cohort.load_image("s7")).max() > 0.01
+
+
+def test_weights_are_in_half_precision_and_filters_frozen(model: Path) -> None:
+    content = load_state(model)
+    tensors = [*content["network"].values(), *content["segmentor"]["weights"].values()]
+    assert {tensor.dtype for tensor in tensors if tensor.is_floating_point()} == {torch.float16}
+    assert not any("filters" in name for name in content["network"])
+
+
+def test_half_precision_is_not_used_where_it_costs_dice(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textscf.release.model.TOLERANCE", -1.0)
+    cohort, run = Cohort.load(results / "cohorts/blobs"), results / "tests/runs/scf"
+    written = write_model(run, cohort, cohort.folder / "segmentations/net", tmp_path / "model.pt", CPU)
+    assert written.precision == "single"
+    stored, own = (load_state(path)["network"] for path in (tmp_path / "model.pt", run / "checkpoint.pt"))
+    assert all(torch.equal(stored[name], own[name]) for name in own)
+
+
+def test_half_precision_is_not_used_where_it_cannot_hold_a_weight(results: Path, tmp_path: Path) -> None:
+    cohort, run = Cohort.load(results / "cohorts/blobs"), tmp_path / "runs/scf"
+    content = load_state(results / "tests/runs/scf/checkpoint.pt")
+    content["network"]["heads.0.stored"].view(-1)[0] = 1e5
+    run.mkdir(parents=True)
+    save_state(run / "checkpoint.pt", content)
+    write_csv(run / "metrics.csv", pd.read_csv(results / "tests/runs/scf/metrics.csv"))
+    written = write_model(run, cohort, cohort.folder / "segmentations/net", tmp_path / "model.pt", CPU)
+    assert written.precision == "single"
+
+
+def test_the_card_says_what_the_model_is(results: Path, model: Path) -> None:
+    card = model.with_suffix(".md").read_text()
+    timing = read_json(results / "tests/runs/scf/timing.json")
+    metrics = pd.read_csv(results / "tests/runs/initial/metrics.csv")
+    before = 100 * metrics.groupby("structure")["dice"].mean()
+    assert card.startswith("# Blobs\n\nRegisters two blobs.\n")
+    for text in (
+        "- Three blobs.",
+        "Licence: CC0",
+        "**simulated**",
+        f"{timing['steps']} steps",
+        sha256_of(model),
+        f"| left blob | {before['left blob']:.1f} |",
+        "half precision",
+    ):
+        assert text in card, text
+
+
+def test_a_segmentor_of_others_is_not_passed_on(results: Path, tmp_path: Path) -> None:
+    cohort = Cohort.load(results / "cohorts/blobs")
+    write_yaml(tmp_path / "given/config.yaml", SEGMENTOR | {"source": "pretrained"})
+    with pytest.raises(InputError, match="source is pretrained; expected a segmentor that was trained here"):
+        write_model(results / "tests/runs/scf", cohort, tmp_path / "given", tmp_path / "model.pt", CPU)
+    assert not (tmp_path / "model.pt").exists()
