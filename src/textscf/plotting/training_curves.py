@@ -1,31 +1,55 @@
 """How trainings went: loss and validation Dice over steps."""
 
+from typing import Any
+
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from textscf.errors import InputError
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.points import legend_of, looks, prepare
-from textscf.plotting.style import TEXT_WIDTH, journal_style, new_figure
+from textscf.plotting.points import looks, prepare
+from textscf.plotting.style import TEXT_WIDTH, journal_style, legend_columns, new_figure
 from textscf.results import Item, Results, read_csv
 
 _LINES = ["solid", "dashed", "dotted", "dashdot"]
+_FIRST, _OTHERS = 1.1, 0.5
+"""Widths of the line of the first seed, and of the lines of other seeds."""
+_LEGEND_COLUMN = 16.0
+"""Millimetres that a column of the legend has beside its text: the sample of a line."""
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """A line per run: a colour for each row, a line style for each seed; InputError for a row that is not trained."""
+    """A line per run, with the look of its row, thin for further seeds; InputError for a row that is not trained."""
     data = histories(item, results)
     with journal_style():
         figure = new_figure(TEXT_WIDTH, 62)
         left, right = figure.subplots(1, 2)
         prepare(left, "Step", "Training loss")
         prepare(right, "Step", "Validation Dice (%)")
-        for label, colour, _ in looks(item):
+        styles = _styles(item)
+        for label, style in styles.items():
             for n, (_, line) in enumerate(data[data["method"] == label].groupby("run", sort=False)):
-                look = {"color": colour, "linewidth": 0.9, "linestyle": _LINES[n % len(_LINES)]}
+                look = {**style, "linewidth": _OTHERS if n else _FIRST}
                 left.plot(line["step"], line["loss"], **look)
                 right.plot(line["step"], line["validation_dice"], **look)
-        legend_of(figure, item, TEXT_WIDTH, marker="s")
+        _legend(figure, styles)
     return Drawing(figure, _explanations(item, data), data)
+
+
+def _styles(item: Item) -> dict[str, dict[str, Any]]:
+    """Colour and line style of each row by label; rows of one colour have styles of their own."""
+    styles: dict[str, dict[str, Any]] = {}
+    for label, colour, _ in looks(item):
+        alike = sum(other["color"] == colour for other in styles.values())
+        styles[label] = {"color": colour, "linestyle": _LINES[alike % len(_LINES)]}
+    return styles
+
+
+def _legend(figure: Figure, styles: dict[str, dict[str, Any]]) -> None:
+    handles = [Line2D([], [], **style, linewidth=_FIRST, label=label) for label, style in styles.items()]
+    columns = legend_columns(handles, TEXT_WIDTH, beside=_LEGEND_COLUMN)
+    figure.legend(handles=handles, ncols=columns, loc="outside upper center", handlelength=2.5)
 
 
 def histories(item: Item, results: Results) -> pd.DataFrame:
@@ -45,5 +69,5 @@ def histories(item: Item, results: Results) -> pd.DataFrame:
 def _explanations(item: Item, data: pd.DataFrame) -> list[str]:
     best = data.groupby(["method", "run"], sort=False)["validation_dice"].max().groupby("method", sort=False)
     values = [f"{label} {', '.join(f'{dice:.2f}' for dice in group)}" for label, group in best]
-    seeds = ["Line styles: seeds."] if any(len(row.runs) > 1 for row in item.rows) else []
+    seeds = ["Thin lines: further seeds."] if any(len(row.runs) > 1 for row in item.rows) else []
     return ["Means over the steps of an epoch.", *seeds, f"Best validation Dice (%): {'; '.join(values)}."]
