@@ -12,9 +12,9 @@ import torch
 from benchmarks.breakdown import break_down
 from benchmarks.cases import ABDOMEN, cases, step
 from benchmarks.measure import measure
-from textscf.devices import has_bfloat16
-from textscf.io import atomic_path, read_text
-from textscf.provenance import environment
+from textscf.files.io import atomic_path, read_text
+from textscf.job.devices import has_bfloat16
+from textscf.job.provenance import environment
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 INTRODUCTION = """# Benchmarks

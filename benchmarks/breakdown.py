@@ -10,7 +10,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from textscf.devices import autocast
+from textscf.job.devices import autocast
 
 _STEPS = 3
 _REPEATS = 10

@@ -15,15 +15,15 @@ from torch import Tensor
 from benchmarks import plain
 from benchmarks.measure import Case, Timed
 from benchmarks.volumes import CONFIG, brain_labels, noise_scan, smooth_field
-from textscf.config.catalogue import Catalogue
-from textscf.data.simulation.cohort import simulate_cohort
-from textscf.devices import has_bfloat16
-from textscf.io import read_json
+from textscf.data.simulation.simulated_cohort import simulate_cohort
+from textscf.files.io import read_json
+from textscf.job.devices import has_bfloat16
 from textscf.losses import SoftDice
 from textscf.metrics import evaluate_pair
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.lku_net import LargeKernelBlock
 from textscf.models.heads import SCFHead
+from textscf.study.catalogue import Catalogue
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
 

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from textscf.config.catalogue import Catalogue
 from textscf.models import build_network
+from textscf.study.catalogue import Catalogue
 
 HEAD = {"kind": "scf", "hidden_channels": 2048, "blend": "convex"}
 

@@ -15,8 +15,8 @@ from textscf.metrics.surface_elements import surface_areas
 from textscf.models import RegistrationNetwork
 from textscf.models.backbones.lku_net import LargeKernelBlock
 from textscf.models.heads import FrozenSCFHead, SCFHead
+from textscf.registration.volumes import Scan
 from textscf.spatial import warp
-from textscf.training.volumes import Scan
 
 
 def one_hot_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions: int) -> Tensor:

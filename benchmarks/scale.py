@@ -20,9 +20,9 @@ from typing import Any
 
 import pandas as pd
 
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
-from textscf.io import read_yaml, write_json, write_yaml
+from textscf.files.io import read_yaml, write_json, write_yaml
+from textscf.study.catalogue import Catalogue
 from textscf.training.pairs import PairSchedule
 
 ROOT = Path(__file__).resolve().parents[1]

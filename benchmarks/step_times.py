@@ -18,12 +18,12 @@ import torch
 
 from benchmarks.cases import LEARNING_RATE, LOSS, TEXT_WIDTH
 from benchmarks.volumes import noise_scan
-from textscf.config import load_study
-from textscf.config.trainings import workload
-from textscf.io import read_yaml, write_yaml
+from textscf.files.io import read_yaml, write_yaml
+from textscf.job.progress import progress_bar
+from textscf.job.provenance import environment
 from textscf.models import build_network
-from textscf.progress import progress_bar
-from textscf.provenance import environment
+from textscf.study import load_study
+from textscf.study.plan import workload
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from textscf.config.catalogue import Catalogue
 from textscf.data.simulation.subject import simulate_phantom_subject
-from textscf.training.volumes import Scan
+from textscf.registration.volumes import Scan
+from textscf.study.catalogue import Catalogue
 
 CONFIG = Path(__file__).parents[1] / "config"
 

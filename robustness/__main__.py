@@ -11,7 +11,7 @@ from robustness.case import Case, Outcome
 from robustness.corpus import corpus, sample
 from robustness.page import make_page
 from robustness.runner import run_cases
-from textscf.io import atomic_path
+from textscf.files.io import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/robustness.md"

@@ -15,7 +15,7 @@ import yaml
 from robustness.case import Case
 from robustness.nifti import put
 from robustness.workspace import COHORT, scan
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
 
 _TOP = "Task04_Hippocampus"
 _ARCHIVE = f"mirror/{_TOP}.tar"

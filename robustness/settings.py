@@ -10,8 +10,8 @@ import yaml
 from robustness.case import Case, at
 from robustness.nifti import link, put
 from robustness.workspace import COHORT, RUNS, SCANS
-from textscf.config.study import merge
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
+from textscf.study.study import merge
 
 STUDY = "config/small.yaml"
 _SNAKEMAKE = ("snakemake", "--dry-run", "--quiet", "--cores", "1", "--configfile", STUDY)

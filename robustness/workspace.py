@@ -9,16 +9,17 @@ import pandas as pd
 import torch
 import yaml
 
-from textscf.config import load_study
 from textscf.data.cohort import Cohort
 from textscf.data.preprocess import preprocess_cohort
-from textscf.evaluation import evaluate_run
-from textscf.io import read_yaml, write_csv, write_json, write_nifti, write_yaml
+from textscf.files.fill import fill
+from textscf.files.io import read_yaml, write_csv, write_json, write_nifti, write_yaml
 from textscf.models import build_network
 from textscf.prompts import PromptSet, embed, save_embedding
-from textscf.segmentation.inference import segment_cohort
-from textscf.settings import fill
-from textscf.training.export import export_checkpoint
+from textscf.registration.evaluation import evaluate_run
+from textscf.registration.trained_run import export_checkpoint
+from textscf.segmentation.segment_cohort import segment_cohort
+from textscf.study import load_study
+from textscf.workflow import stage_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared/data/Task04_Hippocampus"
@@ -75,14 +76,14 @@ def build_workspace(folder: Path) -> Path:
     _write_scans(folder / SCANS)
     study = load_study(_STUDY, folder / "config", [study_file])
     for owner in ("cohorts/hippocampus_mr", "cohorts/hippocampus_mr/prompts/one_hot"):
-        write_yaml(folder / f"results/{owner}/config.yaml", study.settings(owner))
+        write_yaml(folder / f"results/{owner}/config.yaml", stage_settings(study, owner))
     segmentor = f"{COHORT}/segmentations/ground_truth"
     write_yaml(folder / segmentor / "config.yaml", {"source": "ground_truth"})
     for kind in ("tables/table3", "figures/figure3", "claims", "report", "quick"):
-        write_yaml(folder / f"results/small/{kind}/config.yaml", study.settings(f"small/{kind}"))
+        write_yaml(folder / f"results/small/{kind}/config.yaml", stage_settings(study, f"small/{kind}"))
     for run, settings in study.runs.items():
         write_yaml(folder / RUNS / run / "config.yaml", settings)
-    preprocess_cohort(study.settings("cohorts/hippocampus_mr"), folder / SCANS, folder / COHORT, workers=1)
+    preprocess_cohort(stage_settings(study, "cohorts/hippocampus_mr"), folder / SCANS, folder / COHORT, workers=1)
     prepared = Cohort.load(folder / COHORT)
     segment_cohort(prepared, {"source": "ground_truth"}, None, folder / segmentor, torch.device("cpu"))
     prompts = folder / COHORT / "prompts/one_hot"

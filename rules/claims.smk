@@ -1,4 +1,4 @@
-CLAIMS = f"results/{study.name}/claims"
+CLAIMS = f"{STUDY}/claims"
 
 
 rule claims:
@@ -22,4 +22,4 @@ rule claims:
         runtime=growing(60),
     shell:
         "python $TEXTSCF_SRC/claims.py"
-        " --config {input.config} --results results --out {output.csv} 2> {log}"
+        " --config {input.config} --results {RESULTS} --out {output.csv} 2> {log}"

@@ -7,9 +7,11 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from textscf.config import Order, StudyFiles, load_study, plan
+from textscf.study import load_study, plan
+from textscf.workflow import Order, StudyFiles, stage_settings
 from textscf.errors import InputError
-from textscf.lock import hold_folder
+from textscf.files.layout import Layout
+from textscf.job.lock import hold_folder
 
 try:
     study = load_study(config, Path(workflow.basedir, "config"), workflow.configfiles)
@@ -41,8 +43,12 @@ os.environ |= {
 }
 
 ENVIRONMENT = f"{workflow.basedir}/envs/textscf.yaml"
-COHORT = "results/cohorts/{cohort}"
-RUN = f"results/{study.name}/runs/{{run}}"
+layout = Layout()
+RESULTS = layout.root
+STUDY = layout.study(study.name)
+COHORT = layout.cohort("{cohort}")
+RUN = layout.run(study.name, "{run}")
+CLAIM = f"{RESULTS}/complexity/claim"
 
 # Stages take the place of their shell: a signal to all processes of a job is left to the stage, which may save its state.
 shell.prefix("set -euo pipefail; exec ")
@@ -76,6 +82,6 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
-def cohort_file(pattern):
-    """Input function for a file of the cohort that a run is about."""
-    return lambda wildcards: pattern.format(**study.runs[wildcards.run])
+def cohort_of_run(wildcards):
+    """The prepared cohort that a run is about."""
+    return f"{layout.cohort(study.runs[wildcards.run]['cohort'])}/cohort.json"

@@ -1,6 +1,3 @@
-CLAIM = "results/complexity/claim"
-
-
 rule run_complexity:
     input:
         configs=files.complexity_settings(),
@@ -8,7 +5,7 @@ rule run_complexity:
     output:
         files.complexity_counts(),
     log:
-        f"results/{study.name}/logs/run_complexity.log",
+        f"{STUDY}/logs/run_complexity.log",
     conda:
         ENVIRONMENT
     resources:
@@ -16,7 +13,7 @@ rule run_complexity:
         runtime=growing(60),
     shell:
         "python $TEXTSCF_SRC/run_complexity.py"
-        " --configs {input.configs} --cohorts results/cohorts 2> {log}"
+        " --configs {input.configs} --cohorts {RESULTS}/cohorts 2> {log}"
 
 
 rule complexity_table:
@@ -44,7 +41,7 @@ rule complexity_table:
         caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
         "python $TEXTSCF_SRC/table.py"
-        " --config {input.config} --results results --out {output.csv} 2> {log}"
+        " --config {input.config} --results {RESULTS} --out {output.csv} 2> {log}"
 
 
 rule complexity_claim:
@@ -62,7 +59,7 @@ rule complexity_claim:
             labels={"table": "complexity claim"},
         ),
     log:
-        "results/complexity/logs/claim.log",
+        f"{RESULTS}/complexity/logs/claim.log",
     conda:
         ENVIRONMENT
     resources:

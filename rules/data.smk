@@ -1,14 +1,14 @@
 rule settings:
     output:
-        "results/{owner}/config.yaml",
+        f"{RESULTS}/{{owner}}/config.yaml",
     log:
-        "results/{owner}/logs/settings.log",
+        f"{RESULTS}/{{owner}}/logs/settings.log",
     priority: order.priority
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        content=lambda wildcards: json.dumps(study.settings(wildcards.owner)),
+        content=lambda wildcards: json.dumps(stage_settings(study, wildcards.owner)),
     shell:
         "python $TEXTSCF_SRC/settings.py"
         " --content {params.content:q} --out {output} 2> {log}"

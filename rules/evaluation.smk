@@ -1,8 +1,9 @@
 rule evaluate:
     input:
         config=f"{RUN}/config.yaml",
-        cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
+        cohort=cohort_of_run,
         checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
+        segmentation=lambda wildcards: files.segmentation([wildcards.run]),
     output:
         metrics=f"{RUN}/metrics.csv",
         pairs=f"{RUN}/pairs.csv",

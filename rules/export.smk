@@ -1,9 +1,10 @@
 rule export:
     input:
         config=f"{RUN}/config.yaml",
-        cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
+        cohort=cohort_of_run,
         raw=lambda wildcards: files.raw(study.runs[wildcards.run]["cohort"]),
         checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
+        segmentation=lambda wildcards: files.segmentation([wildcards.run]),
     output:
         f"{RUN}/learn2reg_{{form}}.zip",
     log:

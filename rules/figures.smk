@@ -1,4 +1,4 @@
-FIGURE = f"results/{study.name}/figures/{{figure}}"
+FIGURE = layout.figure(study.name, "{figure}")
 
 
 rule figure:
@@ -29,7 +29,7 @@ rule figure:
         caption=lambda wildcards: study.figures[wildcards.figure]["caption"],
     shell:
         "python $TEXTSCF_SRC/figure.py"
-        " --config {input.config} --results results --reported {input.reported}"
+        " --config {input.config} --results {RESULTS} --reported {input.reported}"
         " --out {output.pdf} 2> {log}"
 
 

@@ -1,4 +1,4 @@
-MODEL = f"results/{study.name}/models/{{model}}"
+MODEL = layout.model(study.name, "{model}")
 
 
 rule release:
@@ -21,7 +21,7 @@ rule release:
         runtime=growing(120),
     shell:
         "python $TEXTSCF_SRC/release.py"
-        " --config {input.config} --results results --out {output.model} --threads {threads} 2> {log}"
+        " --config {input.config} --results {RESULTS} --out {output.model} --threads {threads} 2> {log}"
 
 
 rule models:

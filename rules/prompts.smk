@@ -1,4 +1,4 @@
-PROMPTS = f"{COHORT}/prompts/{{prompts}}"
+PROMPTS = layout.prompts("{cohort}", "{prompts}")
 
 
 rule embed_prompts:
@@ -27,7 +27,4 @@ rule embed_prompts:
 
 rule prompts:
     input:
-        [
-            f"results/cohorts/{c}/prompts/{p}/similarity.png"
-            for c, p in files.prompt_sets()
-        ],
+        [f"{layout.prompts(c, p)}/similarity.png" for c, p in files.prompt_sets()],

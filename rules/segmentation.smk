@@ -1,4 +1,4 @@
-SEGMENTATION = f"{COHORT}/segmentations/{{segmentor}}"
+SEGMENTATION = layout.segmentation("{cohort}", "{segmentor}")
 
 
 rule train_segmentor:
@@ -97,6 +97,6 @@ rule segmentor_accuracy:
 rule segmentors:
     input:
         [
-            f"results/cohorts/{c}/segmentations/{s}/accuracy_by_split.csv"
+            f"{layout.segmentation(c, s)}/accuracy_by_split.csv"
             for c, s in files.segmentors()
         ],

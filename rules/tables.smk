@@ -1,4 +1,4 @@
-TABLE = f"results/{study.name}/tables/{{table}}"
+TABLE = layout.table(study.name, "{table}")
 
 
 rule table:
@@ -31,7 +31,7 @@ rule table:
         caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
         "python $TEXTSCF_SRC/table.py"
-        " --config {input.config} --results results --reported {input.reported}"
+        " --config {input.config} --results {RESULTS} --reported {input.reported}"
         " --out {output.csv} 2> {log}"
 
 
@@ -60,7 +60,7 @@ rule learning_rate_table:
         caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
         "python $TEXTSCF_SRC/table.py"
-        " --config {input.config} --results results --out {output.csv} 2> {log}"
+        " --config {input.config} --results {RESULTS} --out {output.csv} 2> {log}"
 
 
 for _target, _parts in files.targets(study.tables).items():
@@ -75,4 +75,4 @@ for _target, _parts in files.targets(study.tables).items():
 rule tables:
     input:
         expand(f"{TABLE}.csv", table=study.tables),
-        "results/complexity/claim.csv",
+        f"{CLAIM}.csv",

@@ -1,7 +1,7 @@
 rule train:
     input:
         config=f"{RUN}/config.yaml",
-        cohort=cohort_file("results/cohorts/{cohort}/cohort.json"),
+        cohort=cohort_of_run,
         head=lambda wildcards: files.head(wildcards.run).values(),
         auxiliary=lambda wildcards: files.auxiliary(wildcards.run),
     output:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from textscf.claims.claims_page import make
 from textscf.claims.evidence import load_page
-from textscf.claims.page import make
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.results import Results
-from textscf.tables.files import write_page
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.results.items import Results
+from textscf.tables.written import write_page
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 import yaml
 
-from textscf.cli import positive_integer, run
-from textscf.complexity import complexity
+from textscf.job.cli import positive_integer, run
 from textscf.models import build_network
+from textscf.models.complexity import complexity
 
 SET_HELP = "any other argument of the backbone, e.g. encoder=[16,32,32,32]; may be repeated"
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.tables.claim import check_claim, load_claim
-from textscf.tables.files import write_table
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.tables.claim_table import check_claim, load_claim
+from textscf.tables.written import write_table
 
 
 def main() -> None:

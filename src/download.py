@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
+from textscf.job.cli import parse_arguments, run, stage_parser
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     arguments = parse_arguments(parser)
 
     from textscf.data.download import obtain_source
-    from textscf.io import read_settings
+    from textscf.files.io import read_settings
 
     accepted = [name.strip() for name in arguments.accept.split(",")]
     settings = read_settings(arguments.config, "name", "source")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
+from textscf.job.cli import parse_arguments, run, stage_parser
 from textscf.segmentation.weights import obtain_weights
 
 

@@ -3,11 +3,11 @@
 import logging
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.io import read_yaml
+from textscf.files.fill import fill
+from textscf.files.io import read_yaml
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.plotting.prompt_similarity import plot_similarity
 from textscf.prompts import PromptSet, embed, save_embedding
-from textscf.prompts.similarity import plot_similarity
-from textscf.settings import fill
 
 
 def main() -> None:

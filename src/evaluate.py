@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, positive_integer, run, stage_parser
 from textscf.data.cohort import Cohort
-from textscf.evaluation import evaluate_run, registrar_of
-from textscf.io import read_settings
+from textscf.files.io import read_settings
+from textscf.job.cli import parse_arguments, positive_integer, run, stage_parser
+from textscf.registration.evaluation import evaluate_run, registrar_of
 
 
 def main() -> None:

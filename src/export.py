@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.evaluation import registrar_of
-from textscf.io import read_settings
-from textscf.learn2reg import FORMS, export_fields
+from textscf.files.io import read_settings
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.registration.evaluation import registrar_of
+from textscf.registration.learn2reg import FORMS, export_fields
 
 
 def main() -> None:

@@ -3,13 +3,13 @@
 import dataclasses
 from pathlib import Path
 
-from textscf.captions import subject_sentences
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.io import atomic_path, write_csv
-from textscf.plotting.kinds import draw
+from textscf.files.io import atomic_path, write_csv
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.plotting.figure_kinds import draw
 from textscf.plotting.style import save_figure
-from textscf.reported import quoted_values
-from textscf.results import Results, load_item
+from textscf.results.captions import subject_sentences
+from textscf.results.items import Results, load_item
+from textscf.results.reported import quoted_values
 
 
 def main() -> None:

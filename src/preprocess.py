@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, positive_integer, run, stage_parser
+from textscf.job.cli import parse_arguments, positive_integer, run, stage_parser
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     arguments = parse_arguments(parser)
 
     from textscf.data.preprocess import preprocess_cohort
-    from textscf.io import read_settings
+    from textscf.files.io import read_settings
 
     preprocess_cohort(
         read_settings(arguments.config, "name", "preprocess", "splits"),

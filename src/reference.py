@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from textscf.cli import run
-from textscf.reference import keep_reference
+from textscf.job.cli import run
+from textscf.workflow.reference import keep_reference
 
 
 def main() -> None:

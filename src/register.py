@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.devices import acquire_device
-from textscf.registration import register_files
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.job.devices import acquire_device
+from textscf.registration.scan_pair import register_files
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.devices import acquire_device
-from textscf.io import read_settings
+from textscf.files.io import read_settings
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.job.devices import acquire_device
 from textscf.release import release
 
 

@@ -3,8 +3,8 @@
 from datetime import date
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.io import atomic_path
+from textscf.files.io import atomic_path
+from textscf.job.cli import parse_arguments, run, stage_parser
 from textscf.report import load_shown, report
 
 

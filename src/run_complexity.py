@@ -3,10 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.complexity import complexity_of_run
 from textscf.data.cohort import Cohort
-from textscf.io import read_settings, write_json
+from textscf.files.io import read_settings, write_json
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.models.complexity import complexity_of_run
 from textscf.prompts import load_embedding
 
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
-from textscf.devices import acquire_device
-from textscf.io import read_settings
-from textscf.segmentation.inference import segment_cohort
+from textscf.files.io import read_settings
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.job.devices import acquire_device
+from textscf.segmentation.segment_cohort import segment_cohort
 
 
 def main() -> None:

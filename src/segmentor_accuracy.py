@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
-from textscf.io import write_csv
+from textscf.files.io import write_csv
+from textscf.job.cli import parse_arguments, run, stage_parser
 from textscf.segmentation import load_segmentation
-from textscf.segmentation.accuracy import accuracy, by_split
+from textscf.segmentation.segmentor_accuracy import accuracy, by_split
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from textscf.cli import run
-from textscf.io import write_yaml
+from textscf.files.io import write_yaml
+from textscf.job.cli import run
 
 
 def main() -> None:

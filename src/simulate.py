@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, positive_integer, run, stage_parser
+from textscf.job.cli import parse_arguments, positive_integer, run, stage_parser
 
 
 def main() -> None:
@@ -14,8 +14,8 @@ def main() -> None:
     parser.add_argument("--workers", type=positive_integer, default=1, help="processes (default: %(default)s)")
     arguments = parse_arguments(parser)
 
-    from textscf.data.simulation.cohort import simulate_cohort
-    from textscf.io import read_settings
+    from textscf.data.simulation.simulated_cohort import simulate_cohort
+    from textscf.files.io import read_settings
 
     simulate_cohort(
         read_settings(arguments.config, "name", "preprocess", "splits"),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
-from textscf.results import Results, load_item
-from textscf.tables.files import write_table
-from textscf.tables.kinds import make
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.results.items import Results, load_item
+from textscf.tables.table_kinds import make
+from textscf.tables.written import write_table
 
 
 def main() -> None:

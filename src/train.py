@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
-from textscf.devices import acquire_device
-from textscf.io import read_settings
+from textscf.files.io import read_settings
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.job.devices import acquire_device
 from textscf.prompts import load_embedding
 from textscf.segmentation import load_segmentation
 from textscf.training.run import train_run

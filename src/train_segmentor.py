@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from textscf.cli import parse_arguments, run, stage_parser
 from textscf.data.cohort import Cohort
-from textscf.devices import acquire_device
-from textscf.io import read_settings
-from textscf.segmentation.training import train_segmentor
+from textscf.files.io import read_settings
+from textscf.job.cli import parse_arguments, run, stage_parser
+from textscf.job.devices import acquire_device
+from textscf.training.segmentor_training import train_segmentor
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from tests.result_files import TIMING
 from textscf.claims.evidence import Evidence, Page
-from textscf.io import write_csv, write_json, write_yaml
-from textscf.results import Item, Results, Row
+from textscf.files.io import write_csv, write_json, write_yaml
+from textscf.results.items import Item, Results, Row
 
 STRUCTURES = ("liver", "spleen", "gall bladder")
 PAIRS = [(f"s{fixed}", f"s{moving}") for fixed in range(6) for moving in range(6) if fixed != moving]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from textscf.data.cohort import Cohort
-from textscf.io import sha256_of, write_json, write_nifti, write_yaml
+from textscf.files.io import sha256_of, write_json, write_nifti, write_yaml
 
 SHAPE = (20, 24, 16)
 SPLITS = {"train": ["s1", "s2", "s3"], "validation": ["s4", "s5"], "test": ["s6", "s7", "s8"]}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from textscf.training.volumes import Scan
+from textscf.registration.volumes import Scan
 
 
 @contextmanager

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tests.result_files import TIMING, figure_spec, table_spec, write_runs
-from textscf.io import write_csv, write_json, write_yaml
-from textscf.results import Results, load_item
-from textscf.tables.files import write_table
-from textscf.tables.kinds import make
-from textscf.usage import Usage
+from textscf.files.io import write_csv, write_json, write_yaml
+from textscf.job.usage import Usage
+from textscf.results.items import Results, load_item
+from textscf.tables.table_kinds import make
+from textscf.tables.written import write_table
 
 NOTICE = "simulated anatomy, simulated CT"
 TRAINED = [f"{run}_seed{seed}" for run in ("lku_net", "textscf") for seed in (1, 2)]

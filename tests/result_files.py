@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from textscf.io import write_csv, write_json, write_yaml
+from textscf.files.io import write_csv, write_json, write_yaml
 
 ORGANS = [
     *["spleen", "right kidney", "left kidney", "gall bladder", "oesophagus", "liver", "stomach", "aorta"],

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from textscf.config.study import merge
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
+from textscf.study.study import merge
 
 COHORT: dict[str, Any] = {
     "splits": {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]},

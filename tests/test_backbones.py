@@ -8,16 +8,16 @@ import pytest
 import torch
 from benchmarks.volumes import noise_scan
 
-from textscf.config.catalogue import Catalogue
-from textscf.io import read_image, read_labels
+from textscf.files.io import read_image, read_labels
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones import backbone_class, backbone_names
 from textscf.models.network import build_frozen_network
+from textscf.registration.inference import predict
+from textscf.registration.volumes import Scan
 from textscf.spatial import warp_labels
+from textscf.study.catalogue import Catalogue
 from textscf.training.objective import Objective
-from textscf.training.validation import predict
-from textscf.training.volumes import Scan
 
 SMALL: dict[str, dict[str, Any]] = {
     "lku_net": {"start_channels": 4},

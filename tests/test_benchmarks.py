@@ -14,11 +14,12 @@ from benchmarks.cases import cases, simulation
 from benchmarks.measure import Case, Timed, measure
 from benchmarks.volumes import brain_labels, noise_scan, smooth_field
 
-from textscf.config import Order, load_study, plan
 from textscf.metrics import evaluate_pair
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.convolution import Conv3d
+from textscf.study import load_study, plan
 from textscf.training.objective import Objective
+from textscf.workflow import Order
 
 MEBIBYTE = 2**20
 

@@ -7,9 +7,9 @@ import pytest
 from docutils.core import publish_parts
 
 from tests.result_files import table_spec
-from textscf import captions
-from textscf.io import write_yaml
-from textscf.results import load_item
+from textscf.files.io import write_yaml
+from textscf.results import captions
+from textscf.results.items import load_item
 
 
 def _item(folder, **changes):

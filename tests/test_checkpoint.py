@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from textscf.checkpoint import StopSignal, load_state, save_state
 from textscf.errors import InputError
+from textscf.files.state import StopSignal, load_state, save_state
 
 
 def test_state_comes_back_equal(tmp_path: Path) -> None:

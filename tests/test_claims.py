@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from tests.claim_files import PAIRS, STRUCTURES, Toy
+from textscf.claims.claim_kinds import KINDS, check
+from textscf.claims.claims_page import count_sentence, make
 from textscf.claims.evidence import load_page
-from textscf.claims.kinds import KINDS, check
 from textscf.claims.outcome import Outcome, Part, decide, signed_part
-from textscf.claims.page import count_sentence, make
 from textscf.errors import InputError
-from textscf.io import read_json, write_csv, write_json, write_yaml
-from textscf.results import Results, Row
-from textscf.statistics import bootstrap_means, compare_runs
+from textscf.files.io import read_json, write_csv, write_json, write_yaml
+from textscf.results.items import Results, Row
+from textscf.results.statistics import bootstrap_means, compare_runs
 
 REPRODUCED, REFUTED, UNTESTED = "reproduced", "not reproduced", "not tested"
 

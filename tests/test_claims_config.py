@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from textscf.claims.kinds import KINDS
-from textscf.config import Study, StudyFiles, load_study
-from textscf.config.catalogue import Catalogue
-from textscf.config.claims import run_names, runs_read
-from textscf.config.study import merge
-from textscf.config.trainings import training_steps
+from textscf.claims.claim_kinds import KINDS
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
+from textscf.study import Study, load_study
+from textscf.study.catalogue import Catalogue
+from textscf.study.plan import training_steps
+from textscf.study.study import merge
+from textscf.workflow import StudyFiles, stage_settings
+from textscf.workflow.claims_settings import run_names, runs_read
 
 ROOT = Path(__file__).parents[1]
 STUDIES = [p for p in sorted((ROOT / "config").glob("*.yaml")) if "study" in read_yaml(p)]
@@ -31,7 +32,7 @@ def load(name: str) -> Study:
 
 
 def settings(study: Study) -> dict[str, Any]:
-    return study.settings(f"{study.name}/claims")
+    return stage_settings(study, f"{study.name}/claims")
 
 
 def test_the_file_is_valid_and_has_every_kind() -> None:
@@ -184,8 +185,8 @@ def test_values_that_the_paper_quotes_stand_for_runs_of_its_cohorts_that_are_lef
 
 def test_the_whole_report_has_the_page_and_its_first_part_does_not() -> None:
     study = load("demo")
-    assert study.settings("demo/report")["claims"] == "demo/claims"
-    assert study.settings("demo/quick")["claims"] is None
+    assert stage_settings(study, "demo/report")["claims"] == "demo/claims"
+    assert stage_settings(study, "demo/quick")["claims"] is None
     whole, first = (StudyFiles(study).report(part) for part in ("report", "quick"))
     assert {"results/demo/claims.html", "results/demo/claims.csv"} <= set(whole)
     assert "results/demo/claims.html" not in first

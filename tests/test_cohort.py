@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
 from textscf.errors import InputError
-from textscf.io import read_json, sha256_of, write_json, write_nifti
+from textscf.files.io import read_json, sha256_of, write_json, write_nifti
+from textscf.study.catalogue import Catalogue
 
 NUMBERS = st.lists(st.integers(0, 999), min_size=2, max_size=12, unique=True)
 

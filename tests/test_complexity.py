@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from tests.cohorts import SHAPE, make_cohort
-from textscf.complexity import Complexity, complexity, complexity_of_run, multi_adds, parameters
 from textscf.errors import InputError
-from textscf.io import read_json, read_yaml, write_yaml
+from textscf.files.io import read_json, read_yaml, write_yaml
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones import Backbone
 from textscf.models.backbones.base import Head, Level
 from textscf.models.backbones.lku_net import LargeKernelBlock
+from textscf.models.complexity import Complexity, complexity, complexity_of_run, multi_adds, parameters
 from textscf.models.heads import ConvolutionHead, FrozenSCFHead, SCFHead
 from textscf.prompts.embedding import Embedding, save_embedding
 
@@ -189,7 +189,7 @@ def script(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     def call(name: str, *arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        monkeypatch.setattr("textscf.cli.setup_logging", lambda log_file: None)
+        monkeypatch.setattr("textscf.job.cli.setup_logging", lambda log_file: None)
         with pytest.raises(SystemExit) as stopped:
             runpy.run_path(str(root / "src" / f"{name}.py"), run_name="__main__")
         return stopped.value.code or 0

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from textscf.config import Order, Study, StudyFiles, load_study
-from textscf.config.catalogue import Catalogue
-from textscf.config.study import merge
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
+from textscf.study import Study, load_study
+from textscf.study.catalogue import Catalogue
+from textscf.study.study import merge
+from textscf.workflow import Order, StudyFiles, stage_settings
 
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -68,14 +69,14 @@ def test_every_study_of_the_project_resolves(path: Path, root: Path) -> None:
     study = load_study(read_yaml(path), root / "config", [path])
     assert study.runs
     for run in study.runs:
-        assert study.settings(f"{study.name}/runs/{run}")["cohort"] in study.cohorts.values()
+        assert stage_settings(study, f"{study.name}/runs/{run}")["cohort"] in study.cohorts.values()
 
 
 def test_a_run_is_repeated_for_each_seed_and_resolved_over_the_papers_defaults(folder: Path) -> None:
     study = load_study(study_with(defaults={"training": {"epochs": 3}}), folder)
     assert study.groups["textscf"] == ["textscf_seed1", "textscf_seed2"]
     assert study.groups["initial"] == ["initial"]
-    run = study.settings("small/runs/textscf_seed2")
+    run = stage_settings(study, "small/runs/textscf_seed2")
     assert run["seed"] == 2
     assert run["training"] == {**read_yaml(folder / "run_defaults.yaml")["training"], "epochs": 3}
     assert run["network"]["backbone"] == {
@@ -264,11 +265,11 @@ def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> 
 def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(folder: Path) -> None:
     everything = {"[!i]*": "too slow", "im2grid": "too slow"}
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"], not_run=everything), folder)
-    assert study.left_out == ["complexity", "example", "best", "worst", "figure7"]
+    assert study.left_out == ["complexity", "curves", "example", "best", "worst", "figure7"]
     assert list(study.tables) == ["table3"]
     assert list(study.figures) == ["figure3"]
-    assert study.settings(f"{study.name}/report")["left_out"] == study.left_out
-    assert study.settings(f"{study.name}/quick")["left_out"] == []
+    assert stage_settings(study, f"{study.name}/report")["left_out"] == study.left_out
+    assert stage_settings(study, f"{study.name}/quick")["left_out"] == []
 
 
 @pytest.mark.parametrize("key", [{"like": "lku_net"}, {"sweep": {"loss.smoothness": [1, 2]}}])
@@ -317,8 +318,8 @@ def test_files_of_runs_with_an_auxiliary_cohort(joint: Study) -> None:
 
 
 def test_prompts_with_an_auxiliary_cohort_have_both_anatomies_and_modalities(joint: Study) -> None:
-    alone = joint.settings("cohorts/hippocampus_mr/prompts/minilm")
-    both = joint.settings("cohorts/hippocampus_mr/prompts/minilm.lung_ct")
+    alone = stage_settings(joint, "cohorts/hippocampus_mr/prompts/minilm")
+    both = stage_settings(joint, "cohorts/hippocampus_mr/prompts/minilm.lung_ct")
     auxiliary = both.pop("auxiliary")
     assert both == alone
     assert (auxiliary["anatomy"]["title"], auxiliary["modality"]) == ("Lung", "computerized tomography")
@@ -383,7 +384,7 @@ def test_lapirn_is_one_variant_everywhere_with_four_times_its_authors_lambda(roo
     items = {**study.tables, **study.figures}
     rows = [row for item in items.values() for row in item["rows"] if row["label"] == "LapIRN"]
     variants = {(study.runs[run]["network"]["backbone"]["integration_steps"]) for row in rows for run in row["runs"]}
-    assert (len(rows), variants) == (9, {0})
+    assert (len(rows), variants) == (10, {0})
 
 
 def test_the_paper_study_goes_beyond_32_start_channels_and_crosses_what_figure8_varies(root: Path) -> None:
@@ -417,21 +418,21 @@ def test_settings_of_a_cohort_have_anatomy_and_phantom_inlined_and_no_segmentors
 
 def test_owners_of_settings_files(folder: Path) -> None:
     study = load_study(STUDY, folder)
-    assert study.settings("cohorts/hippocampus_mr/segmentations/ground_truth") == {"source": "ground_truth"}
-    assert study.settings("cohorts/hippocampus_mr/prompts/minilm")["modality"] == "magnetic resonance imaging"
-    assert study.settings("small/tables/table3")["rows"][-1]["runs"] == ["textscf_seed1", "textscf_seed2"]
-    assert study.settings("small/figures/figure3")["notices"] == []
+    assert stage_settings(study, "cohorts/hippocampus_mr/segmentations/ground_truth") == {"source": "ground_truth"}
+    assert stage_settings(study, "cohorts/hippocampus_mr/prompts/minilm")["modality"] == "magnetic resonance imaging"
+    assert stage_settings(study, "small/tables/table3")["rows"][-1]["runs"] == ["textscf_seed1", "textscf_seed2"]
+    assert stage_settings(study, "small/figures/figure3")["notices"] == []
     with pytest.raises(InputError, match=r"results/small/runs/nobody/config\.yaml: nothing of this name"):
-        study.settings("small/runs/nobody")
+        stage_settings(study, "small/runs/nobody")
 
 
 def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> None:
     study = load_study(study_with(experiments=["table5", "table3"], not_run=UNTRAINED), folder)
-    whole, first = (study.settings(f"small/{part}") for part in ("report", "quick"))
+    whole, first = (stage_settings(study, f"small/{part}") for part in ("report", "quick"))
     main = {"table": "small/tables/table3", "figure": "small/figures/figure3"}
     assert whole["headline"] == first["headline"] == main
     assert whole["tables"] == ["small/tables/table5", "small/tables/table3", "complexity/claim"]
-    assert whole["figures"] == ["small/figures/figure3"]
+    assert whole["figures"] == ["small/figures/figure3", "small/figures/curves"]
     assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
         "example": "median",
         "best": "best",
@@ -439,7 +440,9 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
     }
     assert set(whole["runs"]) - set(first["runs"]) >= {"textscf_ground_truth_seed1"}
     assert (first["tables"], first["figures"], first["examples"]) == ([main["table"]], [main["figure"]], [])
-    assert [cohort["title"] for cohort in whole["cohorts"]] == [study.settings("cohorts/hippocampus_mr")["title"]]
+    assert [cohort["title"] for cohort in whole["cohorts"]] == [
+        stage_settings(study, "cohorts/hippocampus_mr")["title"]
+    ]
 
 
 def test_a_stage_without_an_epoch_is_found_before_anything_runs(folder: Path) -> None:
@@ -452,7 +455,7 @@ def test_a_stage_without_an_epoch_is_found_before_anything_runs(folder: Path) ->
 def test_the_report_of_a_study_without_table3_is_about_its_first_table(folder: Path) -> None:
     edit(folder / "experiments" / "table5.yaml", runs={"textscf": {}, "lku_net": {"head": None}})
     study = load_study(study_with(experiments=["table5"], not_run=UNTRAINED), folder)
-    assert study.settings("small/quick")["headline"] == {"table": "small/tables/table5", "figure": None}
+    assert stage_settings(study, "small/quick")["headline"] == {"table": "small/tables/table5", "figure": None}
 
 
 def test_files_of_the_report_are_those_that_it_shows(folder: Path) -> None:
@@ -505,11 +508,11 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.checkpoints(["initial", "lku_net_seed1"]) == ["results/small/runs/lku_net_seed1/checkpoint.pt"]
     assert len(files.metrics("table3")) == 2 * (2 + 2 * 10)
     assert files.figure("figure3") == []
-    assert len(files.figure("example")) == 6
+    assert len(files.figure("example")) == 7
     assert files.segmentors() == [("hippocampus_mr", "tiny")]
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
     files = StudyFiles(study)
-    last = study.settings("small/figures/figure7")["rows"][-1]
+    last = stage_settings(study, "small/figures/figure7")["rows"][-1]
     assert last["with_head"]["runs"] == ["textscf_seed1", "textscf_seed2"]
     both = {f"results/small/runs/{run}_seed1/pairs.csv" for run in ("lku_net", "lapirn_scf")}
     assert both <= set(files.metrics("figure7"))

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from textscf.config.catalogue import Catalogue
-from textscf.config.classes import region_channels
 from textscf.errors import InputError
+from textscf.segmentation.classes import region_channels
+from textscf.study.catalogue import Catalogue
 
 ANATOMY: dict[str, Any] = {"structures": [{"label": 2, "name": "right kidney"}, {"label": 1, "name": "spleen"}]}
 

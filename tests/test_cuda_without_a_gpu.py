@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.fake_cuda import on_fake_cuda
-from textscf.config.catalogue import Catalogue
 from textscf.models import build_network
 from textscf.models.backbones import backbone_names
+from textscf.study.catalogue import Catalogue
 from textscf.training.objective import Objective
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is for Linux alone")

@@ -13,7 +13,7 @@ from tests.faulty_server import Fault, FaultyServer
 from tests.stand_ins import pack_tar
 from textscf.data.download import obtain_source
 from textscf.errors import InputError
-from textscf.io import read_json, write_yaml
+from textscf.files.io import read_json, write_yaml
 
 
 @pytest.fixture

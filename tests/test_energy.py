@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from textscf.energy import EnergyMeter
+from textscf.job.energy import EnergyMeter
 
 CUDA = torch.device("cuda:0")
 

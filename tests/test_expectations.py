@@ -11,12 +11,12 @@ import pytest
 from scipy import ndimage
 
 from tests.stand_ins import abdomen_files, write_files
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort
 from textscf.data.expectations import _means, _rows
 from textscf.data.preprocess import preprocess_cohort
 from textscf.errors import InputError
-from textscf.io import read_labels
+from textscf.files.io import read_labels
+from textscf.study.catalogue import Catalogue
 
 BTCV_NUMBERS = [*range(1, 11), *range(21, 41)]
 SUBJECT = "AbdomenCTCT_{:04d}_0000"

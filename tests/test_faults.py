@@ -21,11 +21,11 @@ from robustness.runner import execute
 from robustness.workspace import COHORT, RUNS, SCANS, build_workspace
 
 from textscf import cli
-from textscf.checkpoint import load_state
 from textscf.data.archive import remove
 from textscf.errors import InputError
-from textscf.io import read_yaml, write_yaml
-from textscf.lock import hold_folder
+from textscf.files.io import read_yaml, write_yaml
+from textscf.files.state import load_state
+from textscf.job.lock import hold_folder
 
 KILLS = 6  # of each stage
 TRAINING = {"epochs": 4, "steps_per_epoch": 3}
@@ -163,7 +163,7 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
     command += ["--config", f"data_root={copy}/data", "--", target]
     long = [*command[:-2], "runs={lku_net: {training: {epochs: 400}}}", *command[-2:]]
     first = subprocess.Popen(long, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
-    held = copy / ".snakemake/textscf.lock"
+    held = copy / ".snakemake/textscf.job.lock"
     while not (held.is_file() and held.read_text().strip() == str(first.pid)):
         time.sleep(0.1)
         assert first.poll() is None
@@ -329,7 +329,7 @@ def test_evaluation_and_its_workers_end_together(victim: str, workspace: Path, t
         "import os, sys, time\n"
         "from pathlib import Path\n"
         "from textscf import evaluation\n"
-        "from textscf.cli import run\n"
+        "from textscf.job.cli import run\n"
         "from textscf.data.cohort import Cohort\n"
         "def measure(*arguments): time.sleep(60)\n"
         "evaluation._measure = measure\n"
@@ -356,7 +356,7 @@ def test_evaluation_and_its_workers_end_together(victim: str, workspace: Path, t
 
 
 def test_a_folder_is_held_once(tmp_path: Path) -> None:
-    code = f"from pathlib import Path\nfrom textscf.lock import hold_folder\nhold_folder(Path('{tmp_path}'))\n"
+    code = f"from pathlib import Path\nfrom textscf.job.lock import hold_folder\nhold_folder(Path('{tmp_path}'))\n"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
     command = [sys.executable, "-c", f"{code}print('held', flush=True)\ninput()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as other:

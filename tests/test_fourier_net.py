@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tests.fields import constant_head, shifted_pair
-from textscf.complexity import multi_adds, parameters
 from textscf.models import build_network
 from textscf.models.backbones.fourier_net import FourierNet, band_limited
+from textscf.models.complexity import multi_adds, parameters
 from textscf.spatial import warp
 
 HEADS = {

@@ -8,7 +8,6 @@ import torch
 from torch.nn import functional
 
 from tests.fields import constant_head, shifted_pair
-from textscf.complexity import multi_adds, parameters
 from textscf.errors import InputError
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.base import voxels
@@ -20,6 +19,7 @@ from textscf.models.backbones.im2grid import (
     mean_offset,
     similarities,
 )
+from textscf.models.complexity import multi_adds, parameters
 from textscf.models.network import build_backbone
 from textscf.spatial import identity_grid, warp
 

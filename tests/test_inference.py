@@ -13,23 +13,23 @@ import torch
 
 from tests.cohorts import SEGMENTOR, SHAPE, make_cohort
 from tests.test_training import RUN
-from textscf.checkpoint import load_state, save_state
 from textscf.data.cohort import Cohort
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.evaluation import evaluate_run
-from textscf.inference import Registrar, timed_prediction
-from textscf.io import read_image, write_json, write_nifti, write_yaml
+from textscf.files.io import read_image, write_json, write_nifti, write_yaml
+from textscf.files.state import load_state, save_state
 from textscf.metrics import evaluate_pair
 from textscf.prompts import Embedding
-from textscf.registration import register_files
+from textscf.registration.evaluation import evaluate_run
+from textscf.registration.inference import Registrar, timed_prediction
+from textscf.registration.scan_pair import register_files
+from textscf.registration.trained_run import load_checkpoint
+from textscf.registration.volumes import Scan
 from textscf.segmentation import load_segmentation
-from textscf.segmentation.inference import segment_cohort
-from textscf.segmentation.network import build_segmentor, read_weights
+from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.segmentation.segmentor import Segmentor
-from textscf.training.export import load_checkpoint
+from textscf.segmentation.swin_unetr import build_segmentor, read_weights
 from textscf.training.run import train_run
-from textscf.training.volumes import Scan
 
 CPU = torch.device("cpu")
 SCF_RUN: dict[str, Any] = {

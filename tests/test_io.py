@@ -150,7 +150,7 @@ def test_a_scripts_own_exit_code_is_kept() -> None:
 
 
 def test_the_log_goes_to_a_file(tmp_path: Path) -> None:
-    code = "import sys, logging, pathlib; from textscf.cli import setup_logging;"
+    code = "import sys, logging, pathlib; from textscf.job.cli import setup_logging;"
     code += "setup_logging(pathlib.Path(sys.argv[1])); logging.getLogger('x').info('hello')"
     log = tmp_path / "logs" / "a.log"
     subprocess.run([sys.executable, "-c", code, log], check=True, cwd=Path(io.__file__).parents[1])

@@ -13,15 +13,15 @@ import torch
 from scipy import ndimage
 
 from tests.cohorts import make_cohort
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort
 from textscf.data.preprocess import preprocess_cohort
 from textscf.errors import InputError
-from textscf.evaluation import evaluate_run, registrar_of
-from textscf.io import write_nifti
-from textscf.iterative import SynRegistrar, register_syn
+from textscf.files.io import write_nifti
 from textscf.metrics import evaluate_pair
+from textscf.registration.evaluation import evaluate_run, registrar_of
+from textscf.registration.iterative import SynRegistrar, register_syn
 from textscf.spatial import warp
+from textscf.study.catalogue import Catalogue
 
 SHAPE = (48, 42, 53)
 SPACING = (2.0, 1.5, 1.0)
@@ -89,7 +89,7 @@ def test_the_same_images_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
     images = smooth_image((20, 24, 18), 1), smooth_image((20, 24, 18), 2)
     first, second = (register_syn(*images, SPACING).tobytes() for _ in range(2))
     assert first == second
-    monkeypatch.setattr("textscf.iterative._SEED", 2)
+    monkeypatch.setattr("textscf.registration.iterative._SEED", 2)
     assert register_syn(*images, SPACING).tobytes() != first
 
 

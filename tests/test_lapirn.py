@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.fields import constant_head, shifted_pair
-from textscf.complexity import multi_adds, parameters
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.base import voxels
 from textscf.models.backbones.lapirn import LapIRN
+from textscf.models.complexity import multi_adds, parameters
 from textscf.spatial import halve, integrate, warp
 
 

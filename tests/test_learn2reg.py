@@ -11,7 +11,6 @@ import pytest
 from nibabel import orientations
 from scipy import ndimage
 
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import centred_affine
 from textscf.data.placement import Placement
@@ -19,10 +18,11 @@ from textscf.data.preprocess import preprocess_cohort
 from textscf.data.recipe import Recipe
 from textscf.data.scans import prepare_labels
 from textscf.errors import InputError
-from textscf.io import read_json, read_labels, write_nifti
-from textscf.learn2reg import FORMS, challenge_grid, check_archive, export_fields, file_names, read_field
+from textscf.files.io import read_json, read_labels, write_nifti
 from textscf.metrics import evaluate_pair
 from textscf.metrics.warping import warp_labels
+from textscf.registration.learn2reg import FORMS, challenge_grid, check_archive, export_fields, file_names, read_field
+from textscf.study.catalogue import Catalogue
 
 STORED_SHAPE = (12, 10, 8)
 SUBJECTS = ("Test_0001_0000", "Test_0002_0000", "Test_0003_0000")

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import resource, sys
-from textscf.memory import keep_freed_memory
+from textscf.job.memory import keep_freed_memory
 import torch
 if sys.argv[1] == "keep":
     assert keep_freed_memory()

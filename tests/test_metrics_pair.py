@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textscf.io import read_json
+from textscf.files.io import read_json
 from textscf.metrics import evaluate_pair
 
 CASES = [

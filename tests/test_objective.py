@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from textscf.losses import smoothness
 from textscf.models import RegistrationNetwork
 from textscf.models.backbones.base import Backbone, Level
+from textscf.registration.volumes import Scan
 from textscf.spatial import integrate
 from textscf.training.objective import Objective
-from textscf.training.volumes import Scan
 
 LOSS = {"similarity": "mse", "dice": 1.0, "smoothness": 0.1, "regularise": "displacement", "padding": "zeros"}
 SHAPE = (29, 34, 40)

@@ -10,9 +10,9 @@ from benchmarks.volumes import noise_scan
 from tests.test_backbones import SMALL
 from textscf.models import build_network
 from textscf.models.backbones import backbone_names
+from textscf.registration.volumes import Scan
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
-from textscf.training.volumes import Scan
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 

@@ -17,10 +17,10 @@ import torch
 from tests.faulty_server import Fault, FaultyServer
 from tests.small_study import copy_project
 from tests.stand_ins import abdomen_zip, lung_zip, oasis_tar
-from textscf.config.catalogue import Catalogue
-from textscf.config.study import merge
-from textscf.io import read_json, read_yaml, write_yaml
-from textscf.segmentation.network import build_segmentor
+from textscf.files.io import read_json, read_yaml, write_yaml
+from textscf.segmentation.swin_unetr import build_segmentor
+from textscf.study.catalogue import Catalogue
+from textscf.study.study import merge
 
 SPLITS = {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]}
 SEGMENTOR = {"feature_size": 12, "depths": [1, 1, 1, 1], "attention_window": 2, "window": [32, 32, 64], "overlap": 0.25}

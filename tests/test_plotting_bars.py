@@ -12,12 +12,12 @@ from matplotlib.colors import to_hex
 
 from tests.result_files import figure_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import write_yaml
+from textscf.files.io import write_yaml
 from textscf.plotting.bars import bar_values
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.kinds import draw
+from textscf.plotting.figure_kinds import draw
 from textscf.plotting.style import COLUMN_WIDTH, PALETTE, REFERENCE_COLOUR, TEXT_WIDTH
-from textscf.results import Item, Results, load_item
+from textscf.results.items import Item, Results, load_item
 
 LABELS = ["Better", "Worse"]
 

@@ -11,10 +11,10 @@ from scipy import stats
 
 from tests.result_files import ORGANS, figure_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import write_yaml
-from textscf.plotting.kinds import KINDS, draw
+from textscf.files.io import write_yaml
+from textscf.plotting.figure_kinds import KINDS, draw
 from textscf.plotting.style import COLUMN_WIDTH, REFERENCE_COLOUR, TEXT_WIDTH, save_figure
-from textscf.results import Results, load_item
+from textscf.results.items import Results, load_item
 
 
 def _item(folder, **changes):

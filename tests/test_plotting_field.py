@@ -9,11 +9,11 @@ from tests.cohorts import SHAPE, SPLITS, make_cohort
 from tests.result_files import figure_spec, write_runs
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.io import write_nifti, write_yaml
+from textscf.files.io import write_nifti, write_yaml
 from textscf.metrics.discontinuity import displacement_jumps
 from textscf.plotting import example
-from textscf.plotting.kinds import draw
-from textscf.results import Results, load_item
+from textscf.plotting.figure_kinds import draw
+from textscf.results.items import Results, load_item
 
 STEP = np.array([6.0, -4.0, 2.0])
 """Voxels by which the last method moves one half of the volume more than the other; the first shifts all of it."""

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from textscf.plotting.labels import Anchor, write_labels
+from textscf.plotting.point_labels import Anchor, write_labels
 from textscf.plotting.style import COLUMN_WIDTH, journal_style, new_figure
 
 

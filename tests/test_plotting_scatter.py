@@ -13,11 +13,11 @@ from scipy import stats
 
 from tests.result_files import figure_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import read_json, read_yaml, write_json, write_yaml
+from textscf.files.io import read_json, read_yaml, write_json, write_yaml
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.kinds import draw
-from textscf.reported import quoted_values
-from textscf.results import Item, Results, load_item
+from textscf.plotting.figure_kinds import draw
+from textscf.results.items import Item, Results, load_item
+from textscf.results.reported import quoted_values
 
 LAMBDAS = (0.01, 0.1, 1.0)
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.result_files import figure_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import write_yaml
+from textscf.files.io import write_yaml
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.kinds import draw
-from textscf.results import Results, load_item
+from textscf.plotting.figure_kinds import draw
+from textscf.results.items import Results, load_item
 
 
 @pytest.fixture

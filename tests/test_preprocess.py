@@ -11,12 +11,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from textscf.config.catalogue import Catalogue
 from textscf.data import preprocess as preprocess_module
 from textscf.data.cohort import Cohort
 from textscf.data.preprocess import preprocess_cohort
 from textscf.errors import InputError
-from textscf.io import read_json, read_labels, write_nifti, write_yaml
+from textscf.files.io import read_json, read_labels, write_nifti, write_yaml
+from textscf.study.catalogue import Catalogue
 
 SHAPE = (6, 7, 8)
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tests.faulty_server import Fault, FaultyServer
 from tests.test_prompts_open_clip_encoder import PROMPTS, TINY
 from textscf.errors import InputError
-from textscf.io import sha256_of
+from textscf.files.io import sha256_of
 from textscf.prompts.clip_weights import is_torchscript, published_digest
 from textscf.prompts.open_clip_encoder import OpenClipEncoder
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from textscf.errors import InputError
-from textscf.io import sha256_of
+from textscf.files.io import sha256_of
 from textscf.prompts import Embedding, load_embedding, save_embedding
 
 

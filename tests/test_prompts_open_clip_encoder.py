@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from textscf.errors import InputError
-from textscf.io import sha256_of
+from textscf.files.io import sha256_of
 from textscf.prompts.open_clip_encoder import OpenClipEncoder
 
 open_clip = pytest.importorskip("open_clip")

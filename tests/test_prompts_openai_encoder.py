@@ -16,7 +16,7 @@ import yaml
 
 from tests.test_prompts_prompt_set import ANATOMY
 from textscf.errors import InputError
-from textscf.io import read_json, sha256_of
+from textscf.files.io import read_json, sha256_of
 from textscf.prompts import load_embedding
 from textscf.prompts.openai_encoder import OpenAIEncoder
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from textscf.errors import InputError
+from textscf.files.fill import fill
 from textscf.prompts import PromptSet, embed, load_embedding
-from textscf.settings import fill
 
 TEMPLATE = "A {modality} of a {structure} in human {body_part}."
 ANATOMY = {

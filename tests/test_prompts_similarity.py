@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from textscf.plotting.prompt_similarity import cosine_similarity, plot_similarity
 from textscf.prompts import Embedding
-from textscf.prompts.similarity import cosine_similarity, plot_similarity
 
 
 def test_known_angles() -> None:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tests.fields import constant_head
-from textscf.complexity import multi_adds, parameters
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.lku_net import LKUNet
 from textscf.models.blocks import PublishedHead
+from textscf.models.complexity import multi_adds, parameters
 from textscf.models.network import build_backbone, build_frozen_network
 
 SWIN: dict[str, Any] = {"embed_channels": 8, "depths": [1, 1, 1, 1], "attention_heads": [1, 1, 2, 2], "drop_path": 0.0}

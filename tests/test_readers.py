@@ -11,13 +11,13 @@ from scipy import ndimage
 
 from tests import stand_ins
 from tests.faulty_server import Fault, FaultyServer
-from textscf.config.catalogue import Catalogue
 from textscf.data.archive import remove
 from textscf.data.cohort import Cohort
 from textscf.data.download import obtain_source
 from textscf.data.preprocess import preprocess_cohort
 from textscf.errors import InputError
-from textscf.io import read_json, write_nifti
+from textscf.files.io import read_json, write_nifti
+from textscf.study.catalogue import Catalogue
 
 N = 5
 SMALL = {"oasis": [40, 48, 56], "abdomen_ct": [24, 20, 32], "lung_ct": [96, 80, 128], "hippocampus_mr": [64, 64, 64]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from textscf.errors import InputError
-from textscf.reference import keep_reference
+from textscf.workflow.reference import keep_reference
 
 KEPT = {
     "claims.csv", "tables/table3.csv", "figures/figure3.png", "runs/a/config.yaml", "runs/a/metrics.csv",

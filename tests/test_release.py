@@ -10,20 +10,20 @@ import torch
 
 from tests.cohorts import SEGMENTOR, make_cohort
 from tests.test_inference import SCF_RUN
-from textscf.checkpoint import load_state, save_state
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.evaluation import evaluate_run
-from textscf.inference import Registrar
-from textscf.io import read_image, read_json, sha256_of, write_csv, write_yaml
+from textscf.files.io import read_image, read_json, sha256_of, write_csv, write_yaml
+from textscf.files.state import load_state, save_state
 from textscf.prompts import Embedding
-from textscf.registration import register_files
+from textscf.registration.evaluation import evaluate_run
+from textscf.registration.inference import Registrar
+from textscf.registration.scan_pair import register_files
 from textscf.release import release
 from textscf.release.model import write_model
 from textscf.segmentation import load_segmentation
-from textscf.segmentation.accuracy import accuracy, by_split
-from textscf.segmentation.inference import segment_cohort
-from textscf.segmentation.network import build_segmentor
+from textscf.segmentation.segment_cohort import segment_cohort
+from textscf.segmentation.segmentor_accuracy import accuracy, by_split
+from textscf.segmentation.swin_unetr import build_segmentor
 from textscf.training.run import train_run
 
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from textscf.config.catalogue import Catalogue
 from textscf.data.releases import release_in, source_files, stored_files, stored_recipe
 from textscf.errors import InputError
+from textscf.study.catalogue import Catalogue
 
 
 @pytest.fixture

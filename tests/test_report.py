@@ -15,16 +15,16 @@ import pytest
 
 from tests.report_files import NOTICE, REASON, TRAINED, environment, png, report_spec, write_study, write_training
 from tests.result_files import table_spec
+from textscf.claims.claims_page import make
 from textscf.claims.evidence import Page
-from textscf.claims.page import make
 from textscf.errors import InputError
-from textscf.io import read_json, read_yaml, write_csv, write_json, write_yaml
+from textscf.files.io import read_json, read_yaml, write_csv, write_json, write_yaml
 from textscf.report import load_shown, report
 from textscf.report.curves import HEIGHT, POINTS, WIDTH
-from textscf.results import Results
+from textscf.results.items import Results
 from textscf.tables.display import Cell, Column, Display
-from textscf.tables.files import write_page
 from textscf.tables.formats import to_html
+from textscf.tables.written import write_page
 
 DAY = date(2024, 5, 6)
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

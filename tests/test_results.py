@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from tests.result_files import ORGANS, table_spec, write_runs
-from textscf.config import load_study
 from textscf.errors import InputError
-from textscf.io import read_yaml, write_yaml
-from textscf.plotting.summary import points_of
-from textscf.results import Results, compare_with_reference, load_item
+from textscf.files.io import read_yaml, write_yaml
+from textscf.plotting.means import points_of
+from textscf.results.items import Results, compare_with_reference, load_item
+from textscf.study import load_study
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from robustness.runner import run_cases
 from robustness.workspace import COHORT, SCANS, scan
 
 from textscf.errors import InputError
-from textscf.io import read_image, write_nifti
+from textscf.files.io import read_image, write_nifti
 
 PREPROCESS = ("preprocess.py", "--config", f"{COHORT}/config.yaml", "--raw", SCANS, "--out", "new/cohort.json")
 

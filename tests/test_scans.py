@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from textscf.data.recipe import Recipe
 from textscf.data.scans import Scan, read_scan, transform
-from textscf.io import write_nifti
+from textscf.files.io import write_nifti
 
 RECIPE = Recipe(
     axes="header",

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from textscf.config.validation import safe_name
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
+from textscf.files.schema import safe_name
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")])

@@ -10,9 +10,9 @@ import pytest
 
 from tests.cohorts import SHAPE, make_cohort
 from textscf.data.cohort import Cohort
-from textscf.io import write_json, write_nifti
+from textscf.files.io import write_json, write_nifti
 from textscf.segmentation import load_segmentation
-from textscf.segmentation.accuracy import accuracy, by_split
+from textscf.segmentation.segmentor_accuracy import accuracy, by_split
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from tests.cohorts import SHAPE, make_cohort
-from textscf.checkpoint import save_state
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.io import write_json, write_nifti
+from textscf.files.io import write_json, write_nifti
+from textscf.files.state import save_state
 from textscf.segmentation import load_segmentation
-from textscf.segmentation.inference import segment_cohort
-from textscf.segmentation.network import build_segmentor, probabilities
+from textscf.segmentation.segment_cohort import segment_cohort
+from textscf.segmentation.swin_unetr import build_segmentor, probabilities
 
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {

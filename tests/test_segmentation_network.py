@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from textscf.checkpoint import save_state
 from textscf.errors import InputError
-from textscf.segmentation.network import build_segmentor, check_window, load_segmentor, probabilities
+from textscf.files.state import save_state
+from textscf.segmentation.swin_unetr import build_segmentor, check_window, load_segmentor, probabilities
 
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {

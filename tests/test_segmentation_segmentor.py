@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from textscf.checkpoint import save_state
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort
 from textscf.data.preprocess import preprocess_cohort
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.io import read_json, write_nifti, write_yaml
+from textscf.files.io import read_json, write_nifti, write_yaml
+from textscf.files.state import save_state
 from textscf.segmentation import load_segmentation
-from textscf.segmentation.inference import segment_cohort
-from textscf.segmentation.network import build_segmentor, read_weights
+from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.segmentation.segmentor import Segmentor
 from textscf.segmentation.stored import stored_probabilities
+from textscf.segmentation.swin_unetr import build_segmentor, read_weights
+from textscf.study.catalogue import Catalogue
 
 CPU = torch.device("cpu")
 TURNED = np.array([[0, 0, -4.0, 51], [-3.0, 0, 0, 12], [0, 5.0, 0, -70], [0, 0, 0, 1]])

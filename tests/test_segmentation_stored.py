@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from textscf.data.recipe import Recipe
 from textscf.data.scans import prepare_labels
-from textscf.io import write_nifti
+from textscf.files.io import write_nifti
 from textscf.segmentation.stored import stored_probabilities
 
 CPU = torch.device("cpu")

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from tests.cohorts import SHAPE, SPLITS, make_cohort
-from textscf.checkpoint import load_state
-from textscf.cli import STOPPED
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError, TrainingStopped
-from textscf.io import write_nifti, write_yaml
-from textscf.segmentation import training
-from textscf.segmentation.training import SegmentorTraining, train_segmentor
+from textscf.files.io import write_nifti, write_yaml
+from textscf.files.state import load_state
+from textscf.job.cli import STOPPED
+from textscf.training import segmentor_training as training
+from textscf.training.segmentor_training import SegmentorTraining, train_segmentor
 
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {

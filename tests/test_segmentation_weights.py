@@ -11,7 +11,7 @@ import pytest
 
 from tests.faulty_server import Fault, FaultyServer
 from textscf.errors import InputError
-from textscf.io import read_json, write_yaml
+from textscf.files.io import read_json, write_yaml
 from textscf.segmentation.weights import obtain_weights
 
 CONTENT = bytes(range(256)) * 64

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from textscf.errors import InputError
-from textscf.settings import fill
+from textscf.files.fill import fill
 
 
 @dataclass(frozen=True)

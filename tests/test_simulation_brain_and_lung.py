@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import expand_pairs, expand_subjects
 from textscf.data.simulation import simulate_image, simulate_phantom_subject
+from textscf.study.catalogue import Catalogue
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 WHITE_MATTER, CORTEX, VENTRICLE, BRAIN_STEM = 1, 2, 3, 13

@@ -11,10 +11,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from textscf.config.catalogue import Catalogue
-from textscf.data.simulation.cohort import simulate_cohort
+from textscf.data.simulation.simulated_cohort import simulate_cohort
 from textscf.errors import InputError
-from textscf.io import read_image, read_json, read_labels, sha256_of, write_nifti, write_yaml
+from textscf.files.io import read_image, read_json, read_labels, sha256_of, write_nifti, write_yaml
+from textscf.study.catalogue import Catalogue
 
 
 def resolved(root: Path, name: str) -> dict[str, Any]:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from textscf.config.catalogue import Catalogue
 from textscf.data.cohort import Cohort
 from textscf.data.preprocess import preprocess_cohort
-from textscf.data.simulation.cohort import simulate_cohort
 from textscf.data.simulation.from_one import deformed_subject
+from textscf.data.simulation.simulated_cohort import simulate_cohort
 from textscf.errors import InputError
-from textscf.io import read_image, read_json, read_labels, sha256_of, write_nifti
+from textscf.files.io import read_image, read_json, read_labels, sha256_of, write_nifti
 from textscf.metrics import evaluate_pair
+from textscf.study.catalogue import Catalogue
 
 SHAPE = (24, 28, 20)
 SETTINGS: dict[str, Any] = {

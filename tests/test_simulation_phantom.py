@@ -9,7 +9,7 @@ import pytest
 from textscf.data.simulation.phantom import check_phantom
 from textscf.data.simulation.tissues import structure_labels
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
 
 
 @pytest.fixture

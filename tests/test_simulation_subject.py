@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from textscf.data.simulation import simulate_image, simulate_phantom_subject
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
 
 SPLEEN, RIGHT_KIDNEY, LEFT_KIDNEY, LIVER, STOMACH, AORTA, RIGHT_ADRENAL, LEFT_ADRENAL = 1, 2, 3, 6, 7, 8, 12, 13
 DEMO = ((48, 40, 64), (7.5, 7.2, 6.0))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from textscf.statistics import compare_runs, holm, mean_over_seeds, subject_bootstrap_weights
+from textscf.results.statistics import compare_runs, holm, mean_over_seeds, subject_bootstrap_weights
 
 SUBJECTS = [f"s{n}" for n in range(7)]
 PAIRS = list(itertools.permutations(SUBJECTS, 2))

@@ -11,14 +11,14 @@ from scipy import stats
 
 from tests.result_files import table_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import read_json, read_yaml, write_csv, write_json, write_yaml
-from textscf.results import Results, load_item
-from textscf.tables.accuracy import significance
+from textscf.files.io import read_json, read_yaml, write_csv, write_json, write_yaml
+from textscf.results.items import Results, load_item
+from textscf.tables.accuracy_table import significance
 from textscf.tables.comparison import compare
 from textscf.tables.display import display
-from textscf.tables.files import write_table
 from textscf.tables.formats import to_html, to_latex, to_markdown
-from textscf.tables.kinds import KINDS, make
+from textscf.tables.table_kinds import KINDS, make
+from textscf.tables.written import write_table
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from textscf.complexity import complexity
 from textscf.errors import InputError
-from textscf.io import write_yaml
+from textscf.files.io import write_yaml
 from textscf.models import build_network
-from textscf.tables.claim import check_claim, load_claim
+from textscf.models.complexity import complexity
+from textscf.tables.claim_table import check_claim, load_claim
 from textscf.tables.content import Content
 from textscf.tables.formats import to_latex, to_markdown
 

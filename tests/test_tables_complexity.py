@@ -10,12 +10,12 @@ import pytest
 
 from tests.result_files import table_spec, write_runs
 from textscf.errors import InputError
-from textscf.io import read_json, write_json, write_yaml
-from textscf.results import Item, Results, Row, load_item
+from textscf.files.io import read_json, write_json, write_yaml
+from textscf.results.items import Item, Results, Row, load_item
 from textscf.tables.content import Content
-from textscf.tables.files import write_table
 from textscf.tables.formats import to_latex, to_markdown
-from textscf.tables.kinds import make
+from textscf.tables.table_kinds import make
+from textscf.tables.written import write_table
 
 COUNTS: dict[str, dict[str, Any]] = {
     "lku_net_seed1": {"training": (2_086_342, 36_722_442_240, 0), "inference": (2_086_342, 36_722_442_240, 0)},

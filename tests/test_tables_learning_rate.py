@@ -7,13 +7,14 @@ import pytest
 
 from tests.result_files import TIMING, table_spec
 from tests.test_config import study_with
-from textscf.config import StudyFiles, load_study
 from textscf.errors import InputError
-from textscf.io import write_json, write_yaml
-from textscf.results import Item, Results, load_item
+from textscf.files.io import write_json, write_yaml
+from textscf.results.items import Item, Results, load_item
+from textscf.study import load_study
 from textscf.tables.content import Content
 from textscf.tables.formats import to_markdown
-from textscf.tables.kinds import make
+from textscf.tables.table_kinds import make
+from textscf.workflow import StudyFiles
 
 DICE = {"lku_net": {3e-4: 0.4, 1e-3: 0.45, 3e-3: 0.2}, "textscf": {3e-4: 0.6, 1e-3: 0.55, 3e-3: 0.6}}
 

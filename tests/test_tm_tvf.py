@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.fields import constant_head, shifted_pair
-from textscf.complexity import complexity
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.tm_tvf import TransMorphTVF
+from textscf.models.complexity import complexity
 from textscf.spatial import identity_grid, upsample_displacement, warp
 
 LARGE = {"name": "tm_tvf", "embed_channels": 128, "depths": [2, 2, 12, 2], "attention_heads": [4, 4, 8, 16]}

@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from tests.cohorts import make_cohort
-from textscf.checkpoint import load_state
-from textscf.cli import STOPPED
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.io import write_nifti, write_yaml
+from textscf.files.io import write_nifti, write_yaml
+from textscf.files.state import load_state
+from textscf.job.cli import STOPPED
+from textscf.registration.trained_run import load_checkpoint
 from textscf.training import trainer as trainer_module
-from textscf.training.export import load_checkpoint
 from textscf.training.pairs import PairSchedule
 from textscf.training.run import train_run
 from textscf.training.schedule import Stage, learning_rate, polynomial, training_stages

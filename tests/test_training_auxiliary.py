@@ -15,25 +15,25 @@ from torch import Tensor
 
 from tests.cohorts import LUNG, SPLITS, make_cohort
 from tests.test_training import RUN, assert_same_result
-from textscf.checkpoint import load_state, save_state
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.evaluation import evaluate_run
-from textscf.inference import Registrar
-from textscf.io import write_yaml
+from textscf.files.io import write_yaml
+from textscf.files.state import load_state, save_state
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.heads import SCFHead
 from textscf.prompts import Embedding
 from textscf.prompts.embedding import save_embedding
-from textscf.registration import register_files
+from textscf.registration.evaluation import evaluate_run
+from textscf.registration.inference import Registrar
+from textscf.registration.scan_pair import register_files
+from textscf.registration.trained_run import load_checkpoint
+from textscf.registration.volumes import Scan, VolumeStore
 from textscf.segmentation import Segmentation, load_segmentation
-from textscf.segmentation.inference import segment_cohort
+from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.training import trainer as trainer_module
 from textscf.training.auxiliary import open_volumes
-from textscf.training.export import load_checkpoint
 from textscf.training.objective import Objective
 from textscf.training.run import fingerprint, train_run
-from textscf.training.volumes import Scan, VolumeStore
 
 CPU = torch.device("cpu")
 HEAD = {"kind": "scf", "hidden_channels": 8, "blend": "convex"}
@@ -273,7 +273,7 @@ def test_the_script_takes_the_folder_of_the_auxiliary_cohort(
     options |= {"embedding": tmp_path / "embedding.npz", "device": "cpu"}
     arguments = [text for key, value in options.items() for text in (f"--{key}", str(value))]
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    monkeypatch.setattr("textscf.cli.setup_logging", lambda log_file: None)
+    monkeypatch.setattr("textscf.job.cli.setup_logging", lambda log_file: None)
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(root / "src/train.py"), run_name="__main__")
     assert not stopped.value.code

@@ -12,9 +12,9 @@ from tests.cohorts import make_cohort
 from tests.fake_cuda import on_fake_cuda
 from tests.test_cuda_without_a_gpu import Waits
 from tests.test_training import CPU, assert_same_result, run_with
-from textscf.checkpoint import load_state
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
+from textscf.files.state import load_state
 from textscf.training import trainer as trainer_module
 from textscf.training.divergence import FACTOR, FLOOR, WINDOW, DivergenceWatch, has_collapsed
 from textscf.training.run import train_run

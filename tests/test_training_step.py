@@ -11,9 +11,9 @@ from benchmarks.volumes import noise_scan
 from torch import Tensor
 
 from textscf.models import build_network
+from textscf.registration.volumes import Scan
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
-from textscf.training.volumes import Scan
 
 SHAPE = (16, 18, 20)
 RATE = 1e-3

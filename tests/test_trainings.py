@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from textscf.config import load_study, plan
-from textscf.config.trainings import training_steps, workload
-from textscf.io import write_yaml
+from textscf.files.io import write_yaml
+from textscf.study import load_study, plan
+from textscf.study.plan import training_steps, workload
+from textscf.workflow import stage_settings
 
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -47,8 +48,8 @@ def test_hours_are_those_of_the_measured_steps_and_what_was_not_measured_is_said
 
 def test_the_report_states_the_plan_and_its_first_part_does_not_depend_on_it(root: Path) -> None:
     study = load_study(STUDY, root / "config")
-    assert study.settings("small/report")["plan"] == str(plan(study, root / "config/step_times.yaml"))
-    assert study.settings("small/quick")["plan"] is None
+    assert stage_settings(study, "small/report")["plan"] == str(plan(study, root / "config/step_times.yaml"))
+    assert stage_settings(study, "small/quick")["plan"] is None
 
 
 def test_runs_that_differ_in_lambda_take_the_same_time_and_those_of_another_size_do_not(root: Path) -> None:

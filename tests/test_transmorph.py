@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from tests.fields import constant_head, shifted_pair
-from textscf.complexity import complexity
 from textscf.errors import InputError
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.transmorph import SwinBlock, SwinEncoder, SwinStage
+from textscf.models.complexity import complexity
 from textscf.spatial import warp
 
 VARIANTS: dict[str, tuple[dict[str, Any], int]] = {

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from textscf import usage
-from textscf.usage import Usage, read_usage
+from textscf.job.usage import Usage, read_usage
 
 STAGE = """
 import logging, sys
-from textscf.cli import run, setup_logging
+from textscf.job.cli import run, setup_logging
 
 def main():
     setup_logging()

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from tests.cohorts import make_cohort
 from textscf.data.cohort import Cohort
 from textscf.metrics import evaluate_pair
-from textscf.training.validation import mean_dice
-from textscf.training.volumes import VolumeStore
+from textscf.registration.volumes import VolumeStore
+from textscf.training.validation_dice import mean_dice
 
 
 class Shift(nn.Module):

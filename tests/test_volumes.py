@@ -9,9 +9,9 @@ import torch
 from tests.cohorts import make_cohort
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.io import write_json, write_nifti
+from textscf.files.io import write_json, write_nifti
+from textscf.registration.volumes import VolumeStore
 from textscf.segmentation import Segmentation, load_segmentation
-from textscf.training.volumes import VolumeStore
 
 CPU = torch.device("cpu")
 

@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional
 
 from tests.fields import constant_head, shifted_pair
-from textscf.complexity import multi_adds
 from textscf.models import build_network
 from textscf.models.backbones.voxelmorph import VoxelMorph
+from textscf.models.complexity import multi_adds
 from textscf.spatial import warp
 
 SMALL = {"name": "voxelmorph", "encoder": [4, 6, 6, 6], "decoder": [6, 6, 6, 6, 6, 4]}

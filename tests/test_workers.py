@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from textscf.data.workers import parallel_map
 from textscf.errors import InputError
+from textscf.job.workers import parallel_map
 
 
 def square(number: int) -> int:
@@ -62,7 +62,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_processes_end_with_the_one_that_began_them(root: Path) -> None:
     code = (
         "import time\n"
-        "from textscf.data.workers import parallel_map\n"
+        "from textscf.job.workers import parallel_map\n"
         "with parallel_map(2) as mapping: mapping(time.sleep, [60, 60], 'sleeping')"
     )
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}

@@ -13,7 +13,7 @@ import yaml
 from tests.faulty_server import FaultyServer
 from tests.small_study import STUDY, copy_project, edit, snakemake
 from tests.stand_ins import hippocampus_tar
-from textscf.io import read_yaml
+from textscf.files.io import read_yaml
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: P
     counts = jobs(changed)
     counts.pop("total")
     expected = {
-        "settings": 1, "train": 1, "evaluate": 1, "table": 2, "figure": 5, "run_complexity": 1, "complexity_table": 1,
+        "settings": 1, "train": 1, "evaluate": 1, "table": 2, "figure": 6, "run_complexity": 1, "complexity_table": 1,
         "claims": 1, "quick": 1, "report": 1, "all": 1,
     }  # fmt: skip
     assert counts == expected

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from textscf.errors import InputError
-from textscf.io import read_yaml
+from textscf.files.fill import fill
+from textscf.files.io import read_yaml
 from textscf.metrics.aggregation import Convention
-from textscf.results import Item, Results, Row, make_item, make_row
-from textscf.settings import fill
+from textscf.results.items import Item, Results, Row, make_item, make_row
 
 
 class Missing(Exception):

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from textscf.claims.evidence import Evidence, Missing
 from textscf.claims.outcome import INTERVAL, Outcome, decide, signed_part, untested
-from textscf.results import Row
-from textscf.statistics import bootstrap_means
+from textscf.results.items import Row
+from textscf.results.statistics import bootstrap_means
 
 _IN_WORDS = {
     "positive": f"relative gain in Dice of each backbone; its {INTERVAL} lies above 0",

@@ -5,8 +5,8 @@ from typing import Any
 
 from textscf.claims.evidence import METRICS, Evidence
 from textscf.claims.outcome import NUMBER, Outcome, Part, decide, interval, untested
-from textscf.results import read_csv
-from textscf.statistics import bootstrap_means
+from textscf.results.items import read_csv
+from textscf.results.statistics import bootstrap_means
 
 COMPLEXITY = "complexity/claim.csv"
 """The detailed table of the claim about complexity, below `results/`."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from textscf.claims.evidence import METRICS, Evidence, Missing
 from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, interval, signed_part
-from textscf.results import Row
-from textscf.statistics import bootstrap_means
+from textscf.results.items import Row
+from textscf.results.statistics import bootstrap_means
 
 SIGNS = {"higher": 1, "lower": -1}
 

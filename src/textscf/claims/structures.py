@@ -9,8 +9,8 @@ from textscf.claims.evidence import Evidence, Missing
 from textscf.claims.orderings import found
 from textscf.claims.outcome import INTERVAL, Outcome, Part, decide, signed_part
 from textscf.errors import InputError
-from textscf.results import Row
-from textscf.statistics import ALL, bootstrap_means, compare_runs
+from textscf.results.items import Row
+from textscf.results.statistics import ALL, bootstrap_means, compare_runs
 
 _LEVEL = 0.05
 _UNIT = "points"

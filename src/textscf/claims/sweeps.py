@@ -6,7 +6,7 @@ from typing import Any
 from textscf.claims.evidence import METRICS, Evidence, Missing
 from textscf.claims.orderings import best_of, difference
 from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, signed_part, untested
-from textscf.results import Row
+from textscf.results.items import Row
 
 _DICE = {"metric": "dice"}
 _POINTS = METRICS["dice"].unit

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.io import read_image, read_json, read_labels, sha256_of
+from textscf.files.io import read_image, read_json, read_labels, sha256_of
 
 if TYPE_CHECKING:
     import numpy as np

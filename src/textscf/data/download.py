@@ -9,7 +9,7 @@ from typing import Any
 from textscf.data.archive import remove, unpack
 from textscf.data.fetch import checksum_mismatch, fetch
 from textscf.errors import InputError
-from textscf.io import read_json, sha256_of, write_json
+from textscf.files.io import read_json, sha256_of, write_json
 
 _LOG = logging.getLogger(__name__)
 _RECORD = ".archive.json"

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes
-from textscf.data.workers import ParallelMap
 from textscf.errors import InputError
+from textscf.job.workers import ParallelMap
 from textscf.metrics.aggregation import Convention, run_means, structure_rows
 from textscf.metrics.pair import evaluate_pair
 

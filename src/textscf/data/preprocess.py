@@ -15,9 +15,9 @@ from textscf.data.geometry import centred_affine
 from textscf.data.recipe import Recipe
 from textscf.data.releases import stored_files, stored_recipe
 from textscf.data.scans import Rejection, read_scan, transform
-from textscf.data.workers import parallel_map
 from textscf.errors import InputError
-from textscf.io import read_json, sha256_of, write_csv, write_json, write_nifti
+from textscf.files.io import read_json, sha256_of, write_csv, write_json, write_nifti
+from textscf.job.workers import parallel_map
 
 _LOG = logging.getLogger(__name__)
 _NAMED_IN_MESSAGE = 3

@@ -10,7 +10,7 @@ import numpy as np
 from textscf.data import geometry
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.io import Volume, read_image, read_labels
+from textscf.files.io import Volume, read_image, read_labels
 
 _MAX_OBLIQUE_DEGREES = 1.0
 _MAX_CORNER_DISTANCE = 0.1  # of the smallest voxel edge

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from textscf import captions
 from textscf.errors import InputError
 from textscf.plotting.drawing import Drawing
+from textscf.plotting.means import dice_of_pairs, mean_interval
 from textscf.plotting.style import (
     CHARACTER_WIDTH,
     COLUMN_WIDTH,
@@ -24,8 +24,8 @@ from textscf.plotting.style import (
     journal_style,
     new_figure,
 )
-from textscf.plotting.summary import dice_of_pairs, mean_interval
-from textscf.results import Item, Results, Row
+from textscf.results import captions
+from textscf.results.items import Item, Results, Row
 
 NAMES = ("without", "with")
 _LOOKS = {"without": PALETTE[0], "with": REFERENCE_COLOUR}

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from textscf import captions
 from textscf.plotting.marks import Mark, mark_of
 from textscf.plotting.style import (
     CHARACTER_WIDTH,
@@ -22,7 +21,8 @@ from textscf.plotting.style import (
     method_colours,
     new_figure,
 )
-from textscf.results import Item
+from textscf.results import captions
+from textscf.results.items import Item
 
 _NARROWEST_BOX = 1.35
 _MARGIN = 15.0

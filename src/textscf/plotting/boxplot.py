@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from textscf import captions
 from textscf.plotting.box_panels import draw_legends, draw_panel, layout
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.marks import ALPHA, marks_in
 from textscf.plotting.style import journal_style
-from textscf.results import Item, Results, compare_with_reference
+from textscf.results import captions
+from textscf.results.items import Item, Results, compare_with_reference
 
 
 def draw(item: Item, results: Results) -> Drawing:

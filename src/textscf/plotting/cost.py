@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from textscf import captions
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.labels import Anchor, write_labels
+from textscf.plotting.means import points_of, summarise
+from textscf.plotting.point_labels import Anchor, write_labels
 from textscf.plotting.points import counted, legend_of, looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
-from textscf.plotting.summary import points_of, summarise
-from textscf.results import Item, Results
+from textscf.results import captions
+from textscf.results.items import Item, Results
 
 _LARGEST = 22.0
 _ROUND = [1.0, 2.0, 5.0]

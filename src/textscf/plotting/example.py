@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from textscf import captions
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
-from textscf.evaluation import registrar_of
+from textscf.files.layout import Layout
 from textscf.metrics.warping import warp_labels
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.example_panels import Picture, draw_pictures
 from textscf.plotting.slices import DISPLAY_AXES, content_box, organ_centre, position_to_display, to_display
 from textscf.plotting.style import journal_style
-from textscf.results import Item, Results, Row
+from textscf.registration.evaluation import registrar_of
+from textscf.results import captions
+from textscf.results.items import Item, Results, Row
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def cohort_of(item: Item, results: Results) -> Cohort:
     names = sorted({results.settings(row.runs[0])["cohort"] for row in item.rows})
     if len(names) > 1:
         raise InputError(f"{item.name}: its runs are of cohorts {', '.join(names)}; an example shows one cohort")
-    return Cohort.load(results.folder / "cohorts" / names[0])
+    return Cohort.load(Layout(results.folder).cohort(names[0]))
 
 
 def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: Pair) -> Picture:

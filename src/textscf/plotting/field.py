@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from textscf import captions
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
@@ -15,7 +14,8 @@ from textscf.plotting.example import Pair, chosen_pair, cohort_of, dice_of, disp
 from textscf.plotting.field_panels import Arrows, Cut, draw_panels
 from textscf.plotting.slices import AXIAL, DISPLAY_AXES, to_display
 from textscf.plotting.style import journal_style
-from textscf.results import Item, Results, Row
+from textscf.results import captions
+from textscf.results.items import Item, Results, Row
 
 _MARGIN_MM = 25.0
 _JUMPS = ["jump_across_borders", "jump_inside"]

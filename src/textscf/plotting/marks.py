@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from textscf.plotting.style import INK
-from textscf.statistics import ALL
+from textscf.results.statistics import ALL
 
 ALPHA = 0.05
 

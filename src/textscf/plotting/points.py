@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from textscf import captions
 from textscf.plotting.style import INK, PALE, legend_columns, method_colours
-from textscf.results import Item
+from textscf.results import captions
+from textscf.results.items import Item
 
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 MARKER_SIZE = 4.5

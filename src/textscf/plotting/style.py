@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from textscf.io import atomic_path
+from textscf.files.io import atomic_path
 
 COLUMN_WIDTH, TEXT_WIDTH = 85.0, 175.0
 """Widths in millimetres of one column of a journal page and of the whole page."""

@@ -4,13 +4,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from textscf import captions
 from textscf.errors import InputError
 from textscf.plotting.drawing import Drawing
+from textscf.plotting.means import points_of, summarise
 from textscf.plotting.points import MARKER_SIZE, counted, legend_of, looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
-from textscf.plotting.summary import points_of, summarise
-from textscf.results import Item, Results
+from textscf.results import captions
+from textscf.results.items import Item, Results
 
 _ASIDE = 2**0.06
 """Factor between the places of two rows at the same value."""

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.labels import Anchor, write_labels
+from textscf.plotting.means import summarise
+from textscf.plotting.point_labels import Anchor, write_labels
 from textscf.plotting.points import MARKER_SIZE, QUOTED, colours_of, counted, legend_of, looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
-from textscf.plotting.summary import summarise
-from textscf.results import Item, Results
+from textscf.results.items import Item, Results
 
 _HEIGHT_OF_QUOTED = 2.5
 """Millimetres that a quoted method adds to the figure's height, for its line of the legend."""

@@ -10,7 +10,7 @@ from textscf.errors import InputError
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.points import looks, prepare
 from textscf.plotting.style import TEXT_WIDTH, journal_style, legend_columns, new_figure
-from textscf.results import Item, Results, read_csv
+from textscf.results.items import Item, Results, read_csv
 
 _LINES = ["solid", "dashed", "dotted", "dashdot"]
 _FIRST, _OTHERS = 1.1, 0.5

@@ -7,7 +7,7 @@ from typing import Any
 
 from textscf.data.fetch import checksum_mismatch, fetch
 from textscf.errors import InputError
-from textscf.io import sha256_of
+from textscf.files.io import sha256_of
 
 _SUFFIXES = (".safetensors", ".bin", ".pt")
 

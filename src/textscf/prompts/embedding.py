@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from textscf.errors import InputError
-from textscf.io import atomic_path, sha256_of, write_json
+from textscf.files.io import atomic_path, sha256_of, write_json
 
 _KEYS = ("vectors", "labels", "names", "prompts")
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from textscf.errors import InputError
-from textscf.io import sha256_of
+from textscf.files.io import sha256_of
 from textscf.prompts.embedding import check_vectors, read_npz
 from textscf.prompts.open_clip_encoder import OpenClipEncoder
 from textscf.prompts.openai_encoder import OpenAIEncoder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textscf.errors import InputError
-from textscf.io import sha256_of
+from textscf.files.io import sha256_of
 from textscf.prompts.clip_weights import check_code, find_weights, is_torchscript
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from textscf.config.validation import suggest
 from textscf.errors import InputError
+from textscf.files.schema import suggest
 from textscf.prompts.background import BACKGROUNDS
 from textscf.prompts.embedding import Embedding
 from textscf.prompts.encoders import Encoder, EncoderOptions, build_encoder

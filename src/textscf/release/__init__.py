@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from textscf.data.cohort import Cohort
-from textscf.io import atomic_path
+from textscf.files.io import atomic_path
+from textscf.files.layout import Layout
 from textscf.release.card import model_card
 from textscf.release.model import write_model
 
@@ -16,7 +17,7 @@ def release(settings: Mapping[str, Any], results: Path, out: Path, device: torch
     """Write the model `out` and its card, the same name with the suffix ``.md``.
 
     Args:
-        settings: of the model, see `textscf.config.models`.
+        settings: of the model, see `textscf.workflow.model_settings`.
         results: folder of all results.
         out: file of the model.
         device: where its test pairs are registered.
@@ -24,10 +25,10 @@ def release(settings: Mapping[str, Any], results: Path, out: Path, device: torch
     Raises:
         InputError: a file of the run, its cohort or its segmentor is missing or cannot be used.
     """
-    run, initial = (results / settings["study"] / "runs" / settings[key] for key in ("run", "initial"))
-    cohort = Cohort.load(results / "cohorts" / settings["cohort"])
-    name = settings["segmentor"]
-    segmentor = cohort.folder / "segmentations" / name if name else None
+    layout, name = Layout(results), settings["segmentor"]
+    run, initial = (layout.run(settings["study"], settings[key]) for key in ("run", "initial"))
+    cohort = Cohort.load(layout.cohort(settings["cohort"]))
+    segmentor = layout.segmentation(cohort.name, name) if name else None
     written = write_model(run, cohort, segmentor, out, device)
     with atomic_path(out.with_suffix(".md")) as temporary:
         temporary.write_text(model_card(settings, run, initial, cohort, segmentor, out, written))

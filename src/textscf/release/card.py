@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from textscf.data.cohort import Cohort
-from textscf.io import read_json, read_yaml, sha256_of
+from textscf.files.io import read_json, read_yaml, sha256_of
 from textscf.metrics.aggregation import METRIC_COLUMNS, structure_means
 from textscf.release.model import Release
-from textscf.results import read_csv
+from textscf.results.items import read_csv
 from textscf.tables.display import Cell, Column, Display
 from textscf.tables.formats import to_markdown
 

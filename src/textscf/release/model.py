@@ -12,17 +12,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from textscf.checkpoint import load_state, save_state
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.evaluation import evaluate_run
-from textscf.inference import timed_prediction
-from textscf.io import atomic_path, read_yaml
+from textscf.files.io import atomic_path, read_yaml
+from textscf.files.state import load_state, save_state
 from textscf.metrics.aggregation import METRIC_COLUMNS, run_means
-from textscf.registration import find_segmentor
-from textscf.results import read_csv
-from textscf.training.export import load_checkpoint
-from textscf.training.volumes import Scan
+from textscf.registration.evaluation import evaluate_run
+from textscf.registration.inference import timed_prediction
+from textscf.registration.scan_pair import find_segmentor
+from textscf.registration.trained_run import load_checkpoint
+from textscf.registration.volumes import Scan
+from textscf.results.items import read_csv
 
 _LOG = logging.getLogger(__name__)
 

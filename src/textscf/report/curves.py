@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from textscf.report.training import DICE, Training
+from textscf.report.trainings import DICE, Training
 
 WIDTH, HEIGHT = 480, 220
 """Of a drawing, in its own units."""

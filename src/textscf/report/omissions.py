@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from textscf.report.labels import labelled_rows
-from textscf.results import Item
+from textscf.report.row_names import labelled_rows
+from textscf.results.items import Item
 from textscf.tables.display import Cell, Column, Display
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from textscf.job.provenance import git_revision
 from textscf.plotting.style import PALETTE, REFERENCE_COLOUR
-from textscf.provenance import git_revision
-from textscf.report import provenance
+from textscf.report import origin as provenance
 from textscf.report.curves import Panel, dice_limits, draw_panel
 from textscf.report.omissions import omissions
 from textscf.report.shown import Files, Shown
 from textscf.report.summary import summary
-from textscf.report.training import Training, load_trainings, trainings_table
-from textscf.results import Results
+from textscf.report.trainings import Training, load_trainings, trainings_table
+from textscf.results.items import Results
 from textscf.tables.display import Display
 from textscf.tables.formats import to_fragment
 

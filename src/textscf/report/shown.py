@@ -10,9 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from textscf.errors import InputError
-from textscf.io import read_text, read_yaml
-from textscf.results import Item, load_item
-from textscf.settings import fill
+from textscf.files.fill import fill
+from textscf.files.io import read_text, read_yaml
+from textscf.results.items import Item, load_item
 from textscf.tables.formats import fragment_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"

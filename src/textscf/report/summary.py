@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from textscf import captions
-from textscf.results import Item, read_csv
-from textscf.statistics import ALL
+from textscf.results import captions
+from textscf.results.items import Item, read_csv
+from textscf.results.statistics import ALL
 
 _COLUMNS = [
     *["method", "metric", "structure", "n", "mean_reference", "mean_method", "difference", "p"],

@@ -7,7 +7,7 @@ import numpy as np
 
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.io import Volume, read_image, read_json, read_labels, sha256_of
+from textscf.files.io import Volume, read_image, read_json, read_labels, sha256_of
 
 
 @dataclass(frozen=True)

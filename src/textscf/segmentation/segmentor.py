@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textscf.config.classes import region_channels
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.segmentation.network import check_window, probabilities, segmentor_with
+from textscf.segmentation.classes import region_channels
 from textscf.segmentation.stored import stored_probabilities
+from textscf.segmentation.swin_unetr import check_window, probabilities, segmentor_with
 
 
 class Segmentor:

@@ -14,7 +14,7 @@ from textscf.data.geometry import centred_affine
 from textscf.data.placement import Placement
 from textscf.data.recipe import Recipe
 from textscf.data.scans import stored_image
-from textscf.segmentation.network import probabilities
+from textscf.segmentation.swin_unetr import probabilities
 
 _AXES = (("L", "R"), ("P", "A"), ("I", "S"))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from textscf.data.fetch import checksum_mismatch, fetch
 from textscf.errors import InputError
-from textscf.io import atomic_path, sha256_of, write_json
+from textscf.files.io import atomic_path, sha256_of, write_json
 
 _LOG = logging.getLogger(__name__)
 

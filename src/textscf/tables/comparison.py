@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from textscf import captions
 from textscf.errors import InputError
 from textscf.metrics.aggregation import run_means
-from textscf.reported import printed_values
-from textscf.results import Item, Results, Row
+from textscf.results import captions
+from textscf.results.items import Item, Results, Row
+from textscf.results.reported import printed_values
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from textscf import captions
-from textscf.results import Item
+from textscf.results import captions
+from textscf.results.items import Item
 from textscf.tables.comparison import METRICS, OF_A_FIELD, SEGMENTOR, Metric
 from textscf.training.convergence import RULE
 

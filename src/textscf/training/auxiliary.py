@@ -20,8 +20,8 @@ import torch
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes
 from textscf.errors import InputError
+from textscf.registration.volumes import Scan, VolumeStore
 from textscf.segmentation import Segmentation
-from textscf.training.volumes import Scan, VolumeStore
 
 
 class JointVolumeStore(VolumeStore):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from textscf.io import write_csv
+from textscf.files.io import write_csv
 
 
 class History:

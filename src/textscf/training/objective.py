@@ -8,8 +8,8 @@ from torch import Tensor
 
 from textscf.losses import SIMILARITIES, SoftDice, smoothness
 from textscf.models import RegistrationNetwork
+from textscf.registration.volumes import Scan
 from textscf.spatial import halve, warp
-from textscf.training.volumes import Scan
 
 TERMS = ("loss", "similarity", "dice_loss", "smoothness")
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import torch
 
-from textscf.checkpoint import load_state
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.io import write_json
+from textscf.files.io import write_json
+from textscf.files.state import load_state
+from textscf.job.provenance import environment
 from textscf.models import build_network
 from textscf.prompts import Embedding
-from textscf.provenance import environment
+from textscf.registration.trained_run import export_checkpoint
 from textscf.segmentation import Segmentation
 from textscf.training.auxiliary import open_volumes
-from textscf.training.export import export_checkpoint
 from textscf.training.objective import Objective
 from textscf.training.pairs import PairSchedule
 from textscf.training.trainer import Trainer
-from textscf.training.validation import mean_dice
+from textscf.training.validation_dice import mean_dice
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from textscf.devices import autocast
-from textscf.memory import keep_freed_memory
+from textscf.job.devices import autocast
+from textscf.job.memory import keep_freed_memory
 from textscf.models import RegistrationNetwork
-from textscf.training.volumes import Scan
+from textscf.registration.volumes import Scan
 
 logger = logging.getLogger(__name__)
 

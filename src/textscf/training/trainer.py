@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from textscf.checkpoint import StopSignal, load_newest, save_state
-from textscf.energy import EnergyMeter
 from textscf.errors import InputError, TrainingStopped
+from textscf.files.state import StopSignal, load_newest, save_state
+from textscf.job.energy import EnergyMeter
+from textscf.job.progress import progress_bar
 from textscf.models import RegistrationNetwork
-from textscf.progress import progress_bar
+from textscf.registration.volumes import Scan, VolumeStore
 from textscf.training.convergence import is_converged, last_rise
 from textscf.training.divergence import DivergenceWatch, has_collapsed
 from textscf.training.history import History
@@ -20,7 +21,6 @@ from textscf.training.objective import TERMS, Objective
 from textscf.training.pairs import PairSchedule
 from textscf.training.schedule import Stage, learning_rate, training_stages
 from textscf.training.step import TrainingStep
-from textscf.training.volumes import Scan, VolumeStore
 
 logger = logging.getLogger(__name__)
 

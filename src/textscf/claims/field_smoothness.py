@@ -1,0 +1,87 @@
+"""Claims about the smoothness of many models: correlation of its two measures, and their ranges (Figure 8)."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from textscf.claims.evidence import METRICS, Evidence, Missing
+from textscf.claims.outcome import INTERVAL, NUMBER, Outcome, Part, decide, interval, signed_part, untested
+from textscf.results.items import Row
+from textscf.results.statistics import bootstrap_means
+
+_FEWEST = 3
+_MEASURES = ("sdlogj", "nonpositive_jacobian_fraction")
+
+
+def correlation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """Pearson's r, or r squared, of SDlogJ and the share of non-positive determinants over models.
+
+    On the paper's cohorts it must be the paper's within the tolerance. Elsewhere r must be positive, and r squared has
+    no ordering to be compared with.
+    """
+    models = _models(evidence, claim["figure"])
+    squared = claim["of"] == "r_squared"
+    rule = f"Pearson's r over models; its {INTERVAL} lies above 0"
+    if evidence.paper_cohort:
+        rule = f"{claim['of'].replace('_', ' ')} over models is the paper's within {claim['tolerance']}"
+    tables = [evidence.table(models, metric) for metric in _MEASURES]
+    means = [table.mean().to_numpy() for table in tables]
+    if len(models) < _FEWEST or any(np.ptp(values) == 0 for values in means):
+        return untested(f"{len(models)} models; a correlation needs at least {_FEWEST} that differ", rule=rule)
+    r, p = (float(x) for x in stats.pearsonr(*means))
+    samples = _row_correlation(*(bootstrap_means(table) for table in tables))
+    power = 2 if squared else 1
+    low, high = interval(samples**power)
+    text = f"{r**power:.2f} (p = {p:.1g}, {len(models)} models)".replace("-", "−")
+    if evidence.paper_cohort:
+        near = abs(r**power - claim["paper"]) <= claim["tolerance"]
+        return decide(rule, [Part("", r**power, low, high, "holds" if near else "too far", text=text)], {}, NUMBER)
+    part = Part("", r**power, low, high, signed_part("", r, samples, 1, "").state, text=text)
+    if squared:
+        return untested("a number of the paper's own models; see the correlation for the direction", [part], rule)
+    return decide(rule, [part])
+
+
+def value_range(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
+    """The lowest and highest mean of a measure over models, each the paper's within a factor."""
+    factor = claim["tolerance"]
+    rule = f"lowest and highest mean over models are the paper's within a factor of {factor}"
+    table = evidence.table(_models(evidence, claim["figure"]), claim["metric"])
+    means, samples = table.mean(), bootstrap_means(table)
+    parts = []
+    for label, index, paper in zip(
+        ("lowest", "highest"), (means.argmin(), means.argmax()), claim["paper"], strict=True
+    ):
+        value = float(means.iloc[index])
+        near = value > 0 and abs(math.log(value / paper)) <= math.log(factor)
+        low, high = interval(samples[:, index])
+        text = f"{value:.3g}"
+        parts.append(Part(label, value, low, high, "holds" if near else "too far", METRICS[claim["metric"]].unit, text))
+    if not evidence.paper_cohort:
+        return untested("numbers of the paper's own cohort", parts, rule)
+    return decide(rule, parts, {}, NUMBER)
+
+
+def _models(evidence: Evidence, figure: str) -> dict[str, Row]:
+    """Every trained model behind a figure by the id of its concrete run; one that several rows share stands once."""
+    models: dict[str, Row] = {}
+    for row in evidence.figure(figure).rows:
+        for point in row.points or [row]:
+            if point.runs and evidence.results.is_trained(point):
+                evidence.use(point)
+                for run in point.runs:
+                    models.setdefault(run, Row(run=run, label=point.label, runs=[run], segmentor=point.segmentor))
+    if not models:
+        raise Missing(figure, "none of its models is run")
+    return models
+
+
+def _row_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson's r of each line of two arrays ``(n, K)``."""
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    r: NDArray[np.float64] = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return r

@@ -1,0 +1,214 @@
+"""Reading with validation, writing without leaving half a file behind."""
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from textscf.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A 3-D scan: `data` (H, W, D) in NIfTI axis order, `affine` (4, 4) voxel -> mm."""
+
+    data: "np.ndarray"
+    affine: "np.ndarray"
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel edge lengths in mm."""
+        import numpy as np
+
+        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))  # type: ignore[return-value]
+
+
+def read_image(path: Path) -> Volume:
+    """Read a scan as float32; InputError if it is unreadable, not 3-D, or has non-finite voxels."""
+    import numpy as np
+
+    data, affine = _read_nifti(path)
+    with np.errstate(over="ignore"):
+        data = data.astype(np.float32)
+    bad = data.size - int(np.isfinite(data).sum())
+    if bad:
+        raise InputError(f"{path}: {bad} voxels are NaN or infinite; expected finite intensities")
+    return Volume(data, affine)
+
+
+def read_labels(path: Path) -> Volume:
+    """Read a label map as int16; InputError if it is unreadable, not 3-D, or holds other than small integers."""
+    import numpy as np
+
+    data, affine = _read_nifti(path)
+    labels = np.rint(data)
+    if not np.isfinite(data).all() or np.abs(data - labels).max(initial=0) > 1e-3:
+        raise InputError(f"{path}: has voxels that are not integers; expected a label map")
+    if labels.min(initial=0) < 0 or labels.max(initial=0) > np.iinfo(np.int16).max:
+        found = f"{labels.min():.0f} to {labels.max():.0f}"
+        raise InputError(f"{path}: labels range from {found}; expected 0 to {np.iinfo(np.int16).max}")
+    return Volume(labels.astype(np.int16), affine)
+
+
+def _read_nifti(path: Path) -> "tuple[np.ndarray, np.ndarray]":
+    from textscf.files.nifti import UNREADABLE, read_volume
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a NIfTI image")
+    try:
+        return read_volume(path)
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: cannot be read as NIfTI ({reason}); the file may be truncated") from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, renamed to it on success and removed on any failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_nifti(path: Path, data: "np.ndarray", affine: "np.ndarray") -> None:
+    """Write `data` (H, W, D[, C]) with `affine`; same data, same bytes."""
+    import nibabel as nib
+
+    with atomic_path(path) as temporary:
+        content = nib.Nifti1Image(data, affine).to_bytes()
+        temporary.write_bytes(gzip.compress(content, 1, mtime=0) if path.suffix == ".gz" else content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; InputError names the file and the place when it is malformed."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSON at line {error.lineno} ({error.msg})") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: not valid JSON (nested too deep)") from error
+
+
+_MAX_DEPTH = 100
+_MAX_VALUES = 1_000_000
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice in one mapping, endless and huge content, and deep nesting."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem=f"nested more than {_MAX_DEPTH} deep", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _count_values(node, {})
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key '{key}' is used twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values that a node stands for with all aliases resolved; refuses too many and a node within itself."""
+    if known.setdefault(id(node), 0):
+        return known[id(node)]
+    parts = node.value if isinstance(node, yaml.CollectionNode) else []
+    total = 1
+    for part in parts:
+        for child in part if isinstance(part, tuple) else (part,):
+            if known.get(id(child)) == 0:
+                raise yaml.MarkedYAMLError(
+                    problem="an alias stands within its own anchor", problem_mark=child.start_mark
+                )
+            total += _count_values(child, known)
+    if total > _MAX_VALUES:
+        problem = f"aliases make it more than {_MAX_VALUES} values"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    known[id(node)] = total
+    return total
+
+
+def read_settings(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a stage's YAML settings; InputError unless they are a mapping with `keys`."""
+    content = read_yaml(path)
+    missing = [key for key in keys if key not in content] if isinstance(content, dict) else []
+    if missing or not isinstance(content, dict):
+        found = f"key '{missing[0]}' is missing" if missing else f"holds {type(content).__name__}"
+        raise InputError(f"{path}: {found}; expected settings with {', '.join(keys)}")
+    return content
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML; InputError for malformed text and for a key used twice."""
+    try:
+        return yaml.load(read_text(path), Loader=_StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise InputError(f"{path}: line {line}: {error.problem}") from error
+    except (yaml.YAMLError, TypeError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+
+
+def write_yaml(path: Path, content: Any) -> None:
+    """Write `content` as YAML, keys in the given order."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text; InputError if there is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def write_csv(path: Path, frame: "pd.DataFrame") -> None:
+    """Write `frame` without its index."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

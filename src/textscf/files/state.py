@@ -1,0 +1,103 @@
+"""Training state on disk, and stopping in time: what every training of the project shares."""
+
+import logging
+import os
+import pickle
+import signal
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+from textscf.errors import InputError
+from textscf.files.io import atomic_path
+
+logger = logging.getLogger(__name__)
+
+_scalar = np.float64(0).__reduce__()[0]
+_NUMPY_SCALARS: list[Any] = [  # numbers that published checkpoints hold beside their weights, by any NumPy's name
+    *((_scalar, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
+    *(np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType),
+]
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write `state` (tensors, numbers, strings, lists, dicts) atomically; same state, same bytes."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        torch.save(dict(state), stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read what `save_state` wrote, or another PyTorch file of tensors, on `device`; never unpickles code.
+
+    InputError if the file is missing, truncated, or not a mapping of tensors and plain values.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a PyTorch checkpoint")
+    try:
+        _check_stream(path)
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY_SCALARS):
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location=device, weights_only=True)
+    except torch.OutOfMemoryError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: cannot be read: holds more than tensors and plain values, or no such thing"
+        ) from error
+    except Exception as error:  # the unpickler raises what the first wrong byte leads to
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a PyTorch checkpoint ({reason})") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds {type(state).__name__}; expected a mapping")
+    return state
+
+
+def _check_stream(path: Path) -> None:
+    """ValueError where the checksum of a part of a checkpoint is wrong, which PyTorch does not look at."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"the checksum of {damaged} is wrong")
+
+
+def load_newest(paths: Sequence[Path], device: torch.device | str, fingerprint: str) -> dict[str, Any] | None:
+    """The first state of `paths` that is whole and has `fingerprint`; None without one, as the log says."""
+    for path in paths:
+        if not path.is_file():
+            continue
+        try:
+            state = load_state(path, device)
+        except InputError as error:
+            logger.warning("%s; looking for an older state", error)
+            continue
+        if state.get("fingerprint") == fingerprint:
+            return state
+        logger.info("%s belongs to other settings or data", path)
+    return None
+
+
+class StopSignal:
+    """Within this context SIGTERM ends nothing but sets `requested`; for the main thread."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: Any = None
+
+    def __enter__(self) -> "StopSignal":
+        self._previous = signal.signal(signal.SIGTERM, self._request)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True

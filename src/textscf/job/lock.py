@@ -1,0 +1,33 @@
+"""One workflow at a time in a folder, by a lock that the kernel takes back however its holder ends."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from textscf.errors import InputError
+
+_held: list[int] = []
+
+
+def hold_folder(folder: Path) -> None:
+    """Hold `folder` until this process ends; InputError if another process holds it.
+
+    Where the file system has no locks, nothing is held.
+    """
+    path = folder / ".snakemake" / "textscf.job.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise InputError(
+            f"{folder}: another workflow is at work here (process {holder}); wait for it, or work in another folder"
+        ) from None
+    except OSError:
+        os.close(descriptor)
+        return
+    os.truncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    _held.append(descriptor)

@@ -1,0 +1,69 @@
+"""One line for every run and every point of a sweep: what figures of means over pairs plot."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from textscf.metrics.aggregation import run_means
+from textscf.results.items import Item, Results, Row
+from textscf.results.statistics import bootstrap_means
+
+
+def dice_of_pairs(item: Item, results: Results, row: Row) -> pd.Series:
+    """Mean Dice over structures in percent, by (fixed, moving), seeds averaged per pair."""
+    frame = results.seed_mean(row, item.convention)
+    return 100 * frame.groupby(["fixed", "moving"])["dice"].mean().dropna()
+
+
+def mean_interval(dice: pd.Series) -> tuple[float, float]:
+    """95 % percentile interval of the mean when subjects are drawn with replacement."""
+    low, high = np.quantile(bootstrap_means(dice.to_frame())[:, 0], [0.025, 0.975])
+    return float(low), float(high)
+
+
+def seed_means(item: Item, results: Results, row: Row) -> list[float]:
+    """Mean Dice of each seed's run, a fraction."""
+    return [float(run_means(frame, item.convention)["dice"].iloc[0]) for frame in results.metrics(row)]
+
+
+def points_of(item: Item) -> list[Row]:
+    """Rows of an item with a sweep replaced by its points."""
+    return [point for row in item.rows for point in row.points or [row]]
+
+
+def summarise(item: Item, results: Results) -> pd.DataFrame:
+    """Means over pairs and seeds, one line per row of an item and per point of its sweeps, in their order.
+
+    Columns method, run, the swept settings by dotted key (empty where a run is not of a sweep), smoothness (lambda),
+    steps (of integrating a velocity field; 0 for none), dice, dice_low, dice_high (percent, 95 % interval over
+    subjects), dice_by_seed (percent, the seeds' own means with spaces between), sdlogj, nonpositive_jacobian_percent,
+    pairs, seeds, trained. Smoothness is NaN without training.
+    """
+    lines = [_line(item, results, row, point) for row in item.rows for point in row.points or [row]]
+    return pd.DataFrame(lines)
+
+
+def _line(item: Item, results: Results, row: Row, point: Row) -> dict[str, Any]:
+    dice, pairs = dice_of_pairs(item, results, point), results.pairs(point)
+    low, high = mean_interval(dice)
+    settings = results.settings(point.runs[0])
+    folding = [frame["nonpositive_jacobian_fraction"].mean() for frame in pairs]
+    network = settings.get("network", {})
+    steps = max(network.get("integration_steps", 0), network.get("backbone", {}).get("integration_steps", 0))
+    return {
+        "method": row.label,
+        "run": point.run,
+        **point.swept,
+        "smoothness": settings["loss"]["smoothness"] if "loss" in settings else np.nan,
+        "steps": steps,
+        "dice": dice.mean(),
+        "dice_low": low,
+        "dice_high": high,
+        "dice_by_seed": " ".join(f"{100 * value:.4f}" for value in seed_means(item, results, point)),
+        "sdlogj": np.mean([frame["sdlogj"].mean() for frame in pairs]),
+        "nonpositive_jacobian_percent": 100 * np.mean(folding),
+        "pairs": len(dice),
+        "seeds": len(point.runs),
+        "trained": results.is_trained(point),
+    }

@@ -1,0 +1,97 @@
+"""Figure 8 of the paper: SDlogJ against the share of non-positive Jacobian determinants, over trained models."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from scipy import stats
+
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.points import MARKER_SIZE, legend_of, looks, prepare
+from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
+from textscf.results import captions
+from textscf.results.items import Item, Results
+
+_FEWEST = 3
+_REGRESSION = "Line: linear regression with its 95 % confidence band; r: Pearson's correlation."
+_NORMALISED = {
+    "sdlogj": "normalised_sdlogj",
+    "nonpositive_jacobian_fraction": "normalised_nonpositive_jacobian_fraction",
+}
+
+
+def draw(item: Item, results: Results) -> Drawing:
+    """A point per trained model, both axes normalised to their range, with the regression line and its 95 % band.
+
+    Fewer than three models, or models that are alike in one of the two, have no regression: the caption says so.
+    """
+    data = smoothness_of_models(item, results)
+    spans = {name: (data[name].min(), data[name].max()) for name in _NORMALISED}
+    differ = len(data) >= _FEWEST and all(low < high for low, high in spans.values())
+    for name, normalised in _NORMALISED.items():
+        low, high = spans[name]
+        data[normalised] = (data[name] - low) / (high - low if high > low else 1)
+    x, y = (data[name].to_numpy() for name in _NORMALISED.values())
+    with journal_style():
+        figure = new_figure(COLUMN_WIDTH, 76)
+        axes = figure.subplots()
+        prepare(axes, "Normalised SDlogJ", "Normalised share of |J| ≤ 0")
+        if differ:
+            fit = stats.linregress(x, y)
+            _draw_regression(axes, x, y, fit)
+            _write_result(axes, fit, len(data))
+        for label, colour, marker in looks(item):
+            points = data[data["method"] == label]
+            axes.plot(
+                *(points[name] for name in _NORMALISED.values()), marker, color=colour, markersize=MARKER_SIZE,
+                markeredgecolor=INK, markeredgewidth=0.4,
+            )  # fmt: skip
+        legend_of(figure, item, COLUMN_WIDTH)
+    n_pairs = captions.pairs_phrase(sorted(set(data["pairs"])))
+    line = _REGRESSION if differ else f"No regression: {len(data)} models, which do not differ enough in smoothness."
+    return Drawing(
+        figure, [*_explanations(spans), line, f"Means over {n_pairs}.", *captions.leakage_sentences(item)], data
+    )
+
+
+def smoothness_of_models(item: Item, results: Results) -> pd.DataFrame:
+    """Means over pairs of every trained model behind the rows of an item, one line per concrete run.
+
+    Columns method, run (its id), sdlogj, nonpositive_jacobian_fraction, pairs. A model that several rows share stands
+    once, for the row with the fewest models.
+    """
+    lines: dict[str, dict[str, Any]] = {}
+    for row in sorted(filter(results.is_trained, item.rows), key=lambda row: len(row.runs)):
+        for run, pairs in zip(row.runs, results.pairs(row), strict=True):
+            means = pairs[list(_NORMALISED)].mean()
+            lines.setdefault(run, {"method": row.label, "run": run, **means, "pairs": len(pairs)})
+    return pd.DataFrame(lines.values(), columns=["method", "run", *_NORMALISED, "pairs"])
+
+
+def _draw_regression(axes: Axes, x: np.ndarray, y: np.ndarray, fit: Any) -> None:
+    """The regression line and the 95 % confidence band of its mean."""
+    grid = np.linspace(0, 1, 100)
+    line = fit.intercept + fit.slope * grid
+    axes.plot(grid, line, color=INK, linewidth=0.9)
+    error = np.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (len(x) - 2))
+    spread = np.sqrt(1 / len(x) + (grid - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+    reach = stats.t.ppf(0.975, len(x) - 2) * error * spread
+    axes.fill_between(grid, line - reach, line + reach, color=PALE, zorder=0.5)
+
+
+def _write_result(axes: Axes, fit: Any, n: int) -> None:
+    """Correlation and fit in the upper corner that the line keeps clear of."""
+    p = "p < 0.001" if fit.pvalue < 0.001 else f"p = {fit.pvalue:.3f}"
+    text = f"r = {fit.rvalue:.2f}, {p}\nR² = {fit.rvalue**2:.2f}, n = {n}".replace("-", "−")
+    x, side = (0.03, "left") if fit.slope > 0 else (0.97, "right")
+    axes.text(x, 0.97, text, transform=axes.transAxes, va="top", ha=side)
+
+
+def _explanations(spans: dict[str, tuple[float, float]]) -> list[str]:
+    smoothness, folding = spans["sdlogj"], spans["nonpositive_jacobian_fraction"]
+    return [
+        f"Both axes are normalised to the range over the models: SDlogJ {smoothness[0]:.3g} to {smoothness[1]:.3g}, "
+        f"share of non-positive determinants {folding[0]:.3g} to {folding[1]:.3g}.",
+        "A model that several rows share is shown and counted once.",
+    ]

@@ -1,0 +1,169 @@
+"""Metrics of a run on all test pairs of its cohort."""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.files.io import write_csv
+from textscf.job.devices import acquire_device
+from textscf.job.progress import progress_bar
+from textscf.job.workers import end_with_parent
+from textscf.metrics import evaluate_pair
+from textscf.metrics.pair import PairMetrics
+from textscf.registration.inference import Registrar
+from textscf.registration.iterative import SynRegistrar
+
+
+class PairRegistrar(Protocol):
+    """Registers pairs of subjects of a cohort.
+
+    Attributes:
+        in_workers: whether worker processes register, each a pair at a time, or the parent process. Such a registrar
+            can be pickled.
+    """
+
+    in_workers: ClassVar[bool]
+
+    def displacement(self, fixed: str, moving: str) -> tuple[NDArray[np.floating], float]:
+        """Field ``(H, W, D, 3)`` in voxels that warps `moving` onto `fixed`, and the seconds that it took."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    fixed: str
+    moving: str
+    seconds: float
+    metrics: PairMetrics
+
+
+def registrar_of(
+    settings: dict[str, Any], cohort: Cohort, checkpoint: Path | None, device: str | None
+) -> PairRegistrar | None:
+    """What registers the pairs of a run; None for no registration (the paper's row Initial).
+
+    Args:
+        settings: resolved settings of the run.
+        cohort: prepared cohort of the run.
+        checkpoint: `checkpoint.pt` of a trained run.
+        device: torch device of a trained run; None for a free one.
+
+    Raises:
+        InputError: the run's method is not known, or is a trained one without a checkpoint.
+    """
+    match settings["method"]:
+        case "initial":
+            return None
+        case "syn":
+            return SynRegistrar(cohort)
+        case "learned" if checkpoint:
+            return Registrar(checkpoint, cohort, acquire_device(device))
+        case "learned":
+            raise InputError(f"run '{settings['run']}': a trained run needs a checkpoint: give --checkpoint")
+    raise InputError(f"run '{settings['run']}': method: found '{settings['method']}'; expected learned, initial or syn")
+
+
+def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, folder: Path, workers: int = 1) -> None:
+    """Register and measure every test pair; write `metrics.csv` (per structure) and `pairs.csv` to `folder`.
+
+    Dice and HD95 of `pairs.csv` leave missing structures out; tables take theirs from `metrics.csv` by the convention
+    that they state.
+
+    Args:
+        run: id of the run, the first column of both files.
+        cohort: prepared cohort.
+        registrar: what registers a pair; None for no registration.
+        workers: processes that measure, and that register where the registrar allows it.
+
+    Raises:
+        InputError: a pair cannot be registered, or a process dies.
+    """
+    pairs = cohort.pairs["test"]
+    rows = []
+    context = multiprocessing.get_context("fork")  # its processes need no GPU, and begin at once
+    with (
+        ProcessPoolExecutor(workers, context, end_with_parent) as pool,
+        progress_bar(len(pairs), f"evaluating {run}") as bar,
+    ):
+        try:
+            for case in _in_order(_submit(pool, cohort, registrar), ahead=2 * workers):
+                rows.append(_rows(run, cohort, case))
+                bar.update(1)
+        except BrokenProcessPool as error:
+            fixed, moving = pairs[len(rows)]
+            raise InputError(
+                f"run '{run}': a worker process died at or soon after the pair of fixed {fixed} and moving {moving}, "
+                "perhaps for want of memory; try fewer workers"
+            ) from error
+    write_csv(folder / "metrics.csv", pd.concat([structures for structures, _ in rows], ignore_index=True))
+    write_csv(folder / "pairs.csv", pd.DataFrame([pair for _, pair in rows]))
+
+
+def _submit(pool: ProcessPoolExecutor, cohort: Cohort, registrar: PairRegistrar | None) -> Iterator["Future[_Case]"]:
+    for fixed, moving in cohort.pairs["test"]:
+        if registrar is None:
+            yield pool.submit(_measure, cohort, fixed, moving, None, 0.0)
+        elif registrar.in_workers:
+            yield pool.submit(_register_and_measure, cohort, registrar, fixed, moving)
+        else:
+            yield pool.submit(_measure, cohort, fixed, moving, *registrar.displacement(fixed, moving))
+
+
+def _in_order(futures: Iterator["Future[_Case]"], ahead: int) -> Iterator[_Case]:
+    """Results in order, with at most `ahead` more begun; the rest is cancelled when one fails."""
+    waiting: deque[Future[_Case]] = deque()
+    try:
+        for future in futures:
+            waiting.append(future)
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _register_and_measure(cohort: Cohort, registrar: PairRegistrar, fixed: str, moving: str) -> _Case:
+    return _measure(cohort, fixed, moving, *registrar.displacement(fixed, moving))
+
+
+def _measure(
+    cohort: Cohort, fixed: str, moving: str, displacement: NDArray[np.floating] | None, seconds: float
+) -> _Case:
+    labels = cohort.load_labels(fixed), cohort.load_labels(moving)
+    metrics = evaluate_pair(*labels, displacement, cohort.label_values, cohort.spacing)
+    return _Case(fixed, moving, seconds, metrics)
+
+
+def _rows(run: str, cohort: Cohort, case: _Case) -> tuple[pd.DataFrame, dict[str, Any]]:
+    metrics = case.metrics
+    key = {"run": run, "fixed": case.fixed, "moving": case.moving}
+    structures = {
+        "label": metrics.labels,
+        "structure": cohort.structure_names,
+        "dice": metrics.dice,
+        "hd95": metrics.hd95,
+        "hd95_initial": metrics.hd95_initial,
+    }
+    pair = {
+        **key,
+        "dice": float(np.nanmean(metrics.dice)),
+        "hd95": float(np.nanmean(metrics.hd95)),
+        "sdlogj": metrics.sdlogj,
+        "nonpositive_jacobian_fraction": metrics.nonpositive_jacobian_fraction,
+        "jump_across_borders": metrics.jump_across_borders,
+        "jump_inside": metrics.jump_inside,
+        "seconds": case.seconds,
+    }
+    return pd.DataFrame({**key, **structures}), pair

@@ -1,0 +1,55 @@
+"""Using a trained run: displacement fields for pairs of prepared scans."""
+
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.models import RegistrationNetwork
+from textscf.registration.trained_run import load_checkpoint
+from textscf.registration.volumes import Scan, VolumeStore
+from textscf.segmentation import load_segmentation
+
+
+class Registrar:
+    """Registers pairs of a cohort with a trained run.
+
+    Args:
+        checkpoint: `checkpoint.pt` of the run.
+        cohort: prepared cohort the pairs come from.
+        device: where to compute.
+    """
+
+    in_workers: ClassVar[bool] = False
+
+    def __init__(self, checkpoint: Path, cohort: Cohort, device: torch.device) -> None:
+        trained = load_checkpoint(checkpoint, device)
+        self._network: RegistrationNetwork = trained.network
+        segmentor = trained.run["segmentor"]
+        path = cohort.folder / "segmentations" / str(segmentor) / "segmentation.json"
+        segmentation = load_segmentation(path, cohort) if segmentor else None
+        self._scans = VolumeStore(cohort, segmentation, device)
+
+    def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:
+        """Field ``(H, W, D, 3)`` in voxels, and the seconds that the network took."""
+        return timed_prediction(self._network, self._scans[fixed], self._scans[moving])
+
+
+def predict(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:
+    """Displacement field ``(1, 3, H, W, D)`` in voxels of a network in evaluation mode, in float32."""
+    with torch.inference_mode():
+        return network(moving.image, fixed.image, fixed.regions, fixed.confidence)
+
+
+def timed_prediction(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> tuple[np.ndarray, float]:
+    """Field ``(H, W, D, 3)`` in voxels and the seconds it took, transfer from the device included."""
+    started = time.perf_counter()
+    displacement = predict(network, fixed, moving)[0].movedim(0, -1).cpu().numpy()
+    if not np.isfinite(displacement).all():
+        raise InputError("the network predicts a field that is not finite; the checkpoint cannot be used")
+    return displacement, time.perf_counter() - started

@@ -1,0 +1,78 @@
+"""The checkpoint that inference, evaluation and `src/register.py` read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError
+from textscf.files.io import read_json, read_yaml
+from textscf.files.state import load_state, save_state
+from textscf.models import RegistrationNetwork
+from textscf.models.network import build_frozen_network
+
+FORMAT = "textscf checkpoint 1"
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained network with frozen region filters.
+
+    Attributes:
+        network: in evaluation mode.
+        run: settings of its run.
+        cohort: description of its cohort.
+        segmentor: `settings` and `weights` of the segmentor that a released model brings with it; else None.
+    """
+
+    network: RegistrationNetwork
+    run: dict[str, Any]
+    cohort: dict[str, Any]
+    segmentor: Mapping[str, Any] | None = None
+
+
+def export_checkpoint(path: Path, network: RegistrationNetwork, run: Mapping[str, Any], cohort: Cohort) -> None:
+    """Write `network` with frozen filters, and what is needed to use it on new scans."""
+    content = {
+        "format": FORMAT,
+        "run": dict(run),
+        "cohort": _description(cohort),
+        "network": network.frozen().state_dict(),
+    }
+    save_state(path, content)
+
+
+def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
+    """Read a checkpoint; InputError if it is not one or its weights do not fit its settings."""
+    content = load_state(path, device)
+    if content.get("format") != FORMAT:
+        raise InputError(f"{path}: is no checkpoint of a run (format {content.get('format')}); expected '{FORMAT}'")
+    missing = [key for key in ("run", "cohort", "network") if not isinstance(content.get(key), Mapping)]
+    if missing:
+        raise InputError(f"{path}: has no {missing[0]}; expected run, cohort and network")
+    run, cohort = content["run"], content["cohort"]
+    try:
+        network = build_frozen_network(run["network"], _regions(content["network"], cohort))
+        network.load_state_dict(content["network"])
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
+    if not all(weights.isfinite().all() for weights in network.state_dict().values()):
+        raise InputError(f"{path}: has weights that are not finite; expected those of a finished training")
+    return TrainedRun(network.to(device).eval(), run, cohort, content.get("segmentor"))
+
+
+def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> int:
+    """Regions that a network has filters for: the cohort's, and those of an auxiliary cohort that was encoded."""
+    stored = [len(value) for name, value in state.items() if name.endswith(".stored")]
+    return max([len(cohort["anatomy"]["structures"]) + 1, *stored])
+
+
+def _description(cohort: Cohort) -> dict[str, Any]:
+    """What a new scan must be made like: anatomy, grid and preprocessing of the cohort."""
+    content = read_json(cohort.folder / "cohort.json")
+    kept = {key: content[key] for key in ("name", "notice", "modality", "anatomy", "shape", "spacing", "affine")}
+    return {**kept, "preprocess": read_yaml(cohort.folder / "config.yaml")["preprocess"]}

@@ -1,0 +1,113 @@
+"""Sentences of captions: what a table or figure shows, of what, and how it was counted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textscf.metrics.aggregation import Convention
+from textscf.results.items import Item, Row
+
+DAGGER = "†"
+
+_CONVENTIONS: dict[Convention, str] = {
+    "paper": (
+        "The paper's convention: a structure missing from a scan counts as Dice 0 and is left out of HD95; one that "
+        "the warp loses counts with its HD95 before registration."
+    ),
+    "learn2reg": (
+        "Learn2Reg's convention: a structure missing from a scan is left out; one that the warp loses makes HD95 "
+        "infinite."
+    ),
+}
+
+
+def subject_sentences(item: Item) -> list[str]:
+    """The item's own first sentence, then study, cohorts and what is simulated about them."""
+    cohorts = "; ".join(item.cohorts)
+    noun = "Cohort" if len(item.cohorts) == 1 else "Cohorts"
+    notices = f" ({'; '.join(item.notices)})" if item.notices else ""
+    return [_sentence(item.caption), f"Study: {item.study_title}. {noun}: {cohorts}{notices}."]
+
+
+def convention_sentence(convention: Convention) -> str:
+    """How missing and lost structures count."""
+    return _CONVENTIONS[convention]
+
+
+def pairs_phrase(counts: Sequence[int]) -> str:
+    """Numbers of test pairs, usually one for all methods, in words."""
+    noun = "pair" if list(counts) == [1] else "pairs"
+    return f"{' or '.join(map(str, counts))} test {noun}"
+
+
+def seeds_phrase(counts: Sequence[int]) -> str:
+    """Number of seeds of the trained methods in words, such as `3 seeds` or `1 to 3 seeds`."""
+    if not counts:
+        return "no training"
+    fewest, most = min(counts), max(counts)
+    noun = "seed" if most == 1 else "seeds"
+    return f"{most} {noun}" if fewest == most else f"{fewest} to {most} {noun}"
+
+
+def training_sentences(schedules: Mapping[str, str]) -> list[str]:
+    """How long the networks were trained, for methods with their schedules in words (see `schedule_phrase`)."""
+    groups: dict[str, list[str]] = {}
+    for label, schedule in schedules.items():
+        groups.setdefault(schedule, []).append(label)
+    if len(groups) < 2:
+        return [f"Training: {schedule}." for schedule in groups]
+    parts = [f"{', '.join(labels)} {schedule}" for schedule, labels in groups.items()]
+    return [f"Training differs: {'; '.join(parts)}."]
+
+
+def schedule_phrase(epochs: int, steps_per_epoch: int | None) -> str:
+    """The length of a training in words, such as `10 epochs of 90 steps`."""
+    return f"{epochs} epochs of {f'{steps_per_epoch} steps' if steps_per_epoch else 'all training pairs'}"
+
+
+def not_run_sentences(item: Item) -> list[str]:
+    """Which rows, second runs of rows and points of sweeps the study leaves out, and why, in one sentence."""
+    reasons: dict[str, list[str]] = {}
+    for label, reason in (entry for row in item.rows for entry in _left_out(row)):
+        reasons.setdefault(reason, []).append(label)
+    parts = [f"{', '.join(labels)} ({reason})" for reason, labels in reasons.items()]
+    return [f"Not run: {'; '.join(parts)}."] if parts else []
+
+
+def _left_out(row: Row) -> list[tuple[str, str]]:
+    """What is left out of a row with the reasons: all of it, or its run with the head and points of its sweep."""
+    if row.not_run:
+        return [(row.label, row.not_run)]
+    found = [(f"{row.label} with {settings_phrase(point.swept)}", point.not_run) for point in row.points]
+    if row.with_head:
+        found.append((f"{row.label} with the text-driven head", row.with_head.not_run))
+    return [(label, reason) for label, reason in found if reason]
+
+
+def settings_phrase(settings: Mapping[str, Any]) -> str:
+    """Values by dotted setting in words, such as `smoothness 0.1 and integration steps 7`."""
+    return " and ".join(f"{setting_name(key)} {value}" for key, value in settings.items())
+
+
+def setting_name(key: str) -> str:
+    """The last part of a dotted setting in words, such as `start channels`."""
+    return key.rpartition(".")[2].replace("_", " ")
+
+
+def leakage_sentences(item: Item) -> list[str]:
+    """The explanation of the dagger, if any row of the item sees the labels on which it is scored."""
+    labels = [row.label for row in item.rows if row.sees_fixed_labels]
+    if not labels:
+        return []
+    verb, scored = ("uses", "it is") if len(labels) == 1 else ("use", "they are")
+    names = ", ".join(labels)
+    return [f"{DAGGER} {names} {verb} the fixed scan's ground-truth labels as input, on which {scored} scored."]
+
+
+def marked_label(row: Row) -> str:
+    """The label of a method, with a dagger where it sees the labels on which it is scored."""
+    return f"{row.label} {DAGGER}" if row.sees_fixed_labels else row.label
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,256 @@
+"""What a table or figure is made from: its specification, and the metrics of the runs that it names."""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from textscf.errors import InputError
+from textscf.files.fill import fill
+from textscf.files.io import read_json, read_yaml
+from textscf.files.layout import Layout
+from textscf.metrics.aggregation import METRIC_COLUMNS, Convention, apply_convention
+from textscf.results.statistics import compare_runs, mean_over_seeds
+
+GROUND_TRUTH = "ground_truth"
+
+COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
+"""What `complexity.json` tells of a network, in training and in inference."""
+
+_PAIR_COLUMNS = ["run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"]
+_NUMBERS = ("label", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds")
+_TEXT = dict.fromkeys(["run", "fixed", "moving", "structure"], str)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a table or figure.
+
+    Attributes:
+        run: name of the run.
+        label: name shown.
+        runs: ids of the concrete runs, one per seed; of all points for a sweep.
+        segmentor: where the region masks come from; None for a method without them.
+        reported: the method's name in the table of the paper.
+        with_head: the same method with the text-driven head, for figures that compare the two.
+        details: texts of further columns by their heading.
+        not_run: why the study leaves the method out, which then has no runs.
+        points: the runs of a sweep.
+        swept: values of a sweep's point by the setting that they are of, such as ``loss.smoothness``.
+    """
+
+    run: str
+    label: str
+    runs: list[str]
+    segmentor: str | None = None
+    reported: str | None = None
+    with_head: "Row | None" = None
+    details: dict[str, str] = field(default_factory=dict)
+    not_run: str | None = None
+    points: "list[Row]" = field(default_factory=list)
+    swept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sees_fixed_labels(self) -> bool:
+        """Whether the method, or a point of its sweep, takes the labels as input on which it is scored."""
+        return GROUND_TRUTH in (self.segmentor, *(point.segmentor for point in self.points))
+
+
+@dataclass(frozen=True)
+class Item:
+    """A table or figure as the study resolved it.
+
+    `quoted` has the values that a figure shows although the paper has them from elsewhere, by label (`quoted_values`).
+    """
+
+    name: str
+    study: str
+    study_title: str
+    cohorts: list[str]
+    notices: list[str]
+    paper_cohort: bool
+    caption: str
+    rows: list[Row]
+    convention: Convention = "paper"
+    reported: str | None = None
+    reference: str | None = None
+    kind: str | None = None
+    metrics: list[str] | None = None
+    segmentor_accuracy: bool = False
+    xlabel: str | None = None
+    structure: str | None = None
+    pair: str = "median"
+    quoted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def reference_row(self) -> Row | None:
+        """The row that the others are compared with; None also where the study leaves it out."""
+        return next((row for row in self.rows if row.run == self.reference and row.runs), None)
+
+    def without_missing(self) -> "Item":
+        """The same item with the rows alone that the study runs, both runs of a row where it has two."""
+        present = [row for row in self.rows if row.runs and (row.with_head is None or row.with_head.runs)]
+        return dataclasses.replace(self, rows=[_with_present_points(row) for row in present])
+
+    @property
+    def number(self) -> str:
+        """The name as a heading: `table3` is Table 3, and `figure4a` is Figure 4a."""
+        return re.sub(r"(\d+[a-z]?)$", r" \1", self.name.capitalize()).strip()
+
+
+def load_item(path: Path) -> Item:
+    """Read the resolved `config.yaml` of a table or figure; InputError if it is not one."""
+    return make_item(read_yaml(path), str(path))
+
+
+def make_item(content: Any, source: str) -> Item:
+    """A table or figure from its resolved settings; InputError if they are none."""
+    filled = fill(Item, content, source)
+    rows = [make_row(row, f"{source}: rows[{n}]") for n, row in enumerate(filled.rows)]
+    item = dataclasses.replace(filled, rows=rows)
+    if item.reference and all(row.run != item.reference for row in rows):
+        raise InputError(f"{source}: reference '{item.reference}' is not the run of a row")
+    return item
+
+
+def make_row(content: Any, source: str) -> Row:
+    """A row from its resolved settings; InputError if they are none."""
+    row = fill(Row, content, source)
+    with_head = make_row(row.with_head, source) if row.with_head else None
+    points = [make_row(point, f"{source}.points[{n}]") for n, point in enumerate(row.points)]
+    return dataclasses.replace(row, with_head=with_head, points=points)
+
+
+def _with_present_points(row: Row) -> Row:
+    return dataclasses.replace(row, points=[point for point in row.points if point.runs])
+
+
+@dataclass(frozen=True)
+class Results:
+    """Files of the runs of a study below `folder`, usually `results/`; InputError for one that cannot be used."""
+
+    folder: Path
+    study: str
+    _frames: dict[Path, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    def run_folder(self, run: str) -> Path:
+        """Where the files of a concrete run are."""
+        return Layout(self.folder).run(self.study, run)
+
+    def settings(self, run: str) -> dict[str, Any]:
+        """Resolved settings of a concrete run."""
+        return read_yaml(self.run_folder(run) / "config.yaml")
+
+    def is_initial(self, row: Row) -> bool:
+        """Whether the row stands for no registration."""
+        return self.settings(row.runs[0])["method"] == "initial"
+
+    def is_trained(self, row: Row) -> bool:
+        """Whether the row stands for a trained network."""
+        return self.settings(row.runs[0])["method"] == "learned"
+
+    def timing(self, run: str) -> dict[str, Any]:
+        """`timing.json` of a trained concrete run; InputError without what is read of it."""
+        path = self.run_folder(run) / "timing.json"
+        content = read_json(path)
+        missing = [key for key in ("best_validation_dice", "converged", "last_rise", "restarts") if key not in content]
+        if missing:
+            raise InputError(f"{path}: key '{missing[0]}' is missing; expected a file made by src/train.py")
+        return content
+
+    def has_converged(self, row: Row) -> bool:
+        """Whether the trainings of all seeds of a row have converged, see `textscf.training.convergence`."""
+        return all(self.timing(run)["converged"] for run in row.runs)
+
+    def metrics(self, row: Row) -> list[pd.DataFrame]:
+        """`metrics.csv` of each seed: one line per pair and structure."""
+        return self._read(row, "metrics.csv", METRIC_COLUMNS)
+
+    def pairs(self, row: Row) -> list[pd.DataFrame]:
+        """`pairs.csv` of each seed: one line per pair."""
+        return self._read(row, "pairs.csv", _PAIR_COLUMNS)
+
+    def seed_mean(self, row: Row, convention: Convention) -> pd.DataFrame:
+        """Dice and HD95 per pair and structure as the convention counts them, averaged over seeds."""
+        frames = [apply_convention(frame, convention) for frame in self.metrics(row)]
+        try:
+            return mean_over_seeds(frames)
+        except ValueError as error:
+            raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
+
+    def complexity(self, row: Row) -> dict[str, Any]:
+        """Parameters and multi-adds of a row's network, by `training` and `inference`, and the `shape` of its volumes.
+
+        Of the first seed, as they are alike. InputError for a row without a network, or a file with other content.
+        """
+        if not self.is_trained(row):
+            source = self.run_folder(row.runs[0]) / "config.yaml"
+            raise InputError(f"{source}: run '{row.run}' has no network; expected runs that are trained")
+        path = self.run_folder(row.runs[0]) / "complexity.json"
+        content = read_json(path)
+        try:
+            uses = {use: {count: content[use][count] for count in COUNTS} for use in ("training", "inference")}
+            return {**uses, "shape": content["shape"]}
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: not made by src/run_complexity.py ({error})") from error
+
+    def segmentor_dice(self, row: Row) -> float:
+        """Mean Dice of a row's segmentor over all scans of its cohort, a fraction."""
+        cohort = self.settings(row.runs[0])["cohort"]
+        path = Layout(self.folder).segmentation(cohort, str(row.segmentor)) / "accuracy_by_split.csv"
+        frame = read_csv(path, ["split", "dice"], "the accuracy of a segmentor, made by src/segmentor_accuracy.py")
+        return float(frame.set_index("split")["dice"]["all"])
+
+    def _read(self, row: Row, name: str, columns: Iterable[str]) -> list[pd.DataFrame]:
+        return [self._frame(self.run_folder(run) / name, columns) for run in row.runs]
+
+    def _frame(self, path: Path, columns: Iterable[str]) -> pd.DataFrame:
+        if path not in self._frames:
+            self._frames[path] = read_csv(path, columns, "the metrics of a run, made by src/evaluate.py")
+        return self._frames[path]
+
+
+def read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
+    """Read a table of rows with `columns`; InputError otherwise, which says `what` was expected."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected {what}")
+    try:
+        frame = pd.read_csv(path, dtype=_TEXT)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from error
+    missing = [column for column in columns if column not in frame]
+    if missing or frame.empty:
+        found = f"no column '{missing[0]}'" if missing else "no rows"
+        raise InputError(f"{path}: has {found}; expected rows with {', '.join(columns)}")
+    words = [column for column in columns if column in _NUMBERS and frame[column].dtype.kind not in "iuf"]
+    if words:
+        raise InputError(f"{path}: column '{words[0]}' has words; expected numbers")
+    return frame
+
+
+def compare_with_reference(item: Item, results: Results) -> pd.DataFrame:
+    """Paired t-tests of Dice between the reference row and every other one, seeds averaged per pair first.
+
+    Returns:
+        Columns reference, method (labels), then those of `compare_runs`, where `a` is the reference and Dice is a
+        fraction; no rows for an item without a reference.
+    """
+    if item.reference_row is None:
+        return pd.DataFrame(columns=["reference", "method"])
+    reference = results.seed_mean(item.reference_row, item.convention)
+    frames = []
+    for row in item.rows:
+        if row.run == item.reference or not row.runs:
+            continue
+        try:
+            tested = compare_runs(reference, results.seed_mean(row, item.convention))
+        except ValueError as error:
+            raise InputError(f"{item.name}: '{item.reference}' and '{row.run}': {error}") from error
+        tested.insert(0, "reference", item.reference_row.label)
+        tested.insert(1, "method", row.label)
+        frames.append(tested)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["reference", "method"])

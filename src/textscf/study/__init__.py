@@ -1,0 +1,6 @@
+"""A study resolved from its configuration: runs, tables, figures, lengths. Needs neither torch nor NumPy."""
+
+from textscf.study.plan import plan
+from textscf.study.study import Study, load_study
+
+__all__ = ["Study", "load_study", "plan"]

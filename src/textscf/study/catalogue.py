@@ -1,0 +1,117 @@
+"""The files below `config/`: cohorts with their anatomies, phantoms and data sets, prompt sets, experiments."""
+
+import copy
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from textscf.data.cohort import check_cohort
+from textscf.errors import InputError
+from textscf.files.schema import read_validated, safe_name, suggest
+from textscf.segmentation.classes import region_channels
+
+
+class Catalogue:
+    """Reads and checks entries of a `config/` folder by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[Path, dict[str, Any]] = {}
+        self._cohorts: dict[str, dict[str, Any]] = {}
+
+    def schema(self, kind: str) -> Path:
+        """The JSON schema of a kind of file."""
+        return self.folder / "schemas" / f"{kind}.yaml"
+
+    def cohort(self, name: str) -> dict[str, Any]:
+        """A cohort with its anatomy, phantoms and data set inlined, without its segmentors and the grid of fields.
+
+        The same object each time, not to be changed: a large study asks for it thousands of times.
+        """
+        if name not in self._cohorts:
+            self._cohorts[name] = self._inlined(name)
+        return self._cohorts[name]
+
+    def field(self, cohort: str) -> str:
+        """The grid on which networks predict their fields for a cohort: `full` or `half`."""
+        return self._read("cohort", "cohorts", cohort)["field"]
+
+    def check_data_sets(self, names: Iterable[str], where: str) -> None:
+        """InputError if a name is not that of a data set."""
+        known = [path.stem for path in (self.folder / "data_sets").glob("*.yaml")]
+        for name in names:
+            if name not in known:
+                raise InputError(f"{where}: data set '{name}' is not defined{suggest(name, known)}")
+
+    def segmentor(self, cohort: str, name: str) -> dict[str, Any]:
+        """Settings of a segmentor of a cohort."""
+        if name == "ground_truth":
+            return {"source": "ground_truth"}
+        known = self._read("cohort", "cohorts", cohort)["segmentors"]
+        if name not in known:
+            path = self.folder / "cohorts" / f"{cohort}.yaml"
+            raise InputError(f"{path}: segmentors: '{name}' is not defined{suggest(name, [*known, 'ground_truth'])}")
+        if "classes" in known[name]:
+            source = f"{self.folder / 'cohorts' / cohort}.yaml: segmentors.{name}"
+            region_channels(known[name]["classes"], self.cohort(cohort)["anatomy"], source)
+        return known[name]
+
+    def prompts(self, cohort: str, name: str) -> dict[str, Any]:
+        """Settings of a prompt set for a cohort, with the cohort's anatomy and modality inlined.
+
+        A name such as `minilm.lung_ct` is the set `minilm` for the cohort together with the auxiliary cohort `lung_ct`,
+        whose anatomy and modality stand under `auxiliary`.
+        """
+        prompts, _, auxiliary = name.partition(".")
+        settings = {**self._read("prompts", "prompts", prompts), **self._prompted(cohort)}
+        return {**settings, "auxiliary": self._prompted(auxiliary)} if auxiliary else settings
+
+    def experiment(self, name: str) -> dict[str, Any]:
+        """Runs, tables and figures of an experiment file."""
+        return self._read("experiment", "experiments", name)
+
+    @cached_property
+    def run_defaults(self) -> dict[str, Any]:
+        """The paper's settings of a run."""
+        return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
+
+    @cached_property
+    def claims(self) -> dict[str, Any]:
+        """The claims of the paper."""
+        content = read_validated(self.folder / "claims.yaml", self.schema("claims"))
+        ids = [claim["id"] for claim in content["claims"]]
+        for name in ids:
+            if ids.count(name) > 1:
+                raise InputError(f"{self.folder / 'claims.yaml'}: claims: id '{name}' is there {ids.count(name)} times")
+        return content
+
+    def _inlined(self, name: str) -> dict[str, Any]:
+        cohort = {"name": name, **self._read("cohort", "cohorts", name)}
+        for setting_of_runs in ("segmentors", "field"):
+            cohort.pop(setting_of_runs)
+        if "data_set" in cohort["source"]:
+            data_set = self._read("data_set", "data_sets", cohort["source"]["data_set"])
+            cohort = {key: data_set[key] for key in ("licence", "citation")} | cohort
+            cohort["source"] |= {key: data_set[key] for key in ("agreement", "releases")}
+        cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
+        for part in (cohort["source"], cohort.get("simulate_ct") or {}):
+            if "phantom" in part:
+                part["phantom"] = self._read("phantom", "phantoms", part["phantom"])
+        return cohort
+
+    def _prompted(self, cohort: str) -> dict[str, Any]:
+        described = self.cohort(cohort)
+        return {"anatomy": described["anatomy"], "modality": described["modality"]}
+
+    def _read(self, kind: str, folder: str, name: str) -> dict[str, Any]:
+        path = self.folder / folder / f"{safe_name(name, f'{self.folder / folder}: {kind}')}.yaml"
+        if not path.is_file():
+            known = [p.stem for p in (self.folder / folder).glob("*.yaml") if p.is_file()]
+            raise InputError(f"{self.folder / folder}: {kind} '{name}' is not defined{suggest(name, known)}")
+        if path not in self._known:
+            content = read_validated(path, self.schema(kind))
+            if kind == "cohort":
+                check_cohort({"name": name, **content})
+            self._known[path] = content
+        return copy.deepcopy(self._known[path])

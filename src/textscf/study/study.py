@@ -1,0 +1,320 @@
+"""A study: its runs with every setting resolved, and the tables and figures that name them."""
+
+import contextlib
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textscf.errors import InputError
+from textscf.files.io import read_yaml
+from textscf.files.schema import suggest, validate
+from textscf.study.catalogue import Catalogue
+from textscf.study.definitions import Definitions, Settings, define_runs, merge
+from textscf.study.rows import Rows, runs_in
+from textscf.training.schedule import training_stages
+
+_RESERVED = ("cohorts", "complexity", "reference")
+_HEAD_SETTINGS = {
+    "scf": ("kind", "hidden_channels", "blend", "parametrisation"),
+    "scp": ("kind", "hidden_channels", "coordinate_stride", "parametrisation"),
+}
+
+
+def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | Path] = ()) -> "Study":
+    """Resolve a study.
+
+    Args:
+        config: the study's content, as Snakemake merged it from files and command line.
+        folder: the `config/` folder with cohorts, experiments, schemas.
+        sources: the files that `config` came from; read again to refuse a key given twice.
+
+    Raises:
+        InputError: names file and key.
+    """
+    catalogue = Catalogue(folder)
+    for path in sources:
+        read_yaml(Path(path))
+    config = {key: _typed(value) if key in ("defaults", "runs") else value for key, value in config.items()}
+    source = ", ".join(map(str, sources)) or "configuration"
+    validate(config, catalogue.schema("study"), source)
+    accepted = [name.strip() for name in (config.get("accept") or "").split(",") if name.strip()]
+    catalogue.check_data_sets(accepted, f"{source}: accept")
+    if config["study"] in _RESERVED:
+        raise InputError(f"{source}: study: found '{config['study']}', a folder of results/ that is not a study's")
+    return _Resolver(catalogue, copy.deepcopy(dict(config)), source).study()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A resolved study.
+
+    Two names whose settings are equal share their concrete runs, so that no training is repeated. A shared run has the
+    id that the first name in the order of the experiments gives it: an experiment added at the end renames nothing.
+    Names whose settings differ in their seeds alone are one method. Each of them stands for the runs of all their
+    seeds, so that every table and figure shows the same value for the method.
+
+    Attributes:
+        name, title: of the study.
+        runs: concrete runs (one per seed) by id, all settings resolved.
+        groups: run name -> ids of its concrete runs in the order of their seeds; none for a run that is left out.
+        tables, figures: their specifications by name.
+        left_out: tables and figures that would show nothing, as none of their rows is run.
+        cohorts: name of the cohort in each role.
+        paper_cohort: whether the cohorts are the paper's own.
+        models: what the study says of the models that it releases, by name.
+    """
+
+    name: str
+    title: str
+    runs: dict[str, Settings]
+    groups: dict[str, list[str]]
+    tables: dict[str, Settings]
+    figures: dict[str, Settings]
+    left_out: list[str]
+    cohorts: dict[str, str]
+    paper_cohort: bool
+    models: dict[str, Settings]
+    _catalogue: Catalogue = field(repr=False)
+    _rows: "Rows" = field(repr=False)
+
+    @property
+    def step_times(self) -> Path:
+        """File of the measured step times that plans go by."""
+        return self._catalogue.folder / "step_times.yaml"
+
+    @property
+    def claims_file(self) -> Settings:
+        """Content of `config/claims.yaml`."""
+        return self._catalogue.claims
+
+    @property
+    def reported(self) -> Settings:
+        """Content of `config/reported.yaml`."""
+        return read_yaml(self._catalogue.folder / "reported.yaml")
+
+    def row(self, run: str, label: str) -> Settings | None:
+        """A row with a run or sweep, as tables and figures have them; None for a name that is not defined."""
+        defined = run in self.groups or run in self._rows.defined.sweeps
+        return self._rows.resolve(run, {"run": run, "label": label}) if defined else None
+
+    def cohort(self, cohort: str) -> Settings:
+        """A cohort's settings; InputError for an unknown one."""
+        return self._catalogue.cohort(cohort)
+
+    def segmentor(self, cohort: str, segmentor: str) -> Settings:
+        """Settings of a segmentor of a cohort; InputError for an unknown one."""
+        return self._catalogue.segmentor(cohort, segmentor)
+
+    def prompts(self, cohort: str, prompts: str) -> Settings:
+        """Settings of a cohort's prompts; InputError for unknown ones."""
+        return self._catalogue.prompts(cohort, prompts)
+
+    def runs_of(self, item: str) -> list[str]:
+        """Ids of the concrete runs that a table or figure shows."""
+        spec = self.tables.get(item) or self.figures[item]
+        return runs_in(spec["rows"])
+
+
+def _but_for_the_seed(settings: Settings) -> str:
+    """Text that is equal for settings that differ in their seed alone."""
+    return json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True)
+
+
+def _shows_anything(item: Settings, runs: Mapping[str, Settings]) -> bool:
+    """Whether some row is run; of a table of complexity, some network. Other tables say 'not run' in each row."""
+    kind = item.get("kind", "accuracy")
+    shown = [runs[run] for run in runs_in(item["rows"])]
+    if kind == "complexity":
+        shown = [run for run in shown if run["method"] == "learned"]
+    return bool(shown) or kind == "accuracy"
+
+
+def _typed(value: Any) -> Any:
+    """`value` with texts that are numbers, booleans or null made such: Snakemake's --config gives texts only."""
+    if isinstance(value, Mapping):
+        return {key: _typed(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_typed(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    for convert in (int, float):
+        with contextlib.suppress(ValueError):
+            return convert(value)
+    return {"true": True, "false": False, "null": None}.get(value, value)
+
+
+class _Resolver:
+    """Builds a `Study` from a validated configuration."""
+
+    def __init__(self, catalogue: Catalogue, config: Settings, source: str) -> None:
+        self.catalogue, self.config, self.source = catalogue, config, source
+        self.experiments = {name: catalogue.experiment(name) for name in config["experiments"]}
+
+    def study(self) -> Study:
+        schema = self.catalogue.schema("run")
+        defined = define_runs(self._collect("runs"), self.config, self.source, schema)
+        runs, groups = self._concrete(defined)
+        rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
+        tables, figures = (
+            {name: self._item(f"{kind}.{name}", spec, rows) for name, spec in self._collect(kind).items()}
+            for kind in ("tables", "figures")
+        )
+        empty = [name for name, item in (tables | figures).items() if not _shows_anything(item, runs)]
+        return Study(
+            self.config["study"],
+            self.config["title"],
+            runs,
+            groups,
+            {name: table for name, table in tables.items() if name not in empty},
+            {name: figure for name, figure in figures.items() if name not in empty},
+            empty,
+            self.config["cohorts"],
+            self.config.get("paper_cohorts", False),
+            self.config.get("models", {}),
+            self.catalogue,
+            rows,
+        )
+
+    def _concrete(self, defined: Definitions) -> tuple[dict[str, Settings], dict[str, list[str]]]:
+        """Concrete runs by id, and the ids of each name: every seed of the names that are alike but for their seeds."""
+        runs: dict[str, Settings] = {}
+        alike: dict[str, dict[int, str]] = {}
+        settled: dict[str, dict[int, str]] = {}
+        for name, override in defined.runs.items():
+            if name in defined.not_run:
+                continue
+            for run_id, settings in self._resolve(name, override).items():
+                seed = settings.get("seed", 0)
+                seeds = settled[name] = alike.setdefault(_but_for_the_seed(settings), {})
+                if seeds.setdefault(seed, run_id) != run_id:
+                    continue
+                if run_id in runs:
+                    raise InputError(
+                        f"{self.source}: run name '{run_id}' is used twice (by '{name}' and another run's seed)"
+                    )
+                runs[run_id] = {"run": run_id, **settings}
+        ids = {name: [seeds[seed] for seed in sorted(seeds)] for name, seeds in settled.items()}
+        return runs, {name: ids.get(name, []) for name in defined.runs}
+
+    def _collect(self, kind: str) -> Settings:
+        """All runs, tables or figures of the experiments by name; InputError for a name used twice.
+
+        In the order of the experiments; within one, single runs stand before sweeps, whose points may equal them.
+        """
+        found: Settings = {}
+        for experiment, content in self.experiments.items():
+            for name, value in sorted(content.get(kind, {}).items(), key=lambda entry: "sweep" in entry[1]):
+                if name in found:
+                    path = self.catalogue.folder / "experiments" / f"{experiment}.yaml"
+                    raise InputError(f"{path}: {kind}: name '{name}' is used twice, also by another experiment")
+                found[name] = value
+        return found
+
+    def _resolve(self, name: str, override: Settings) -> dict[str, Settings]:
+        """Settings of a run for each of its seeds, by id."""
+        defaults = merge(self.catalogue.run_defaults, self.config.get("defaults", {}))
+        run = merge(defaults, override)
+        run["cohort"] = self._own_cohort(name, run["cohort"])
+        common = {
+            "study": self.config["study"],
+            "method": run["method"],
+            "cohort": run["cohort"],
+        }
+        if run["method"] != "learned":
+            return {name: common}
+        seeds = run["seeds"]
+        auxiliary = self._auxiliary(name, run)
+        network = self._network(name, run, auxiliary)
+        self._check_stages(name, run["training"])
+        settings = {**common, **network, "loss": run["loss"], "training": run["training"]}
+        if auxiliary:
+            settings["auxiliary"] = auxiliary
+        ids = [name] if len(seeds) == 1 else [f"{name}_seed{seed}" for seed in seeds]
+        return {run_id: {"seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
+
+    def _check_stages(self, name: str, training: Settings) -> None:
+        """Whether every stage of a training gets an epoch; the trainer would say so only when it comes to this run."""
+        stages = training["stages"]
+        try:
+            training_stages(stages, len(stages or ()), training["epochs"], 1)
+        except InputError as error:
+            raise InputError(f"{self.source}: run '{name}': {error}") from None
+
+    def _auxiliary(self, name: str, run: Settings) -> Settings | None:
+        """What a run says of its auxiliary cohort, with the cohort's name for its role."""
+        if run["auxiliary"] is None:
+            return None
+        cohort = self._cohort(name, run["auxiliary"]["cohort"])
+        if cohort == run["cohort"]:
+            raise InputError(f"{self.source}: run '{name}': auxiliary.cohort: '{cohort}' is the run's own cohort")
+        return {**run["auxiliary"], "cohort": cohort}
+
+    def _network(self, name: str, run: Settings, auxiliary: Settings | None) -> Settings:
+        backbone = run["backbone"]
+        if backbone not in run["backbones"]:
+            raise InputError(
+                f"{self.source}: run '{name}': unknown backbone '{backbone}'" + suggest(backbone, run["backbones"])
+            )
+        options = {**run["backbones"][backbone], **run["backbone_options"]}
+        if options.get("full_resolution", False) is None:
+            options["full_resolution"] = self.catalogue.field(run["cohort"]) == "full"
+        encoded = auxiliary["cohort"] if auxiliary and auxiliary["encode"] else None
+        head, segmentor, prompts = None, None, None
+        if run["head"]:
+            head = {key: run["head"][key] for key in _HEAD_SETTINGS[run["head"]["kind"]]}
+            if head["kind"] == "scf":
+                segmentor, prompts = run["head"]["segmentor"], run["head"]["prompts"]
+                prompts = f"{prompts}.{encoded}" if encoded else prompts
+                self.catalogue.segmentor(run["cohort"], segmentor)
+                self.catalogue.prompts(run["cohort"], prompts)
+        if encoded and not prompts:
+            raise InputError(f"{self.source}: run '{name}': auxiliary.encode: found true; expected a text-driven head")
+        network = {
+            "backbone": {"name": backbone, **options},
+            "head": head,
+            "integration_steps": run["integration_steps"],
+            "placement": run["placement"],
+        }
+        return {"network": network, "segmentor": segmentor, "prompts": prompts}
+
+    def _own_cohort(self, name: str, role: str) -> str:
+        """The cohort of a role that a run is trained and evaluated on."""
+        cohort = self._cohort(name, role)
+        pairs = self.catalogue.cohort(cohort)["pairs"]
+        missing = [split for split in ("validation", "test") if split not in pairs]
+        if missing:
+            raise InputError(
+                f"{self.source}: run '{name}': cohort '{cohort}' has no {missing[0]} pairs; it can only be auxiliary "
+                "data of another"
+            )
+        return cohort
+
+    def _cohort(self, name: str, role: str) -> str:
+        cohorts = self.config["cohorts"]
+        if role not in cohorts:
+            raise InputError(
+                f"{self.source}: cohorts: run '{name}' needs cohort '{role}', which is not defined"
+                + suggest(role, cohorts)
+            )
+        self.catalogue.cohort(cohorts[role])
+        return cohorts[role]
+
+    def _item(self, item: str, spec: Settings, rows: "Rows") -> Settings:
+        resolved = [rows.resolve(item, row) for row in spec["rows"]]
+        described = [self.catalogue.cohort(cohort) for cohort in rows.cohorts(resolved)]
+        auxiliary = [self.catalogue.cohort(cohort) for cohort in rows.auxiliary_cohorts(resolved)]
+        notices = [c["notice"] for c in described if c["notice"]]
+        notices += [f"auxiliary {c['title']}: {c['notice']}" for c in auxiliary if c["notice"]]
+        return {
+            **spec,
+            "name": item.partition(".")[2],
+            "study": self.config["study"],
+            "study_title": self.config["title"],
+            "cohorts": [c["title"] for c in described],
+            "notices": notices,
+            "paper_cohort": self.config.get("paper_cohorts", False),
+            "rows": resolved,
+        }

@@ -1,0 +1,30 @@
+"""The kinds of tables: `kind` of a table's specification names one module here."""
+
+from importlib import import_module
+from pathlib import Path
+
+from textscf.errors import InputError
+from textscf.results.items import Item, Results
+from textscf.tables.content import Content
+
+# Each module has `make(item, results, reported) -> Content`.
+KINDS = {
+    "accuracy": "textscf.tables.accuracy_table",
+    "complexity": "textscf.tables.complexity_table",
+    "learning_rate": "textscf.tables.learning_rate_table",
+}
+DEFAULT = "accuracy"
+
+
+def make(item: Item, results: Results, reported: Path) -> Content:
+    """Make a table of any kind; InputError for an unknown one.
+
+    Args:
+        item: the table.
+        results: files of its runs.
+        reported: file with the values that the paper prints, for kinds that compare with them.
+    """
+    kind = item.kind or DEFAULT
+    if kind not in KINDS:
+        raise InputError(f"{item.name}: unknown table kind '{kind}'; expected one of {', '.join(KINDS)}")
+    return import_module(KINDS[kind]).make(item, results, reported)

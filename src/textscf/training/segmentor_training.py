@@ -1,0 +1,192 @@
+"""Trains a segmentor on the training split of a cohort."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from monai.losses import DiceCELoss
+from monai.transforms import (
+    Compose,
+    RandAdjustContrastd,
+    RandAffined,
+    RandGaussianNoised,
+    RandSpatialCropd,
+    SpatialPadd,
+)
+from torch import nn
+
+from textscf.data.cohort import Cohort
+from textscf.errors import InputError, TrainingStopped
+from textscf.files.io import write_csv
+from textscf.files.state import StopSignal, load_newest, save_state
+from textscf.job.devices import autocast
+from textscf.job.progress import progress_bar
+from textscf.metrics.overlap import confusion_counts, dice_scores
+from textscf.segmentation.swin_unetr import build_segmentor, check_window, probabilities
+from textscf.training.schedule import polynomial
+
+logger = logging.getLogger(__name__)
+
+_DECAY_POWER = 0.9
+
+
+class SegmentorTraining:
+    """Adam on random windows, Dice plus cross entropy, the best state by Dice on the validation split.
+
+    Args:
+        cohort: prepared cohort; only its training split is learned from.
+        settings: of the segmentor, see `config/schemas/segmentor.yaml`.
+        folder: for `training.pt`, the state that a killed training goes on from, and the one before it.
+        device: where to compute.
+    """
+
+    def __init__(self, cohort: Cohort, settings: Mapping[str, Any], folder: Path, device: torch.device) -> None:
+        check_window(settings["window"], f"segmentor {folder.name}")
+        torch.manual_seed(settings["seed"])
+        self._cohort, self._settings, self._device = cohort, settings, device
+        self._state_file = folder / "training.pt"
+        self._previous_file = folder / "training.previous.pt"
+        self._network: nn.Module = build_segmentor(settings, cohort.n_regions).to(device)
+        self._optimizer = torch.optim.Adam(self._network.parameters(), lr=settings["learning_rate"], fused=True)
+        self._loss = DiceCELoss(to_onehot_y=True, softmax=True, squared_pred=True, smooth_nr=1e-5)
+        self._transform = _augmentation(settings["window"])
+        self._scans = {subject: self._load(subject) for subject in cohort.subjects("train")}
+        key = json.dumps(dict(settings), sort_keys=True) + cohort.fingerprint()
+        self._fingerprint = hashlib.sha256(key.encode()).hexdigest()
+        self._autocast = autocast(device, settings["precision"])
+        self._step, self._loss_sum = 0, 0.0
+        self._history: list[dict[str, float]] = []
+        self._best: dict[str, Any] = {"dice": -1.0, "network": {}}
+
+    def fit(self) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Train to the end; the best state dictionary and the history.
+
+        Raises:
+            TrainingStopped: after SIGTERM, with the state saved. InputError: a loss is not finite; names the scans.
+        """
+        self._resume()
+        total, every = self._settings["steps"], self._settings["validate_every"]
+        with StopSignal() as stop, progress_bar(total, "training segmentor", self._step) as bar:
+            while self._step < total:
+                self._train_step(polynomial(self._settings["learning_rate"], self._step, total, _DECAY_POWER))
+                bar.update(1)
+                if self._step % every == 0 or self._step == total:
+                    bar.set_postfix(self._validate())
+                    self._save()
+                if stop.requested and self._step < total:
+                    self._save()
+                    raise TrainingStopped(f"stopped at step {self._step} of {total}; state saved")
+        self._previous_file.unlink(missing_ok=True)
+        return self._best["network"], pd.DataFrame(self._history)
+
+    def _load(self, subject: str) -> dict[str, np.ndarray]:
+        return {"image": self._cohort.load_image(subject)[None], "labels": self._cohort.load_labels(subject)[None]}
+
+    def _train_step(self, rate: float) -> None:
+        subjects, batch = self._batch()
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        with self._autocast:
+            loss = self._loss(self._network(batch["image"]).float(), batch["labels"])
+        if not torch.isfinite(loss):
+            found = f"the segmentor's loss is {loss.item()} at step {self._step} (scans {', '.join(subjects)})"
+            raise InputError(f"{found}; check these scans or lower learning_rate ({self._settings['learning_rate']})")
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        self._loss_sum += loss.item()
+        self._step += 1
+
+    def _batch(self) -> tuple[list[str], dict[str, torch.Tensor]]:
+        """Windows of random training scans; a function of seed and step alone."""
+        generator = np.random.default_rng([self._settings["seed"], self._step])
+        subjects = [str(s) for s in generator.choice(list(self._scans), self._settings["batch_size"])]
+        self._transform.set_random_state(seed=int(generator.integers(2**31)))
+        samples = [self._transform(dict(self._scans[subject])) for subject in subjects]
+        stacked = {
+            k: torch.stack([torch.as_tensor(s[k]).as_subclass(torch.Tensor) for s in samples])
+            for k in ("image", "labels")
+        }
+        return subjects, {key: value.to(self._device) for key, value in stacked.items()}
+
+    def _validate(self) -> dict[str, float]:
+        self._network.eval()
+        scores = []
+        for subject in self._cohort.subjects("validation"):
+            image, labels = self._cohort.load_image(subject), self._cohort.load_labels(subject)
+            predicted = probabilities(self._network, image, self._settings, self._device).argmax(0).cpu().numpy()
+            counts = confusion_counts(labels, predicted, self._cohort.n_regions)
+            scores.append(dice_scores(counts)[1:][counts.sum(1)[1:] > 0].mean())
+        self._network.train()
+        last = self._history[-1]["step"] if self._history else 0
+        row = {
+            "step": self._step,
+            "loss": self._loss_sum / (self._step - last),
+            "validation_dice": float(np.mean(scores)),
+        }
+        self._history.append(row)
+        self._loss_sum = 0.0
+        logger.info("step %d: loss %.4f, validation Dice %.4f", *row.values())
+        if row["validation_dice"] > self._best["dice"]:
+            weights = {key: value.cpu().clone() for key, value in self._network.state_dict().items()}
+            self._best = {"dice": row["validation_dice"], "network": weights}
+        return row
+
+    def _save(self) -> None:
+        state = {
+            "fingerprint": self._fingerprint,
+            "step": self._step,
+            "loss_sum": self._loss_sum,
+            "history": self._history,
+            "best": self._best,
+            "network": self._network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        if self._state_file.is_file():
+            self._state_file.replace(self._previous_file)
+        save_state(self._state_file, state)
+
+    def _resume(self) -> None:
+        state = load_newest((self._state_file, self._previous_file), self._device, self._fingerprint)
+        if state is None:
+            return
+        self._network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._step, self._loss_sum = state["step"], state["loss_sum"]
+        self._history, self._best = state["history"], state["best"]
+        logger.info("resumed at step %d of %d", self._step, self._settings["steps"])
+
+
+def train_segmentor(cohort: Cohort, settings: Mapping[str, Any], path: Path, device: torch.device) -> None:
+    """Train and write the best network to `path`, its history to `history.csv` beside it."""
+    weights, history = SegmentorTraining(cohort, settings, path.parent, device).fit()
+    write_csv(path.parent / "history.csv", history)
+    save_state(path, {"network": weights})
+
+
+def _augmentation(window: list[int]) -> Compose:
+    """Random windows, turned, scaled and re-contrasted a little; never mirrored, as left and right have names."""
+    keys = ("image", "labels")
+    return Compose(
+        [
+            SpatialPadd(keys, window),
+            RandAffined(
+                keys,
+                prob=0.7,
+                rotate_range=(0.15,) * 3,
+                scale_range=(0.12,) * 3,
+                translate_range=(3,) * 3,
+                mode=("bilinear", "nearest"),
+                padding_mode="zeros",
+            ),
+            RandSpatialCropd(keys, window, random_size=False),
+            RandAdjustContrastd("image", prob=0.3, gamma=(0.8, 1.25)),
+            RandGaussianNoised("image", prob=0.3, std=0.02),
+        ]
+    )

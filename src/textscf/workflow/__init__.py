@@ -1,0 +1,7 @@
+"""What the Snakefile asks of a study: inputs of rules, settings of stages, priorities of jobs."""
+
+from textscf.workflow.inputs import StudyFiles
+from textscf.workflow.priorities import Order
+from textscf.workflow.stage_settings import stage_settings
+
+__all__ = ["Order", "StudyFiles", "stage_settings"]

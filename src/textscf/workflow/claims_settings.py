@@ -1,0 +1,150 @@
+"""The claims of the paper (`config/claims.yaml`) with the runs of a study that they are about."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from textscf.study.plan import training_steps
+
+if TYPE_CHECKING:
+    from textscf.study.study import Study
+
+Settings = dict[str, Any]
+
+PAGE = "claims"
+"""Name of the page, and of the target that makes it."""
+
+_RUN_KEYS = ("run", "against", "runs", "sweep", "sweeps")
+"""Keys of a claim that name runs or sweeps."""
+
+
+def claims_settings(study: "Study") -> Settings:
+    """Settings of ``results/<study>/claims``.
+
+    Returns:
+        study, title, cohorts (titles), notices, paper_cohort, convention; `claims` as in the file, some with stand-ins
+        in place of runs that the study leaves out; `rows` by name for the runs that the study defines; `figures` by
+        name for those that it has; `quoted`, on the paper's cohorts, values that the paper has from elsewhere for runs
+        that the study leaves out, by name; `steps`, how long each trained run is trained, by name.
+    """
+    content = study.claims_file
+    claims = [_with_stand_ins(study, claim, content["stand_ins"]) for claim in content["claims"]]
+    labels = _labels(study)
+    names = {name for claim in claims for name in run_names(claim)}
+    rows = {name: row for name in sorted(names) if (row := study.row(name, labels.get(name, name.replace("_", " "))))}
+    wanted = {claim["figure"] for claim in claims if "figure" in claim}
+    figures = {name: study.figures[name] for name in sorted(wanted) if name in study.figures}
+    shown = [*rows.values(), *(row for figure in figures.values() for row in figure["rows"])]
+    described = _cohorts(study, shown)
+    return {
+        "study": study.name,
+        "title": study.title,
+        "cohorts": [cohort["title"] for cohort in described],
+        "notices": list(dict.fromkeys(cohort["notice"] for cohort in described if cohort["notice"])),
+        "paper_cohort": study.paper_cohort,
+        "convention": content["convention"],
+        "claims": claims,
+        "rows": rows,
+        "figures": figures,
+        "quoted": _quoted(study) if study.paper_cohort else {},
+        "steps": {row["run"]: steps for row in _flat(shown) if (steps := _steps(study, row))},
+    }
+
+
+def run_names(claim: Mapping[str, Any]) -> list[str]:
+    """Names of all runs and sweeps that a claim is about."""
+    names: list[str] = []
+    for key in _RUN_KEYS:
+        value = claim.get(key, [])
+        names += [value] if isinstance(value, str) else list(value)
+    return names
+
+
+def runs_read(settings: Mapping[str, Any]) -> list[str]:
+    """Ids of the concrete runs whose metrics the page reads, from its settings."""
+    rows = [*settings["rows"].values(), *(row for figure in settings["figures"].values() for row in figure["rows"])]
+    return list(dict.fromkeys(run for row in _flat(rows) for run in row["runs"]))
+
+
+def rows_counted(settings: Mapping[str, Any]) -> list[Settings]:
+    """Rows whose networks' parameters and multi-adds the page reads."""
+    rows: list[Settings] = []
+    for claim in settings["claims"]:
+        if claim["kind"] == "same_complexity":
+            rows += [settings["rows"][claim["sweep"]]] if claim["sweep"] in settings["rows"] else []
+        elif claim["kind"] == "frontier" and claim["cost"] == "multi_adds":
+            rows += settings["figures"].get(claim["figure"], {"rows": []})["rows"]
+    return [point for row in rows for point in row.get("points") or [row] if point["runs"]]
+
+
+def rows_segmented(settings: Mapping[str, Any]) -> list[Settings]:
+    """Rows whose segmentors' accuracies the page reads."""
+    names = [
+        name
+        for claim in settings["claims"]
+        if claim["kind"] == "follows_segmentation" or claim.get("metric") == "segmentor_dice"
+        for name in run_names(claim)
+    ]
+    rows = [settings["rows"][name] for name in dict.fromkeys(names) if name in settings["rows"]]
+    return [row for row in rows if row["runs"] and row.get("segmentor")]
+
+
+def _with_stand_ins(study: "Study", claim: Settings, stand_ins: Mapping[str, str]) -> Settings:
+    """The claim about the stand-ins of all its runs that have one, if the study leaves one of these out."""
+    replaced = {name: stand_ins[name] for name in run_names(claim) if name in stand_ins}
+    if all(study.groups.get(name) for name in replaced):
+        return claim
+    new: Settings = {**claim, "stand_ins": replaced}
+    for key in set(_RUN_KEYS) & claim.keys():
+        value = claim[key]
+        new[key] = replaced.get(value, value) if isinstance(value, str) else [replaced.get(n, n) for n in value]
+    return new
+
+
+def _labels(study: "Study") -> dict[str, str]:
+    """Names shown of runs, from the first table or figure that shows them under a name, not under a number."""
+    labels: dict[str, str] = {}
+    for item in (*study.tables.values(), *study.figures.values()):
+        for row in item["rows"]:
+            if not row["label"].isdigit():
+                labels.setdefault(row["run"], row["label"])
+    for item in study.figures.values():
+        for row in item["rows"]:
+            if "with_head" in row:
+                labels.setdefault(row["with_head"]["run"], f"{row['label']} with textSCF")
+            for point in row.get("points") or []:
+                values = " and ".join(f"{key.rpartition('.')[2]} {value}" for key, value in point["swept"].items())
+                labels.setdefault(point["run"], f"{row['label']} with {values.replace('_', ' ')}")
+    return labels
+
+
+def _flat(rows: Iterable[Settings]) -> list[Settings]:
+    """Rows with the points of sweeps and the runs with the text-driven head beside them."""
+    found: list[Settings] = []
+    for row in rows:
+        further = [row["with_head"]] if row.get("with_head") else []
+        found += [row, *further, *(row.get("points") or [])]
+    return found
+
+
+def _quoted(study: "Study") -> dict[str, Settings]:
+    found: dict[str, Settings] = {}
+    for item in study.tables.values():
+        lines = study.reported[item["reported"]]["rows"] if item.get("reported") else []
+        quoted = {str(next(iter(line.values()))): line for line in lines if line.get("quoted")}
+        for row in item["rows"]:
+            if not row["runs"] and row.get("reported") in quoted:
+                values = quoted[row["reported"]]
+                found[row["run"]] = {key: values[key] for key in ("dice", "hd95", "sdlogj") if key in values}
+    return found
+
+
+def _steps(study: "Study", row: Settings) -> int | None:
+    run = study.runs[row["runs"][0]] if row["runs"] and not row.get("points") else None
+    return training_steps(study, run) if run and run["method"] == "learned" else None
+
+
+def _cohorts(study: "Study", rows: Iterable[Settings]) -> list[Settings]:
+    runs = [study.runs[run] for row in _flat(rows) for run in row["runs"]]
+    names = {run["cohort"] for run in runs}
+    names |= {run["auxiliary"]["cohort"] for run in runs if run.get("auxiliary")}
+    return [study.cohort(name) for name in sorted(names)]

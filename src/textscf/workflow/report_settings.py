@@ -1,0 +1,66 @@
+"""What the report of a study shows, and what its first part does."""
+
+from typing import TYPE_CHECKING, Any
+
+from textscf.study.plan import plan
+from textscf.workflow.claims_settings import PAGE
+
+if TYPE_CHECKING:
+    from textscf.study.study import Study
+
+PARTS = ("report", "quick")
+"""The whole report, and the headline alone."""
+
+CLAIM = "complexity/claim"
+
+
+def headline(study: "Study") -> dict[str, str | None]:
+    """The table and the figure that the study is about: the paper's main comparison, else the first."""
+    return {"table": _main(study.tables, "table3"), "figure": _main(study.figures, "figure3")}
+
+
+def report_settings(study: "Study", part: str) -> dict[str, Any]:
+    """Settings of ``results/<study>/<part>.html``; tables and figures are named by their place below `results/`."""
+    main = headline(study)
+    names = [name for name in main.values() if name] if part == "quick" else [*study.tables, *study.figures]
+    runs = list(dict.fromkeys(run for name in names for run in study.runs_of(name)))
+    places = {
+        name: f"{study.name}/{kind}/{name}"
+        for kind, items in (("tables", study.tables), ("figures", study.figures))
+        for name in items
+    }
+    examples = {name: spec for name, spec in study.figures.items() if spec["kind"] == "example"}
+    return {
+        "study": study.name,
+        "title": study.title,
+        "part": part,
+        "plan": str(plan(study, study.step_times)) if part == "report" else None,
+        "cohorts": _cohorts(study, runs),
+        "claims": f"{study.name}/{PAGE}" if part == "report" else None,
+        "headline": {kind: places[name] if name else None for kind, name in main.items()},
+        "tables": [places[name] for name in study.tables if name in names] + ([CLAIM] if part == "report" else []),
+        "figures": [places[name] for name in study.figures if name in names and name not in examples],
+        "examples": [
+            {"figure": places[name], "pair": spec.get("pair", "median")}
+            for name, spec in examples.items()
+            if name in names
+        ],
+        "runs": runs,
+        "left_out": study.left_out if part == "report" else [],
+    }
+
+
+def _main(items: dict[str, Any], name: str) -> str | None:
+    return name if name in items else next(iter(items), None)
+
+
+def _cohorts(study: "Study", runs: list[str]) -> list[dict[str, Any]]:
+    """Names of all cohorts that the runs learn from or are tested on, and what must be said of them."""
+    settings = [study.runs[run] for run in runs]
+    names = {run["cohort"] for run in settings}
+    names |= {run["auxiliary"]["cohort"] for run in settings if run.get("auxiliary")}
+    described = {name: study.cohort(name) for name in sorted(names)}
+    return [
+        {"name": name, **{key: cohort[key] for key in ("title", "notice", "licence", "citation")}}
+        for name, cohort in described.items()
+    ]
