@@ -21,5 +21,5 @@ rule claims:
         mem_mb=growing(4000),
         runtime=growing(60),
     shell:
-        "python $TEXTSCF_SRC/claims.py"
-        " --config {input.config} --results {RESULTS} --out {output.csv} 2> {log}"
+        'python "$TEXTSCF_SRC/claims.py"'
+        " --config {input.config} --out {output.csv} 2> {log}"

@@ -12,8 +12,7 @@ rule run_complexity:
         mem_mb=growing(4000),
         runtime=growing(60),
     shell:
-        "python $TEXTSCF_SRC/run_complexity.py"
-        " --configs {input.configs} --cohorts {RESULTS}/cohorts 2> {log}"
+        'python "$TEXTSCF_SRC/run_complexity.py"' " --configs {input.configs} 2> {log}"
 
 
 rule complexity_table:
@@ -40,8 +39,8 @@ rule complexity_table:
     params:
         caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
-        "python $TEXTSCF_SRC/table.py"
-        " --config {input.config} --results {RESULTS} --out {output.csv} 2> {log}"
+        'python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --out {output.csv} 2> {log}"
 
 
 rule complexity_claim:
@@ -66,5 +65,5 @@ rule complexity_claim:
         mem_mb=growing(4000),
         runtime=growing(60),
     shell:
-        "python $TEXTSCF_SRC/complexity_claim.py"
-        " --config {input.config} --reported {input.reported} --out {output.csv} 2> {log}"
+        'python "$TEXTSCF_SRC/complexity_claim.py"'
+        " --config {input.config:q} --reported {input.reported:q} --out {output.csv} 2> {log}"

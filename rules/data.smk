@@ -10,7 +10,7 @@ rule settings:
     params:
         content=lambda wildcards: json.dumps(stage_settings(study, wildcards.owner)),
     shell:
-        "python $TEXTSCF_SRC/settings.py"
+        'python "$TEXTSCF_SRC/settings.py"'
         " --content {params.content:q} --out {output} 2> {log}"
 
 
@@ -27,7 +27,7 @@ rule download:
     conda:
         ENVIRONMENT
     shell:
-        "python $TEXTSCF_SRC/download.py"
+        'python "$TEXTSCF_SRC/download.py"'
         ' --config {input.config} --accept "$TEXTSCF_ACCEPT" ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}}'
         " --out {output} 2> {log}"
 
@@ -52,7 +52,7 @@ rule simulate:
             f"--source {Path(str(input.source)).parent}/source" if input.source else ""
         ),
     shell:
-        "python $TEXTSCF_SRC/simulate.py"
+        'python "$TEXTSCF_SRC/simulate.py"'
         " --config {input.config} {params.source} --out $(dirname {output})"
         " --workers {threads} 2> {log}"
 
@@ -75,6 +75,6 @@ rule preprocess:
     params:
         raw=lambda wildcards: files.raw_folder(wildcards.cohort),
     shell:
-        "python $TEXTSCF_SRC/preprocess.py"
+        'python "$TEXTSCF_SRC/preprocess.py"'
         " --config {input.config} --raw {params.raw} --out {output}"
         " --workers {threads} 2> {log}"

@@ -22,6 +22,6 @@ rule evaluate:
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
     shell:
-        "python $TEXTSCF_SRC/evaluate.py"
+        'python "$TEXTSCF_SRC/evaluate.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.checkpoint}"
         " --out $(dirname {output.metrics}) --workers {threads} --threads {threads} 2> {log}"

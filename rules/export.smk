@@ -21,6 +21,6 @@ rule export:
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
     shell:
-        "python $TEXTSCF_SRC/export.py"
+        'python "$TEXTSCF_SRC/export.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) --raw {params.raw}"
         " {params.checkpoint} --form {wildcards.form} --out {output} --threads {threads} 2> {log}"

@@ -28,8 +28,8 @@ rule figure:
     params:
         caption=lambda wildcards: study.figures[wildcards.figure]["caption"],
     shell:
-        "python $TEXTSCF_SRC/figure.py"
-        " --config {input.config} --results {RESULTS} --reported {input.reported}"
+        'python "$TEXTSCF_SRC/figure.py"'
+        " --config {input.config} --reported {input.reported:q}"
         " --out {output.pdf} 2> {log}"
 
 

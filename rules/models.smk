@@ -20,8 +20,8 @@ rule release:
         mem_mb=growing(16000),
         runtime=growing(120),
     shell:
-        "python $TEXTSCF_SRC/release.py"
-        " --config {input.config} --results {RESULTS} --out {output.model} --threads {threads} 2> {log}"
+        'python "$TEXTSCF_SRC/release.py"'
+        " --config {input.config} --out {output.model} --threads {threads} 2> {log}"
 
 
 rule models:

@@ -20,7 +20,7 @@ rule embed_prompts:
     conda:
         ENVIRONMENT
     shell:
-        "python $TEXTSCF_SRC/embed_prompts.py"
+        'python "$TEXTSCF_SRC/embed_prompts.py"'
         " --config {input.config} --out {output.embedding}"
         ' ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
 

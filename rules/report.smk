@@ -10,8 +10,8 @@ rule report:
     conda:
         ENVIRONMENT
     shell:
-        "python $TEXTSCF_SRC/report.py"
-        " --config {input.config} --results {RESULTS} --out {output} 2> {log}"
+        'python "$TEXTSCF_SRC/report.py"'
+        " --config {input.config} --out {output} 2> {log}"
 
 
 use rule report as quick with:

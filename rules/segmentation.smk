@@ -20,7 +20,7 @@ rule train_segmentor:
         runtime=growing(1440),
         slurm_extra=SAVE_IN_TIME,
     shell:
-        "python $TEXTSCF_SRC/train_segmentor.py"
+        'python "$TEXTSCF_SRC/train_segmentor.py"'
         " --config {input.config} --cohort $(dirname {input.cohort})"
         " --out {output.network} --threads {threads} 2> {log}"
 
@@ -39,7 +39,7 @@ rule download_weights:
     resources:
         runtime=240,
     shell:
-        "python $TEXTSCF_SRC/download_weights.py --config {input.config} --out {output.weights}"
+        'python "$TEXTSCF_SRC/download_weights.py" --config {input.config} --out {output.weights}'
         ' ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
 
 
@@ -67,7 +67,7 @@ rule segment:
             f"--{k} {v}" for k, v in files.segmenting(**wildcards).items()
         ],
     shell:
-        "python $TEXTSCF_SRC/segment.py"
+        'python "$TEXTSCF_SRC/segment.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.options}"
         " --out {output} --threads {threads} 2> {log}"
 
@@ -89,7 +89,7 @@ rule segmentor_accuracy:
     conda:
         ENVIRONMENT
     shell:
-        "python $TEXTSCF_SRC/segmentor_accuracy.py"
+        'python "$TEXTSCF_SRC/segmentor_accuracy.py"'
         " --cohort $(dirname {input.cohort}) --segmentation {input.segmentation}"
         " --out {output.structures} 2> {log}"
 

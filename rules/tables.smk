@@ -30,8 +30,8 @@ rule table:
     params:
         caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
-        "python $TEXTSCF_SRC/table.py"
-        " --config {input.config} --results {RESULTS} --reported {input.reported}"
+        'python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --reported {input.reported:q}"
         " --out {output.csv} 2> {log}"
 
 
@@ -59,8 +59,8 @@ rule learning_rate_table:
     params:
         caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
-        "python $TEXTSCF_SRC/table.py"
-        " --config {input.config} --results {RESULTS} --out {output.csv} 2> {log}"
+        'python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --out {output.csv} 2> {log}"
 
 
 for _target, _parts in files.targets(study.tables).items():

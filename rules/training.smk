@@ -30,6 +30,6 @@ rule train:
             else ""
         ),
     shell:
-        "python $TEXTSCF_SRC/train.py"
+        'python "$TEXTSCF_SRC/train.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.head}"
         " {params.auxiliary} --out $(dirname {output.checkpoint}) --threads {threads} 2> {log}"

@@ -230,7 +230,7 @@ def test_script_of_runs_reads_their_cohorts_and_embeddings(script: Callable[...,
         network = {"backbone": LKU_NET, "head": head, "integration_steps": 0}
         configs.append(tmp_path / run / "config.yaml")
         write_yaml(configs[-1], {"run": run, "cohort": "blobs", "prompts": prompts, "network": network})
-    assert script("run_complexity", "--configs", *configs, "--cohorts", tmp_path / "cohorts") == 0
+    assert script("run_complexity", "--configs", *configs, "--results", tmp_path) == 0
     for path, embedding_shape in zip(configs, ((3, 10), None), strict=True):
         settings, content = read_yaml(path), read_json(path.with_name("complexity.json"))
         assert (content["run"], content["shape"]) == (settings["run"], list(SHAPE))

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from textscf.data.recipe import Recipe
-from textscf.data.scans import Scan, read_scan, transform
+from textscf.data.scans import StoredScan, read_scan, transform
 from textscf.files.io import write_nifti
 
 RECIPE = Recipe(
@@ -23,11 +23,11 @@ RECIPE = Recipe(
 )
 
 
-def scan(shape: tuple[int, ...] = (6, 7, 8), axes: str = "RAS", spacing: tuple[float, ...] = (1, 1, 1)) -> Scan:
+def scan(shape: tuple[int, ...] = (6, 7, 8), axes: str = "RAS", spacing: tuple[float, ...] = (1, 1, 1)) -> StoredScan:
     """A scan with noise from -1000 to 1000 and random labels."""
     generator = np.random.default_rng(0)
     image = generator.uniform(-1000, 1000, shape).astype(np.float32)
-    return Scan(image, generator.integers(0, 3, shape).astype(np.uint8), axes, spacing)
+    return StoredScan(image, generator.integers(0, 3, shape).astype(np.uint8), axes, spacing)
 
 
 def test_clip_maps_its_range_to_zero_and_one() -> None:
@@ -84,7 +84,7 @@ def test_stated_axes_and_spacing_override_the_header(tmp_path: Path) -> None:
     write_nifti(tmp_path / "labels.nii.gz", stored.labels, np.eye(4))
     recipe = replace(RECIPE, axes="LAS", source_spacing=(2.0, 2.0, 2.0))
     found = read_scan("s", tmp_path / "image.nii.gz", tmp_path / "labels.nii.gz", recipe)
-    assert isinstance(found, Scan)
+    assert isinstance(found, StoredScan)
     assert (found.axes, found.spacing) == ("LAS", (2.0, 2.0, 2.0))
 
 
@@ -94,7 +94,7 @@ def test_header_gives_axes_and_spacing(tmp_path: Path) -> None:
     write_nifti(tmp_path / "image.nii.gz", stored.image, affine)
     write_nifti(tmp_path / "labels.nii.gz", stored.labels, affine)
     found = read_scan("s", tmp_path / "image.nii.gz", tmp_path / "labels.nii.gz", RECIPE)
-    assert isinstance(found, Scan)
+    assert isinstance(found, StoredScan)
     assert (found.axes, found.spacing) == ("PSR", (1.0, 2.0, 3.0))
 
 
@@ -117,4 +117,4 @@ def test_small_differences_of_affines_are_tolerated(tmp_path: Path, shift: float
     write_nifti(tmp_path / "image.nii.gz", stored.image, np.eye(4))
     write_nifti(tmp_path / "labels.nii.gz", stored.labels, moved)
     found = read_scan("s", tmp_path / "image.nii.gz", tmp_path / "labels.nii.gz", RECIPE)
-    assert isinstance(found, Scan if shift < 0.1 else list)
+    assert isinstance(found, StoredScan if shift < 0.1 else list)

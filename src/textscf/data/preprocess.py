@@ -24,7 +24,7 @@ _NAMED_IN_MESSAGE = 3
 
 
 @dataclass(frozen=True)
-class _Task:
+class _PreparationTask:
     subject: str
     image: Path
     labels: Path
@@ -72,13 +72,13 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
     _LOG.info("%s: %d subjects prepared, %d kept as they were", folder, len(todo), len(tasks) - len(todo))
 
 
-def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Task]:
+def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_PreparationTask]:
     recipe = stored_recipe(config, raw)
     files = stored_files(config, raw)
-    return [_Task(subject, image, labels, folder, recipe) for subject, (image, labels) in files.items()]
+    return [_PreparationTask(subject, image, labels, folder, recipe) for subject, (image, labels) in files.items()]
 
 
-def _check(task: _Task) -> list[Rejection] | None:
+def _check(task: _PreparationTask) -> list[Rejection] | None:
     """None if the subject is already prepared, else its rejections."""
     if task.record.is_file() and _is_prepared(task):
         return None
@@ -86,7 +86,7 @@ def _check(task: _Task) -> list[Rejection] | None:
     return scan if isinstance(scan, list) else []
 
 
-def _is_prepared(task: _Task) -> bool:
+def _is_prepared(task: _PreparationTask) -> bool:
     inputs_exist = task.image.is_file() and task.labels.is_file()
     if not inputs_exist or not all((task.folder / name).is_file() for name in task.outputs):
         return False
@@ -98,12 +98,12 @@ def _is_prepared(task: _Task) -> bool:
     return bool(record == {"inputs": _inputs_digest(task), "files": digests})
 
 
-def _inputs_digest(task: _Task) -> str:
+def _inputs_digest(task: _PreparationTask) -> str:
     parts = [textscf.__version__, repr(task.recipe), sha256_of(task.image), sha256_of(task.labels)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _prepare(task: _Task) -> bool:
+def _prepare(task: _PreparationTask) -> bool:
     """Write the two prepared files, then their record; True if labels reach the border of the grid."""
     scan = read_scan(task.subject, task.image, task.labels, task.recipe)
     if isinstance(scan, list):
@@ -142,14 +142,14 @@ def _refuse(rejections: list[Rejection], n_subjects: int, report: Path) -> None:
     raise InputError(f"{n_bad} of {n_subjects} subjects cannot be used: {named}{more} (all in {report})")
 
 
-def _remove_strays(tasks: list[_Task], folder: Path) -> None:
+def _remove_strays(tasks: list[_PreparationTask], folder: Path) -> None:
     expected = {folder / name for task in tasks for name in task.outputs} | {task.record for task in tasks}
     for kind in ("images", "labels", ".preprocessed"):
         for path in set((folder / kind).glob("*")) - expected:
             path.unlink()
 
 
-def _description(config: dict[str, Any], tasks: list[_Task]) -> dict[str, Any]:
+def _description(config: dict[str, Any], tasks: list[_PreparationTask]) -> dict[str, Any]:
     recipe = tasks[0].recipe
     affine = centred_affine(recipe.orientation, recipe.spacing, recipe.shape)
     kept = ("name", "title", "notice", "licence", "citation", "modality", "anatomy")

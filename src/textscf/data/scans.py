@@ -27,7 +27,7 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class Scan:
+class StoredScan:
     """A stored image and label map (H, W, D) that passed all checks; their axis codes, spacing in mm."""
 
     image: np.ndarray
@@ -36,7 +36,7 @@ class Scan:
     spacing: tuple[float, ...]
 
 
-def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) -> Scan | list[Rejection]:
+def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) -> StoredScan | list[Rejection]:
     """Read and check one subject; what is wrong comes back as rejections, file by file."""
     rejections: list[Rejection] = []
 
@@ -58,7 +58,7 @@ def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) 
     return rejections or _scan(image, labels, recipe)
 
 
-def transform(scan: Scan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+def transform(scan: StoredScan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Image float32 in [0, 1] and labels uint8 on the cohort's grid, both of `recipe.shape`.
 
     Intensities are normalised on the whole stored scan, then the image is resampled by splines of order 2
@@ -169,9 +169,9 @@ def _check_same_grid(image: Volume, labels: Volume, image_name: str, recipe: Rec
             raise InputError(f"its affine puts a corner {distance:.2f} mm away from where {image_name} has it")
 
 
-def _scan(image: Volume, labels: Volume, recipe: Recipe) -> Scan:
+def _scan(image: Volume, labels: Volume, recipe: Recipe) -> StoredScan:
     axes, spacing = _stored_axes(image, recipe), _stored_spacing(image, recipe)
-    return Scan(image.data, labels.data.astype(np.uint8), axes, spacing)
+    return StoredScan(image.data, labels.data.astype(np.uint8), axes, spacing)
 
 
 def _window(image: np.ndarray, recipe: Recipe) -> tuple[float, float]:

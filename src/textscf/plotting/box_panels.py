@@ -30,7 +30,7 @@ _TURN = 40
 
 
 @dataclass(frozen=True)
-class Panel:
+class BoxPanel:
     """One line of boxes: widths in mm of the figure and of one structure, and whether names stand upright."""
 
     axes: Axes
@@ -40,7 +40,7 @@ class Panel:
     upright: bool
 
 
-def layout(order: list[str], n_methods: int) -> tuple[Figure, list[Panel]]:
+def layout(order: list[str], n_methods: int) -> tuple[Figure, list[BoxPanel]]:
     """Panels below each other, each with as many structures as leave the boxes wide enough."""
     boxes = n_methods + 1
     width = COLUMN_WIDTH if len(order) * boxes * 2.5 < COLUMN_WIDTH - _MARGIN else TEXT_WIDTH
@@ -55,10 +55,10 @@ def layout(order: list[str], n_methods: int) -> tuple[Figure, list[Panel]]:
     all_axes = figure.subplots(n_panels, 1, squeeze=False)[:, 0]
     for axes in all_axes:
         axes.set_xlim(-0.5, slots - 0.5)
-    return figure, [Panel(axes, chunk, width, slot, upright) for axes, chunk in zip(all_axes, chunks, strict=True)]
+    return figure, [BoxPanel(axes, chunk, width, slot, upright) for axes, chunk in zip(all_axes, chunks, strict=True)]
 
 
-def draw_panel(panel: Panel, item: Item, data: pd.DataFrame, tests: pd.DataFrame) -> None:
+def draw_panel(panel: BoxPanel, item: Item, data: pd.DataFrame, tests: pd.DataFrame) -> None:
     """Boxes of all methods for the panel's structures, with marks above those that differ from the reference.
 
     Args:
@@ -78,7 +78,7 @@ def draw_panel(panel: Panel, item: Item, data: pd.DataFrame, tests: pd.DataFrame
     _label_structures(panel)
 
 
-def _draw_scale(panel: Panel, lowest: float) -> None:
+def _draw_scale(panel: BoxPanel, lowest: float) -> None:
     """Dice from the multiple of 20 below `lowest` to 100, with room for marks above."""
     axes, floor = panel.axes, 0 if np.isnan(lowest) else int(lowest // 20 * 20)
     axes.set_ylim(floor - 0.02 * (100 - floor), 100 + 0.07 * (100 - floor))
@@ -131,7 +131,7 @@ def _names_fit(names: Sequence[str], slot: float) -> bool:
     return all(len(word) * CHARACTER_WIDTH < slot for name in names for word in name.split())
 
 
-def _label_structures(panel: Panel) -> None:
+def _label_structures(panel: BoxPanel) -> None:
     names = [
         textwrap.fill(name, int(panel.slot / CHARACTER_WIDTH)) if panel.upright else name for name in panel.structures
     ]

@@ -30,7 +30,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Panel:
+class CurvePanel:
     """A drawing and what explains it."""
 
     training: Training
@@ -45,7 +45,7 @@ def dice_limits(trainings: list[Training]) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
 
 
-def draw_panel(training: Training, limits: tuple[float, float]) -> Panel:
+def draw_panel(training: Training, limits: tuple[float, float]) -> CurvePanel:
     """Dice on the common scale `limits`; every loss term on its own, from its lowest to its highest value."""
     history = training.history
     names = [DICE, *(column for column in history.columns if column not in _AXES)]
@@ -66,7 +66,7 @@ def draw_panel(training: Training, limits: tuple[float, float]) -> Panel:
         *paths,
         "</svg>",
     ]
-    return Panel(training, curves, Markup("".join(svg)))
+    return CurvePanel(training, curves, Markup("".join(svg)))
 
 
 def _path(steps: pd.Series, values: pd.Series, scale: tuple[float, float], band: tuple[int, int]) -> str:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from textscf.job.provenance import git_revision
 from textscf.plotting.style import PALETTE, REFERENCE_COLOUR
 from textscf.report import origin as provenance
-from textscf.report.curves import Panel, dice_limits, draw_panel
+from textscf.report.curves import CurvePanel, dice_limits, draw_panel
 from textscf.report.omissions import omissions
 from textscf.report.shown import Files, Shown
 from textscf.report.summary import summary
@@ -88,7 +88,7 @@ def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
 
 def _training(groups: dict[str, list[Training]], trainings: list[Training]) -> dict[str, Any]:
     limits = dice_limits(trainings) if trainings else (0.0, 1.0)
-    panels: dict[str, list[Panel]] = {
+    panels: dict[str, list[CurvePanel]] = {
         heading: [draw_panel(training, limits) for training in group] for heading, group in groups.items()
     }
     table = _fragment(trainings_table(trainings)) if trainings else None

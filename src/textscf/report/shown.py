@@ -82,7 +82,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ShownFigure:
     """A figure as a data URI, its text for those who do not see it, its full caption, width and height on a screen."""
 
     name: str
@@ -125,7 +125,7 @@ class Files:
         links = {"CSV": ".csv", "Markdown": ".md", "LaTeX": ".tex", "t-tests": "_tests.csv"}
         return Table(name, item.number if item else _TITLES[name], Markup(fragment), self._links(place, links))
 
-    def picture(self, place: str) -> Picture:
+    def picture(self, place: str) -> ShownFigure:
         """A figure with its caption."""
         item = self.item(place)
         if item is None:
@@ -136,7 +136,7 @@ class Files:
         content = path.read_bytes()
         if not content.startswith(_PNG) or len(content) < 24:
             raise InputError(f"{path}: not a PNG image")
-        return Picture(
+        return ShownFigure(
             item.name,
             item.number,
             f"data:image/png;base64,{base64.b64encode(content).decode()}",

@@ -26,7 +26,7 @@ _AXES = "LAS"  # of everything inside the simulation
 
 
 @dataclass(frozen=True)
-class _Task:
+class _SimulationTask:
     """One subject: what is drawn (`settings`, `seed`, `number`), on which grid, and into which folder.
 
     `settings` are a phantom, or those of `from_one` where there is an `image_file`. `label_file` is the real label
@@ -71,7 +71,7 @@ def simulate_cohort(config: Mapping[str, Any], source: Path | None, folder: Path
     _LOG.info("%s: %d subjects simulated, %d kept as they were", folder, len(tasks) - kept, kept)
 
 
-def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list[_Task]:
+def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list[_SimulationTask]:
     settings, name = config["preprocess"], config["name"]
     drawn = config["source"]["kind"] == "phantom"
     one = config.get("from_one")
@@ -93,7 +93,7 @@ def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list
     spacing = settings["spacing"] if drawn else settings.get("source_spacing")
     real = {} if source is None or drawn else source_files(dict(config), source)
     return [
-        _Task(
+        _SimulationTask(
             subject=subject,
             number=number,
             seed=int(simulation["seed"]),
@@ -110,7 +110,7 @@ def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list
     ]
 
 
-def _check_labels_are_known(task: _Task, cohort: str) -> None:
+def _check_labels_are_known(task: _SimulationTask, cohort: str) -> None:
     if task.image_file is not None:
         if len(task.settings["stored_labels"]) != len(task.labels):
             found = f"{len(task.settings['stored_labels'])} labels"
@@ -124,7 +124,7 @@ def _check_labels_are_known(task: _Task, cohort: str) -> None:
         )
 
 
-def _simulate(task: _Task) -> bool:
+def _simulate(task: _SimulationTask) -> bool:
     """Write one subject's files, then its record; True if they were there already."""
     inputs = _inputs_digest(task)
     if _is_done(task, inputs):
@@ -142,7 +142,7 @@ def _simulate(task: _Task) -> bool:
     return False
 
 
-def _drawn(task: _Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _drawn(task: _SimulationTask) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A phantom on the cohort's grid: image, labels and affine."""
     spacing = np.asarray(task.spacing, float)
     order = geometry.axis_order(task.axes, _AXES)
@@ -152,7 +152,7 @@ def _drawn(task: _Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return geometry.reorient(image, _AXES, task.axes), geometry.reorient(labels, _AXES, task.axes), affine
 
 
-def _imaged(task: _Task, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _imaged(task: _SimulationTask, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An image of a real label map, on its grid and with its affine."""
     volume = read_labels(path)
     axes = geometry.axis_codes(volume.affine) if task.axes == "header" else task.axes
@@ -169,7 +169,7 @@ def _imaged(task: _Task, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return geometry.reorient(image, _AXES, axes), volume.data.astype(np.uint8), volume.affine
 
 
-def _deformed(task: _Task, image_file: Path, label_file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _deformed(task: _SimulationTask, image_file: Path, label_file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The one real scan, deformed and scanned anew, on its grid and with its affine."""
     image, stored = read_image(image_file), read_labels(label_file)
     if image.data.shape != stored.data.shape:
@@ -192,7 +192,7 @@ def _deformed(task: _Task, image_file: Path, label_file: Path) -> tuple[np.ndarr
     return *deformed_subject(image.data, labels, task.settings, task.number, task.seed, spacing), stored.affine
 
 
-def _is_done(task: _Task, inputs: str) -> bool:
+def _is_done(task: _SimulationTask, inputs: str) -> bool:
     if not task.record.is_file() or not all((task.folder / name).is_file() for name in task.outputs):
         return False
     files = {name: sha256_of(task.folder / name) for name in task.outputs}
@@ -202,7 +202,7 @@ def _is_done(task: _Task, inputs: str) -> bool:
         return False
 
 
-def _inputs_digest(task: _Task) -> str:
+def _inputs_digest(task: _SimulationTask) -> str:
     """SHA-256 over all that a subject is made from: settings, label file and the code of this package."""
     settings = {key: value for key, value in vars(task).items() if key not in ("folder", "image_file", "label_file")}
     files = [path for path in (task.image_file, task.label_file) if path is not None and path.is_file()]
@@ -214,7 +214,7 @@ def _code() -> list[str]:
     return [sha256_of(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
 
 
-def _description(config: Mapping[str, Any], tasks: list[_Task]) -> dict[str, Any]:
+def _description(config: Mapping[str, Any], tasks: list[_SimulationTask]) -> dict[str, Any]:
     if config.get("from_one"):
         simulated = "deformation, contrast, bias field and noise; the scan is real"
     else:
