@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from textscf import devices, provenance
+from textscf.job import devices, provenance
 
 
 def visible() -> list[str]:

@@ -20,11 +20,11 @@ import torch
 from robustness.runner import execute
 from robustness.workspace import COHORT, RUNS, SCANS, build_workspace
 
-from textscf import cli
 from textscf.data.archive import remove
 from textscf.errors import InputError
 from textscf.files.io import read_yaml, write_yaml
 from textscf.files.state import load_state
+from textscf.job import cli
 from textscf.job.lock import hold_folder
 
 KILLS = 6  # of each stage
@@ -328,7 +328,7 @@ def test_evaluation_and_its_workers_end_together(victim: str, workspace: Path, t
     code = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
-        "from textscf import evaluation\n"
+        "from textscf.registration import evaluation\n"
         "from textscf.job.cli import run\n"
         "from textscf.data.cohort import Cohort\n"
         "def measure(*arguments): time.sleep(60)\n"

@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from textscf import cli, io
 from textscf.errors import InputError
+from textscf.files import io
+from textscf.job import cli
 
 
 def save(path: Path, data: np.ndarray, affine: np.ndarray | None = None) -> Path:

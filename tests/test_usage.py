@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from textscf import usage
+from textscf.job import usage
 from textscf.job.usage import Usage, read_usage
 
 STAGE = """
