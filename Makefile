@@ -6,15 +6,16 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# Stages are many short processes: compiling the sources in each of them would take a second every time.
+# A workflow starts many short processes. Without bytecode files, each would spend a second on compiling the sources.
 unexport PYTHONDONTWRITEBYTECODE
 STUDY ?= demo
 ARGS ?=
 
 setup: $(READY)
 
-# uv installs in seconds what takes pip minutes: it is fetched where it is not present, and pip is used without it.
-# The lock is complete, and departs from what one package asks for (see pyproject.toml): nothing is resolved again.
+# uv takes seconds where pip takes minutes. uv is installed if it is missing; if that fails, pip is used.
+# The lock file is complete, so no dependencies are resolved again: it deliberately departs from one package's
+# requirements (see pyproject.toml).
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "Installing the pinned requirements into $(VENV) (about 6 GB with the CUDA libraries) ..."
@@ -27,7 +28,8 @@ $(READY): requirements.txt
 demo: setup
 	snakemake --cores all $(ARGS)
 
-# Each test module in one process, which takes one core: tests that time out or count cores do not meet others' threads.
+# Each test module runs in one process on one core, so that other threads do not disturb tests that measure time or
+# cores.
 test: setup
 	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
@@ -43,7 +45,7 @@ bench: setup
 robustness: setup
 	PYTHONPATH=src python -m robustness
 
-# Pins every dependency with hashes and without naming a registry.
+# Pins every dependency with hashes; no registry is named.
 lock:
 	uv pip compile pyproject.toml --extra dev --extra slurm --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	  --generate-hashes -o requirements.txt

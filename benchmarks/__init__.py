@@ -1,1 +1,1 @@
-"""Time and peak memory of what the project computes, beside its straightforward version: ``python -m benchmarks``."""
+"""Benchmarks: time and peak memory of the project's computations and of plain versions (``python -m benchmarks``)."""

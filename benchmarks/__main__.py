@@ -58,12 +58,12 @@ def main() -> None:
 
 
 def formatted(row: dict[str, Any]) -> dict[str, str]:
-    """A row of the table as it is shown."""
+    """Format the values of a table row as text."""
     return {column: FORMATS.get(column, "{}").format(value) for column, value in row.items()}
 
 
 def save(table: pd.DataFrame, parts: str, device: str) -> None:
-    """Put the table and what the parts of a step take into the results, in place of earlier ones of the same device."""
+    """Write the table and the breakdown of a step to the results file; they replace earlier ones of the same device."""
     made_by = environment(device)
     name = made_by["device"] if device == "cuda" else f"{torch.get_num_threads()} cores of {made_by['processor']}"
     origin = f"{datetime.date.today()}, revision {made_by['git_revision']}, PyTorch {made_by['packages']['torch']}."

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, and how far its largest part is from what the machine can do."""
+"""Breakdown of a training step's time by operation, and throughput of its convolutions against the machine's limit."""
 
 import statistics
 import time
@@ -21,13 +21,13 @@ _LIMIT_CHANNELS, _LIMIT_SHAPE = 64, (48, 40, 64)
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Of a step.
+    """Breakdown of a training step.
 
     Attributes:
-        seconds: that a step takes.
-        shares: of the operations in its time, the largest first; convolutions are one.
-        throughput: of its convolutions, forward and backward, in GFLOP/s.
-        limit: GFLOP/s of a single convolution of many channels on the device.
+        seconds: time of a step.
+        shares: share of each operation in the time, largest first; all convolutions count as one operation.
+        throughput: throughput of the step's convolutions, forward and backward, in GFLOP/s.
+        limit: throughput in GFLOP/s of a single convolution with many channels on the device.
     """
 
     seconds: float
@@ -48,7 +48,7 @@ class Breakdown:
 
 
 def break_down(step: Callable[[], Any], device: str, precision: str) -> Breakdown:
-    """Measure a training step that was made for `device` and computes in `precision`."""
+    """Measure a training step that runs on `device` and computes in `precision`."""
     step()
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_convolution: _flops}) as counter:
         step()
@@ -68,12 +68,12 @@ def break_down(step: Callable[[], Any], device: str, precision: str) -> Breakdow
 
 
 def _flops(x: torch.Size, weight: torch.Size, *others: Any, out_shape: torch.Size, **named: Any) -> int:
-    """Of a convolution that oneDNN is asked for by name, which PyTorch's counter does not know."""
+    """FLOPs of `mkldnn_convolution`, which PyTorch's counter does not know."""
     return conv_flop_count(list(x), list(weight), list(out_shape))
 
 
 def _limit(device: str, precision: str) -> float:
-    """GFLOP/s of a convolution of many channels, forward and backward, in a favourable size."""
+    """Throughput in GFLOP/s of one convolution with many channels, forward and backward, at a favourable size."""
     convolution = torch.nn.Conv3d(_LIMIT_CHANNELS, _LIMIT_CHANNELS, 3, padding=1, device=device)
     x = torch.randn(1, _LIMIT_CHANNELS, *_LIMIT_SHAPE, device=device, requires_grad=True)
     gradient = torch.randn_like(x)

@@ -1,4 +1,4 @@
-"""What is measured, with the sizes of the paper: abdominal CT at 96x80x128, brains at 160x192x224."""
+"""The benchmark cases, at the paper's sizes: abdominal CT at 96x80x128, brains at 160x192x224."""
 
 import hashlib
 import os
@@ -42,7 +42,7 @@ LEARNING_RATE = 1e-4
 
 
 def cases(device: str) -> dict[str, Case]:
-    """All cases by short names; the fast training steps use bfloat16 where the device has it, as the paper study."""
+    """All cases by short names; like the paper study, fast training steps use bfloat16 if the device supports it."""
     precision = "bfloat16" if has_bfloat16(torch.device(device)) else "float32"
     tolerance = 3e-2 if precision == "bfloat16" else 1e-3
     return {
@@ -88,7 +88,7 @@ def _pair(name: str, prepare: Callable[..., Timed], tolerance: float) -> Case:
 
 
 def dice_loss(device: str, fast: bool) -> Timed:
-    """Value and gradient."""
+    """Time the Dice loss; returns its value and the norm of its gradient."""
     fixed, moving = (torch.from_numpy(brain_labels(BRAIN, n))[None, None].to(device) for n in (1, 2))
     field = torch.from_numpy(smooth_field(BRAIN, 2.0)).movedim(-1, 0)[None].contiguous().to(device).requires_grad_()
     loss = SoftDice(36) if fast else partial(plain.one_hot_dice, n_regions=36)
@@ -102,7 +102,7 @@ def dice_loss(device: str, fast: bool) -> Timed:
 
 
 def block(device: str, fast: bool) -> Timed:
-    """Norms of the result and of the gradient of the input."""
+    """Time the large-kernel block; returns the norms of its result and of the gradient of its input."""
     torch.manual_seed(0)
     module = LargeKernelBlock(64, 5).to(device)
     features = torch.randn(1, 64, *HALF_ABDOMEN, device=device, requires_grad=True)
@@ -110,7 +110,7 @@ def block(device: str, fast: bool) -> Timed:
 
 
 def head(device: str, fast: bool) -> Timed:
-    """Norms of the field and of the gradient of the features."""
+    """Time the SCF head; returns the norms of the field and of the gradient of the features."""
     torch.manual_seed(0)
     module = SCFHead(64, torch.randn(14, TEXT_WIDTH), 2048).to(device)
     features = torch.randn(1, 64, *HALF_ABDOMEN, device=device, requires_grad=True)
@@ -129,7 +129,10 @@ def step(
     precision: str,
     full_resolution: bool = False,
 ) -> Timed:
-    """The loss before the step; the plain version is in float32 with one-hot Dice and PyTorch's plain Adam."""
+    """Time a training step; returns the loss before the step.
+
+    The plain version uses float32, one-hot Dice and PyTorch's plain Adam.
+    """
     network = _textscf(start_channels, regions, full_resolution).to(device)
     fixed, moving = (noise_scan(shape, regions, device, seed) for seed in (0, 1))
     if fast:
@@ -151,7 +154,7 @@ def step(
 
 
 def inference(device: str, fast: bool) -> Timed:
-    """Norm of the field; fast is the exported checkpoint's network."""
+    """Time inference; returns the norm of the field. The fast version is the network of an exported checkpoint."""
     network = _textscf(32, 14).to(device).eval()
     network = network.frozen() if fast else plain.make_plain(network)
     fixed, moving = (noise_scan(ABDOMEN, 14, device, seed) for seed in (0, 1))
@@ -164,7 +167,10 @@ def inference(device: str, fast: bool) -> Timed:
 
 
 def evaluation(device: str, fast: bool) -> Timed:
-    """Dice and HD95 of each structure, and SDlogJ; of the fast version the field's jumps at borders too."""
+    """Time the evaluation of a pair; returns Dice and HD95 of each structure, and SDlogJ.
+
+    The fast version also computes the field's jumps at borders.
+    """
     fixed, moving = (brain_labels(BRAIN, number) for number in (1, 2))
     field = smooth_field(BRAIN, 2.0)
 
@@ -178,7 +184,7 @@ def evaluation(device: str, fast: bool) -> Timed:
 
 
 def simulation(device: str, workers: int) -> Timed:
-    """Digests of the volumes."""
+    """Time the simulation of a cohort; returns digests of its volumes."""
     cohort = Catalogue(CONFIG).cohort("simulated_brain")
     extent = np.multiply(cohort["preprocess"]["shape"], cohort["preprocess"]["spacing"])
     cohort["preprocess"] |= {"shape": list(BRAIN), "spacing": (extent / BRAIN).tolist()}

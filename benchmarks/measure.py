@@ -1,4 +1,4 @@
-"""Time and peak memory of two versions of a computation, measured in turn, each in its own process."""
+"""Measures time and peak memory of two versions of a computation, in turn, each in its own process."""
 
 import multiprocessing
 import resource
@@ -15,20 +15,20 @@ import numpy as np
 import torch
 
 Timed = Callable[[], Any]
-"""One repetition; returns numbers that both versions must agree in."""
+"""Runs one repetition and returns numbers that must be the same for both versions."""
 Prepare = Callable[[str], Timed]
-"""Makes the inputs on a device, and what is to be timed on them. Found by name in a module, as it goes to a process."""
+"""Makes the inputs on a device and returns the function to time. It must be picklable, as it is sent to a process."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A computation, and its straightforward version.
+    """A computation and its plain version.
 
     Attributes:
-        name: what is computed, with its size.
-        fast, plain: its two versions.
-        tolerance: how much their results may differ, relative to the largest.
-        repeats: of each version, after one that is not counted.
+        name: name of the computation, with its size.
+        fast, plain: the two versions.
+        tolerance: largest difference of their results, relative to the largest result.
+        repeats: repetitions of each version, after a first one that is not counted.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Case:
 
 
 def measure(case: Case, device: str) -> dict[str, Any]:
-    """A row of the table: medians of both versions, the median of their ratios, and their memory beyond the inputs."""
+    """Measure a case: medians of both versions, the median of their ratios, and their memory beyond the inputs."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as fast, ProcessPoolExecutor(1, mp_context=context) as plain:
         for pool, prepare in ((fast, case.fast), (plain, case.plain)):
@@ -88,7 +88,7 @@ def _once() -> _Result:
 
 
 def _reset_peak(on_gpu: bool) -> int:
-    """Forget the peak of memory so far; bytes that are in use now."""
+    """Reset the peak memory; returns the bytes in use now."""
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
@@ -98,7 +98,7 @@ def _reset_peak(on_gpu: bool) -> int:
 
 
 def _status(field: str) -> int:
-    """Bytes of this process by Linux's account; elsewhere the peak so far for every field."""
+    """Memory of this process in bytes, from /proc; on other systems than Linux, the peak so far for every field."""
     if sys.platform != "linux":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

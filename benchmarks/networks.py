@@ -1,4 +1,4 @@
-"""Time and peak memory of a forward and backward pass of every network in its paper size, each in its own process.
+"""Time and peak memory of a forward and backward pass of every network at the paper's size, each in its own process.
 
 Run as ``PYTHONPATH=src python -m benchmarks.networks``.
 """
@@ -21,7 +21,7 @@ HEAD = {"kind": "scf", "hidden_channels": 2048, "blend": "convex"}
 
 
 def measure(name: str, arguments: dict[str, Any], head: bool, shape: list[int], device: str) -> dict[str, Any]:
-    """Seconds of the second of two passes, and peak memory in GiB of this process or of the GPU."""
+    """Measure a network: seconds of the second of two passes, and peak memory in GiB of this process or of the GPU."""
     torch.manual_seed(0)
     settings = {"backbone": {"name": name, **arguments}, "head": HEAD if head else None, "integration_steps": 0}
     network = build_network(settings, torch.randn(14, 768)).to(device)

@@ -1,4 +1,4 @@
-"""The straightforward versions of what the project computes faster; tests hold the fast ones against them too."""
+"""Plain, slow versions of the project's fast computations; tests also compare the fast versions with them."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ from textscf.spatial import warp
 
 
 def one_hot_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions: int) -> Tensor:
-    """Soft Dice as the paper's authors released it: every one-hot channel is warped."""
+    """Soft Dice as in the authors' released code: it warps every one-hot channel."""
     fixed_hot, moving_hot = (
         functional.one_hot(labels[:, 0].long(), n_regions).movedim(-1, 1).to(displacement.dtype)
         for labels in (fixed, moving)
@@ -31,14 +31,14 @@ def one_hot_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions:
 
 
 def per_voxel_filters(head: SCFHead, features: Tensor, regions: Tensor, confidence: Tensor) -> Tensor:
-    """The text-driven head with a filter for every voxel: paper eqs. (3)-(4) as they are written."""
+    """Text-driven head with a filter for every voxel, a literal version of paper eqs. (3)-(4)."""
     filters = head.region_filters()[regions[:, 0].long()]
     covariant = torch.einsum("bhwdkc,bchwd->bkhwd", filters, features)
     return confidence * covariant + (1 - confidence) * head.uniform(features)
 
 
 def make_plain(network: RegistrationNetwork) -> RegistrationNetwork:
-    """The same network, its large-kernel blocks computed branch by branch and its heads voxel by voxel."""
+    """Change a network, in place, to compute large-kernel blocks branch by branch and heads voxel by voxel."""
     for module in network.modules():
         if isinstance(module, LargeKernelBlock):
             module.forward = module.branches  # type: ignore[method-assign]
@@ -50,7 +50,7 @@ def make_plain(network: RegistrationNetwork) -> RegistrationNetwork:
 
 
 def objective(network: RegistrationNetwork, fixed: Scan, moving: Scan, n_regions: int, weight: float) -> Tensor:
-    """Loss of paper eq. (1) with MSE, a Dice weight of 1 and `weight` for the smoothness."""
+    """Loss of paper eq. (1) with MSE, a Dice weight of 1 and a smoothness weight of `weight`."""
     displacement = network(moving.image, fixed.image, fixed.regions, fixed.confidence)
     similarity = functional.mse_loss(warp(moving.image, displacement), fixed.image)
     dice = one_hot_dice(fixed.labels, moving.labels, displacement, n_regions)
@@ -60,9 +60,9 @@ def objective(network: RegistrationNetwork, fixed: Scan, moving: Scan, n_regions
 def evaluate(
     fixed: NDArray[np.integer], moving: NDArray[np.integer], displacement: NDArray[np.floating], n_labels: int
 ) -> NDArray[np.float64]:
-    """Dice of labels 1 to `n_labels`, their HD95 in voxels, and SDlogJ, by the algorithm of the Learn2Reg evaluator.
+    """Dice of labels 1 to `n_labels`, their HD95 in voxels, and SDlogJ, with the algorithm of the Learn2Reg evaluator.
 
-    Whole masks are compared label by label; distances are exact transforms of the box around both masks.
+    It compares whole masks label by label; distances are exact distance transforms of the box around both masks.
     """
     grid = np.meshgrid(*(np.arange(n) for n in fixed.shape), indexing="ij")
     warped = ndimage.map_coordinates(moving, np.stack(grid) + displacement.transpose(3, 0, 1, 2), order=0)
@@ -72,7 +72,7 @@ def evaluate(
 
 
 def hd95(first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Spacing = (1, 1, 1)) -> float:
-    """HD95 of two masks in units of `spacing`, inf if either is empty: exact distances, sorted with their areas."""
+    """HD95 of two masks in units of `spacing`, by exact distances weighted by surface area; inf if a mask is empty."""
     if not first.any() or not second.any():
         return float("inf")
     occupied = np.argwhere(first | second)

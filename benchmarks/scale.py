@@ -1,7 +1,7 @@
 """Time and memory of planning a large study and of reading a large cohort: ``python -m benchmarks.scale``.
 
-Nothing is trained and no scan is read: the studies are dry runs over seeds of LKU-Net, the cohorts are indices of files
-that are empty. Seconds are those of the processor, which other work on the machine changes little. Prints the tables of
+Nothing is trained and no scan is read: the studies are dry runs over seeds of LKU-Net, and the cohorts are indices of
+empty files. Seconds are CPU seconds, which depend little on other work on the machine. The script prints the tables of
 docs/cluster.md.
 """
 
@@ -28,11 +28,11 @@ from textscf.training.pairs import PairSchedule
 ROOT = Path(__file__).resolve().parents[1]
 COHORT = "simulated_abdomen"
 BYTES_PER_VOXEL = 5
-"""Of a scan of a training in bfloat16: image in 16 bits, labels, regions and confidence in 8 each."""
+"""Bytes per voxel of a scan for training in bfloat16: 16 bits for the image, 8 each for labels, regions, confidence."""
 
 
 def study(runs: int) -> dict[str, Any]:
-    """The main comparison with that many trainings of LKU-Net."""
+    """Study settings: the main comparison with `runs` trainings of LKU-Net."""
     return {
         "study": "scale",
         "title": f"{runs} trainings",
@@ -44,7 +44,7 @@ def study(runs: int) -> dict[str, Any]:
 
 
 def splits(subjects: int) -> dict[str, Any]:
-    """A twentieth of the subjects for validation and another one for the test; a test pair for each."""
+    """Cohort settings: a twentieth of the subjects for validation and another for the test, one pair per subject."""
     first, second = subjects * 18 // 20, subjects * 19 // 20
     ranges = {"train": f"1-{first}", "validation": f"{first + 1}-{second}", "test": f"{second + 1}-{subjects}"}
     return {
@@ -55,7 +55,7 @@ def splits(subjects: int) -> dict[str, Any]:
 
 
 def copy_project(folder: Path, subjects: int, runs: int) -> None:
-    """The workflow in `folder`, with a cohort and a study of these sizes."""
+    """Copy the workflow to `folder`, with a cohort and a study of these sizes."""
     for name in ("Snakefile", "rules", "src", "captions", "envs"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "config", folder / "config")
@@ -65,7 +65,7 @@ def copy_project(folder: Path, subjects: int, runs: int) -> None:
 
 
 def dry_run(folder: Path, target: str) -> int:
-    """Plan what `target` needs; the number of jobs."""
+    """Plan the jobs of `target` in a dry run; returns their number."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--configfile", "config/scale.yaml"]
     command += ["--", target]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -76,7 +76,7 @@ def dry_run(folder: Path, target: str) -> int:
 
 
 def write_index(folder: Path) -> int:
-    """A prepared cohort whose scans are empty files, as the config in `folder` has it; the number of files."""
+    """Write a prepared cohort whose scans are empty files, from the config in `folder`; returns the number of files."""
     config = Catalogue(folder / "config").cohort(COHORT)
     subjects = expand_subjects(config)
     names = [f"{kind}/{name}.nii.gz" for kind in ("images", "labels") for split in subjects.values() for name in split]
@@ -101,7 +101,7 @@ def write_index(folder: Path) -> int:
 
 
 def read_index(folder: Path) -> int:
-    """What a training does with the index before its first step; the number of its training pairs."""
+    """Use the index like a training before its first step; returns the number of training pairs."""
     cohort = Cohort.load(folder)
     cohort.fingerprint()
     pairs = PairSchedule(cohort.subjects("train"), seed=1, steps_per_epoch=1000)
@@ -110,7 +110,7 @@ def read_index(folder: Path) -> int:
 
 
 def measured(function: Callable[..., int], *arguments: Any) -> tuple[int, float, float]:
-    """What a function returns, its seconds of CPU, and the GiB of the largest process: it runs in one of its own."""
+    """Run a function in its own process; returns its result, CPU seconds, and the GiB of the largest process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_measure, function, *arguments).result()
 
@@ -126,12 +126,12 @@ def _measure(function: Callable[..., int], *arguments: Any) -> tuple[int, float,
 
 
 def _usage() -> tuple[resource.struct_rusage, resource.struct_rusage]:
-    """Of this process, and of those that it has started."""
+    """Resource usage of this process, and of its child processes."""
     return resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
 
 
 def study_row(runs: int) -> dict[str, str]:
-    """The whole plan, and the plan of one job: what each job of a queue does before it computes."""
+    """Measure the plan of the whole study, and the plan of one job, which each job of a queue makes at its start."""
     with tempfile.TemporaryDirectory() as folder:
         copy_project(Path(folder), 30, runs)
         jobs, seconds, gib = measured(dry_run, Path(folder), "all")
@@ -146,7 +146,7 @@ def study_row(runs: int) -> dict[str, str]:
 
 
 def cohort_row(subjects: int) -> dict[str, str]:
-    """The plan of a study on the cohort, its index on disk, and what reading it takes."""
+    """Measure the plan of a study on the cohort, the size of the cohort's index, and the cost of reading the index."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_project(folder, subjects, 2)

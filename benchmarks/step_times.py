@@ -1,8 +1,8 @@
-"""Median time of a training step of every network of a study, without its data; config/step_times.yaml keeps them.
+"""Measures the median time of a training step for every network of a study, and writes config/step_times.yaml.
 
-Run as ``PYTHONPATH=src python -m benchmarks.step_times --study config/paper.yaml``. Networks whose time the file holds
-for this device are left out, so that an interrupted call goes on, and those that need more memory than there is.
-Volumes are smooth noise whose regions are compact.
+Run as ``PYTHONPATH=src python -m benchmarks.step_times --study config/paper.yaml``. It does not need the study's data:
+volumes are smooth noise with compact regions. Networks that the file already has for this device are skipped, so that
+an interrupted call can continue. Networks that need more memory than there is are left out.
 """
 
 import argparse
@@ -31,7 +31,7 @@ FILE = Path("config/step_times.yaml")
 
 
 def measure(work: dict[str, Any], device: str, repeats: int) -> float:
-    """Median seconds of a step in this process, the first one left out."""
+    """Median seconds of a step in this process, without the first step."""
     torch.manual_seed(0)
     head = work["network"]["head"]
     text = torch.randn(work["regions"], TEXT_WIDTH) if head and head["kind"] == "scf" else None

@@ -1,4 +1,4 @@
-"""Inputs of the benchmarks: scans without data, and a smooth field."""
+"""Synthetic inputs of the benchmarks: noise scans, brain labels and a smooth field."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ CONFIG = Path(__file__).parents[1] / "config"
 
 
 def noise_scan(shape: Sequence[int], regions: int, device: str, seed: int) -> Scan:
-    """Smooth noise, and as regions what is nearest to each of as many random places."""
+    """Scan of smooth noise; each region holds the voxels nearest to one of `regions` random places."""
     generator = np.random.default_rng(seed)
     noise = ndimage.gaussian_filter(generator.standard_normal(shape), 4).astype(np.float32)
     places = cKDTree(generator.uniform(0, shape, (regions, 3)))
@@ -27,7 +27,7 @@ def noise_scan(shape: Sequence[int], regions: int, device: str, seed: int) -> Sc
 
 
 def brain_labels(shape: Sequence[int], number: int) -> NDArray[np.uint8]:
-    """Label map of a simulated brain with the 35 structures of OASIS, which fills a grid of this shape."""
+    """Label map of a simulated brain with the 35 structures of OASIS; the brain fills a grid of this shape."""
     cohort = Catalogue(CONFIG).cohort("simulated_brain")
     settings = cohort["preprocess"]
     extent = np.multiply(settings["shape"], settings["spacing"])
@@ -35,7 +35,7 @@ def brain_labels(shape: Sequence[int], number: int) -> NDArray[np.uint8]:
 
 
 def smooth_field(shape: Sequence[int], size: float) -> NDArray[np.float32]:
-    """A displacement field ``(H, W, D, 3)`` with a standard deviation of `size` voxels."""
+    """Smooth random displacement field ``(H, W, D, 3)`` with a standard deviation of `size` voxels."""
     coarse = np.random.default_rng(3).standard_normal((3, *(-(-n // 16) for n in shape)))
     zoom = [n / m for n, m in zip(shape, coarse.shape[1:], strict=True)]
     field = np.stack([ndimage.zoom(part, zoom, order=3, mode="nearest") for part in coarse], axis=-1)

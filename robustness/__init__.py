@@ -1,1 +1,1 @@
-"""Bad inputs of every kind at the scripts and at the workflow: each must end soon, with one line, and leave nothing."""
+"""Robustness checks: scripts and workflow must refuse each bad input soon, with one error line and no files left."""

@@ -1,4 +1,4 @@
-"""Try every bad input, run the tests of faults, and write docs/robustness.md: ``python -m robustness``."""
+"""Try every bad input, run the fault tests, and write docs/robustness.md: ``python -m robustness``."""
 
 import argparse
 import subprocess
@@ -43,7 +43,7 @@ def _report(cases: list[Case], fresh: bool) -> list[Outcome]:
 
 
 def _faults() -> str:
-    """What the tests of faults counted."""
+    """Run the fault tests; returns their counts and summary as Markdown."""
     command = [sys.executable, "-m", "pytest", "-q", "-rP", "tests/test_faults.py", "-p", "no:cacheprovider"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = finished.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Bad archives of a data set."""
+"""Cases with bad archives of a data set."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ _GOOD = f"{_TOP}/imagesTr/hippocampus_001.nii.gz"
 
 
 def cases() -> Iterable[Case]:
-    """Archives that would write elsewhere, take all room, or are broken; and one that is not the one expected."""
+    """Archives that would write outside their folder or fill the disk, broken archives, and unexpected archives."""
     for name in ("../evil", f"{_TOP}/../../evil", "/tmp/evil", f"{_TOP}\\..\\..\\evil", "..", f"{_TOP}/.."):
         for write in (_write_tar, _write_zip):
             kind = write.__name__.removeprefix("_write_")
@@ -152,7 +152,7 @@ def _zip_bomb(place: Path) -> None:
 
 
 def _tar_bomb(place: Path) -> None:
-    """A header, and members of a gzip file that are all the same."""
+    """Write a tar header followed by many identical gzip members."""
     _settings(place)
     member = _member(f"{_TOP}/zeros")
     member.size = 2**32

@@ -1,4 +1,4 @@
-"""Bad files that the stages hand on: checkpoints, embeddings, descriptions in JSON, metrics."""
+"""Cases with bad intermediate files of the workflow: checkpoints, embeddings, JSON descriptions, metrics."""
 
 import io
 import json
@@ -39,14 +39,14 @@ _FIGURE = ("figure.py", "--config", "results/small/figures/figure3/config.yaml",
 
 
 class _Code:
-    """Pickled, this calls a function when it is read."""
+    """Object whose pickle calls a function when it is loaded."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (open, ("owned", "w"))
 
 
 def cases() -> Iterable[Case]:
-    """Cases of all these files."""
+    """All cases of this module."""
     yield from _cases("Checkpoint", _EVALUATE, _CHECKPOINT, _checkpoints())
     yield from _cases("Checkpoint", _REGISTER, _CHECKPOINT, list(_checkpoints())[::3])
     segment = (
@@ -79,7 +79,7 @@ def _cases(
 
 
 def _blobs(whole: str) -> Iterable[tuple[str, Callable[[Path], object], str]]:
-    """Contents that are no file of any of these kinds."""
+    """Contents that are invalid for all of these kinds of files."""
     reason = f"cannot be read|not valid|UTF-8|no such file|expected|{whole}"
     yield "missing", lambda path: path.unlink(), "no such file"
     for name, content in {
@@ -238,7 +238,7 @@ def _change_arrays(path: Path, change: Mapping[str, Any]) -> None:
 
 
 def _absurd_array(path: Path) -> None:
-    """An array whose header claims far more than there is."""
+    """Write an array whose header claims far more values than the file holds."""
     header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 1000000), }".ljust(117) + "\n"
     content = b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header.encode() + bytes(80)
     stream = io.BytesIO()

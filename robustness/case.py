@@ -1,4 +1,4 @@
-"""One bad input, and the command that must refuse it."""
+"""A bad input with the command that must refuse it, and the outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ Damage = Callable[[Path], object]
 
 
 def at(file: str, damage: Damage) -> Damage:
-    """`damage` of a file, as one of the workspace that has it."""
+    """Turn a `damage` of a file into a `damage` of the workspace that contains the file."""
     return lambda place: damage(place / file)
 
 
@@ -17,13 +17,13 @@ class Case:
     """A damaged workspace and a command.
 
     Attributes:
-        kind: of input, a heading of the page.
-        name: what is wrong with it.
+        kind: kind of input, a heading of the page.
+        name: the fault of the input.
         command: a script of `src/`, or `snakemake`, and its arguments; paths are relative to the workspace.
-        damage: changes a copy of the workspace.
-        file: what the error must name, usually a file.
-        reason: a regular expression that the same line must match.
-        allowed: files, or folders that end in a slash, that the command may write though it fails.
+        damage: function that damages a copy of the workspace.
+        file: text that the error line must contain, usually a file name.
+        reason: regular expression that the same line must match.
+        allowed: files that the command may write although it fails; a folder ends with a slash.
     """
 
     kind: str
@@ -36,13 +36,13 @@ class Case:
 
     @property
     def entry(self) -> str:
-        """The script, or `snakemake`."""
+        """Name of the script, or `snakemake`."""
         return self.command[0]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did: exit code, wall time, peak memory, its error line, and what it should not have done."""
+    """Result of a command: exit code (None if it did not end), wall time, peak memory, error line, and problems."""
 
     case: Case
     code: int | None

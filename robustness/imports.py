@@ -1,4 +1,4 @@
-"""Everything that the scripts import, for the process that cases are forked from."""
+"""Imports the scripts' slow dependencies in the process from which cases are forked."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""NIfTI files that must not pass: their compressed stream, their header, their voxels."""
+"""Faults of NIfTI files that must be refused: in the compressed stream, in the header and in the voxels."""
 
 import gzip
 import random
@@ -18,7 +18,7 @@ _BOMB_MEMBERS = 256  # of 16 MiB
 
 
 class Bad(NamedTuple):
-    """Something wrong with a NIfTI file, how to do it, and a regular expression for the reason that is given."""
+    """A fault of a NIfTI file: name, function that makes it, and regular expression for the reason in the error."""
 
     name: str
     damage: Damage
@@ -26,7 +26,7 @@ class Bad(NamedTuple):
 
 
 def stream_faults() -> list[Bad]:
-    """A compressed file that is not whole, or no such file at all."""
+    """Compressed files that are incomplete or corrupt, contents that are not NIfTI, and missing files."""
     cut = [
         Bad(f"gzip stream cut after {share:.0%}", partial(_cut, share=share), "truncated|ended before")
         for share in (0.02, 0.25, 0.5, 0.75, 0.95)
@@ -65,7 +65,7 @@ def stream_faults() -> list[Bad]:
 
 
 def header_faults() -> list[Bad]:
-    """A header with one field changed; the compressed stream is whole."""
+    """Headers with one changed field; the compressed stream is intact."""
     dims = "<8h"
     shapes: list[tuple[str, tuple[int, ...], str]] = [
         ("no dimensions", (0, 1, 1, 1, 1, 1, 1, 1), "dimension|cannot be read"),
@@ -107,7 +107,7 @@ def header_faults() -> list[Bad]:
 
 
 def image_faults() -> list[Bad]:
-    """Intensities that are no image."""
+    """Voxels that are not a valid image."""
     return [
         Bad("one voxel NaN", voxels(lambda v: _with(v.astype("f4"), np.nan)), "1 voxels are NaN"),
         Bad("one voxel infinite", voxels(lambda v: _with(v.astype("f4"), np.inf)), "1 voxels are NaN or infinite"),
@@ -121,7 +121,7 @@ def image_faults() -> list[Bad]:
 
 
 def label_faults() -> list[Bad]:
-    """Numbers that are no label map of the anatomy."""
+    """Voxels that are not a valid label map of the anatomy."""
     return [
         Bad("no label", voxels(np.zeros_like), "no voxel is labelled"),
         Bad("an unknown label", voxels(lambda v: _with(v, 7)), "labels 7 are not in the anatomy"),
@@ -137,13 +137,13 @@ def label_faults() -> list[Bad]:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Replace a file."""
+    """Replace a file by one with this content."""
     path.unlink(missing_ok=True)
     path.write_bytes(content)
 
 
 def link(path: Path, target: str) -> None:
-    """Replace a file by a link."""
+    """Replace a file by a symbolic link."""
     path.unlink()
     path.symlink_to(target)
 
@@ -212,7 +212,7 @@ def _break_length(path: Path) -> None:
 
 
 def _bomb(path: Path) -> None:
-    """The file's own stream, and zeros that take 4 MB."""
+    """Append 4 GiB of zeros to the file's stream, compressed to about 4 MB."""
     compressor = zlib.compressobj(9, wbits=31)
     member = compressor.compress(bytes(2**24)) + compressor.flush()
     put(path, path.read_bytes() + member * _BOMB_MEMBERS)

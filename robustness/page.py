@@ -1,4 +1,4 @@
-"""The page that says what was tried and what came of it."""
+"""Writes the page docs/robustness.md: the cases and their outcomes."""
 
 import platform
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ so without naming it. Such files are refused, but not in our words.
 
 
 def make_page(outcomes: Sequence[Outcome], fresh: Sequence[Outcome], faults: str) -> str:
-    """Markdown about all cases, those that ran in new interpreters too, and the tests of faults."""
+    """Make the page in Markdown from all outcomes, the outcomes in new interpreters, and the fault tests' results."""
     slowest = max(outcomes, key=lambda outcome: outcome.seconds)
     largest = max(outcomes, key=lambda outcome: outcome.mebibytes)
     limits = (

@@ -1,4 +1,4 @@
-"""Runs cases: each in a process of its own that is forked from one in which everything has been imported."""
+"""Runs cases, each in its own process, which is forked from a process that has already imported the dependencies."""
 
 import atexit
 import contextlib
@@ -27,11 +27,14 @@ MAX_MEBIBYTES = 2048.0
 
 _Start = Callable[[Sequence[str], Path, Path], tuple[int | None, float]]
 _NOISE = re.compile(r"\d{4}-\d\d-\d\d .*(INFO|WARNING|ERROR) |.*\d+%\|.*|\s*$")
-"""Lines of a log and of a progress bar."""
+"""Lines that are not error messages: log lines, progress bars and empty lines."""
 
 
 def run_cases(cases: Iterable[Case], fresh: bool = False) -> Iterator[Outcome]:
-    """Outcomes in order. `fresh`: each command in a new interpreter, as a user starts it, which takes seconds more."""
+    """Run cases and yield their outcomes in order.
+
+    With `fresh`, each command runs in a new interpreter, as if a user starts it; this takes a few seconds more.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["robustness.imports"])
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -66,7 +69,7 @@ def _run(folder: Path, base: Path, start: _Start, case: Case) -> Outcome:
 
 
 def _judge(case: Case, code: int | None, output: str) -> tuple[str, list[str]]:
-    """The line that says what is wrong, and what is wrong with the refusal."""
+    """Find the error line of a command, and the problems of its refusal."""
     problems = []
     if code in (0, None) or code < 0:
         problems.append("did not end" if code is None else f"exit code {code}")
@@ -84,7 +87,7 @@ def _judge(case: Case, code: int | None, output: str) -> tuple[str, list[str]]:
 
 
 def _content(folder: Path) -> dict[Path, str]:
-    """Digest of every file, without following links to the project."""
+    """Digest of every file; links to folders of the project are not followed."""
     return {
         path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else path.name
         for path in folder.rglob("*")
@@ -98,7 +101,7 @@ def _allowed(path: Path, case: Case) -> bool:
 
 
 def _in_new_interpreter(command: Sequence[str], workspace: Path, output: Path) -> tuple[int | None, float]:
-    """Exit code, None where it had to be killed, and peak memory in MiB."""
+    """Run a command in a new interpreter; returns exit code (None if it was killed) and peak memory in MiB."""
     program = ["-m", "snakemake"] if command[0] == "snakemake" else [f"src/{command[0]}"]
     with output.open("w") as stream:
         process = subprocess.Popen(
@@ -120,7 +123,10 @@ def _in_new_interpreter(command: Sequence[str], workspace: Path, output: Path) -
 
 
 def _peak(pid: int) -> float:
-    """Peak memory in MiB of a running process since it began its program; its rusage has that of its parent too."""
+    """Peak memory in MiB of a running process since its program started.
+
+    The process's rusage is not used, because it includes the peak of the parent.
+    """
     with contextlib.suppress(OSError):
         fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         return int(fields.get("VmHWM", "0").split()[0]) / 1024
@@ -128,7 +134,7 @@ def _peak(pid: int) -> float:
 
 
 def _forked(command: Sequence[str], workspace: Path, output: Path) -> tuple[int | None, float]:
-    """The same from a process in which all modules were imported before."""
+    """Like `_in_new_interpreter`, but forked from a process that has imported all modules."""
     memory = output.with_name("memory")
     context = multiprocessing.get_context("forkserver")
     process = context.Process(target=execute, args=(command, workspace, output, memory))
@@ -142,7 +148,7 @@ def _forked(command: Sequence[str], workspace: Path, output: Path) -> tuple[int 
 
 
 def execute(command: Sequence[str], workspace: Path, output: Path, memory: Path) -> None:
-    """Do in this process what an interpreter does for `command`, and leave it; for processes of their own."""
+    """Run `command` in this process as an interpreter would, then end the process; call it in a separate process."""
     os.chdir(workspace)
     for descriptor, target in enumerate((Path(os.devnull), output, output)):
         opened = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND)

@@ -1,4 +1,4 @@
-"""Bad scans at every stage that reads one."""
+"""Cases with bad scans, for every stage that reads scans."""
 
 import gzip
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ _EVALUATE = ("evaluate.py", "--config", f"{RUNS}/initial/config.yaml", "--cohort
 
 
 def cases() -> Iterable[Case]:
-    """Cases of stored scans, of those of a registration, and of prepared ones."""
+    """Cases of stored scans, scans given to `register.py`, and prepared scans."""
     stream, header = nifti.stream_faults(), nifti.header_faults()
     rejected = ("new/rejected.csv",)
     kind = "Stored image"

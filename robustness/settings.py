@@ -1,4 +1,4 @@
-"""Bad settings: YAML files of every kind, and values on the command line."""
+"""Cases with bad settings: YAML files of every kind, and values on the command line."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -29,11 +29,11 @@ _RELEASE = {
 _FATAL_TO_SNAKEMAKE = (
     *("random bytes", "UTF-16", "Latin-1", "10,000 brackets", "a folder", "missing", "a link to itself"),
 )
-"""What Snakemake ends on with a traceback of its own where it is in the study's file."""
+"""Contents of a study's file for which Snakemake itself ends with a traceback."""
 
 
 def cases() -> Iterable[Case]:
-    """Cases of files that are no YAML, of wrong keys and values, and of names that would leave their place."""
+    """Cases of invalid YAML, of wrong keys and values, and of names that would reach another path or the shell."""
     yield from _cases("YAML text, read by Snakemake first", STUDY, _study_texts(), "")
     for file in (_COHORT_FILE, _EXPERIMENT):
         yield from _cases("YAML text", file, _texts())
@@ -46,7 +46,7 @@ def cases() -> Iterable[Case]:
 
 
 def _texts() -> Iterable[tuple[str, Callable[[Path], object], str]]:
-    """Contents that are wrong in any YAML file."""
+    """Contents that are invalid in every YAML file."""
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
     )
@@ -79,7 +79,10 @@ def _texts() -> Iterable[tuple[str, Callable[[Path], object], str]]:
 
 
 def _study_texts() -> Iterable[tuple[str, Callable[[Path], object], str]]:
-    """Those that Snakemake, which opens a study's file before any of our code runs, refuses without a traceback."""
+    """Invalid contents of a study's file that Snakemake refuses without a traceback.
+
+    Snakemake opens this file before any code of the project runs.
+    """
     own = "used twice|alias|could not determine a constructor|mapping|nested"
     for name, damage, _ in _texts():
         if name not in _FATAL_TO_SNAKEMAKE:
@@ -152,7 +155,7 @@ def _key_cases() -> Iterable[Case]:
 
 
 def _name_cases() -> Iterable[Case]:
-    """Names that would end a shell's word or leave a folder."""
+    """Names that would inject a shell command or lead out of a folder."""
     places: dict[str, tuple[str, Callable[[str], Mapping[str, Any]]]] = {
         "name of a study": (STUDY, lambda name: {"study": name}),
         "name of a cohort": (STUDY, lambda name: {"cohorts": {"primary": name}}),
@@ -209,7 +212,7 @@ def _command_line_cases() -> Iterable[Case]:
 
 
 def _stage_cases() -> Iterable[Case]:
-    """Resolved settings that were edited by hand, at the script that reads them."""
+    """Resolved settings that were edited by hand, for each script that reads them."""
     scripts: dict[str, tuple[str, ...]] = {
         f"{COHORT}/config.yaml": ("preprocess.py", "--raw", SCANS, "--out", "new/cohort.json"),
         f"{RUNS}/lku_net/config.yaml": ("train.py", "--cohort", COHORT, "--out", "new"),
@@ -254,4 +257,4 @@ def _as_folder(path: Path) -> None:
 
 
 def _nothing(place: Path) -> None:
-    """For commands that are bad by themselves."""
+    """Damage nothing; used if the command itself is bad."""

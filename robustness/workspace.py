@@ -1,4 +1,4 @@
-"""A small copy of the project with scans and results of every stage, to be damaged."""
+"""Builds the workspace that cases damage: a small copy of the project with scans and results of every stage."""
 
 import shutil
 from pathlib import Path
@@ -61,7 +61,7 @@ _TIMING: dict[str, Any] = {
 
 
 def build_workspace(folder: Path) -> Path:
-    """Make `folder`: real hippocampus scans where there are any, else simulated ones of that layout."""
+    """Build the workspace in `folder`, with real hippocampus scans if available, else with simulated ones."""
     for name in ("config", "envs", "captions", "profiles"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("rules", "src"):
@@ -101,7 +101,7 @@ def build_workspace(folder: Path) -> Path:
 
 
 def scan(number: int, kind: str = "images") -> str:
-    """Stored scan of a subject, relative to the workspace."""
+    """Path of a subject's stored scan, relative to the workspace."""
     return f"{SCANS}/{kind}Tr/hippocampus_{number:03d}.nii.gz"
 
 
@@ -118,7 +118,7 @@ def _write_scans(folder: Path) -> None:
 
 
 def _simulated(seed: int) -> dict[str, np.ndarray]:
-    """Image and labels of an ellipsoid in two halves, in noise."""
+    """Simulated image and labels: an ellipsoid with two labelled halves, plus noise."""
     generator = np.random.default_rng(seed)
     places = np.stack(np.meshgrid(*(np.arange(n) for n in (35, 50, 35)), indexing="ij"), axis=-1)
     inside = (((places - (17, 25, 17)) / generator.uniform((7, 16, 7), (9, 20, 9))) ** 2).sum(-1) < 1

@@ -32,7 +32,7 @@ onstart:
         raise WorkflowError(str(error)) from None
 
 
-# Read by the shell when a job runs, so that another place of the project or of the data does not make jobs run anew.
+# The shell reads these variables when a job runs, so moving the project or the data does not rerun any job.
 os.environ |= {
     "PATH": os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
@@ -50,15 +50,15 @@ COHORT = layout.cohort("{cohort}")
 RUN = layout.run(study.name, "{run}")
 CLAIM = f"{RESULTS}/complexity/claim"
 
-# Stages take the place of their shell: a signal to all processes of a job is left to the stage, which may save its state.
+# `exec` replaces the shell by the stage, so that the stage alone handles a signal to its job and can save its state.
 shell.prefix("set -euo pipefail; exec ")
 
-# A job that needs more than half of the cores is overtaken by smaller ones for as long as there are any; one that a
-# queue has started has its cores to itself.
+# A job that needs more than half of the cores would wait until no smaller job is left, so a job takes at most half of
+# them. A job that a queue has started has its cores to itself and may take all of them.
 CORES = workflow.resource_settings.cores or 32
 SHARED_THREADS = max(1, min(16, CORES // 2 if workflow.is_main_process else CORES))
 
-# A training is told so many seconds before a queue's time limit that it has to save its state.
+# Slurm sends SIGTERM 300 seconds before a job's time limit, so that a training can save its state.
 SAVE_IN_TIME = "--signal=TERM@300"
 
 
@@ -73,15 +73,15 @@ wildcard_constraints:
 
 
 def growing(amount):
-    """A resource of which a job gets more each time that it is started again."""
+    """A resource that grows with every attempt to run a job."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def one_of(names):
-    """Wildcard constraint that these names meet."""
+    """Wildcard constraint that allows these names only."""
     return "|".join(names) or "(?!)"
 
 
 def cohort_of_run(wildcards):
-    """The prepared cohort that a run is about."""
+    """Path of the prepared cohort of a run."""
     return f"{layout.cohort(study.runs[wildcards.run]['cohort'])}/cohort.json"

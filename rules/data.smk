@@ -14,7 +14,7 @@ rule settings:
         " --content {params.content:q} --out {output} 2> {log}"
 
 
-# A node of a cluster often has no network: what needs one runs where snakemake does.
+# Cluster nodes often have no network, so this download runs on the machine that runs snakemake.
 rule download:
     input:
         config=f"{COHORT}/config.yaml",

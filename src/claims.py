@@ -1,4 +1,4 @@
-"""Check the claims of the paper on the runs of a study: CSV, Markdown, HTML."""
+"""Check the claims of the paper on the runs of a study and write them as CSV, Markdown and HTML."""
 
 from pathlib import Path
 

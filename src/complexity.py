@@ -16,7 +16,7 @@ SET_HELP = "any other argument of the backbone, e.g. encoder=[16,32,32,32]; may 
 
 
 def argument(text: str) -> tuple[str, Any]:
-    """``key=value`` with the value read as YAML."""
+    """Parse ``key=value``; the value is read as YAML."""
     key, separator, value = text.partition("=")
     try:
         content = yaml.safe_load(value)

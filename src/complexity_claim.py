@@ -1,4 +1,4 @@
-"""Check the paper's claim about complexity: CSV, Markdown, LaTeX, HTML."""
+"""Check the paper's claim about complexity and write it as CSV, Markdown, LaTeX and HTML."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Encode the prompts of an anatomy: embedding.npz, embedding.json, similarity.pdf and similarity.png."""
+"""Encode the prompts of an anatomy; write embedding.npz, embedding.json, similarity.pdf and similarity.png."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Measure one run on the test pairs of its cohort."""
+"""Compute the metrics of one run on the test pairs of its cohort."""
 
 from pathlib import Path
 

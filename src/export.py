@@ -1,4 +1,4 @@
-"""Register the test pairs of a cohort of the Learn2Reg challenge and write their fields as it takes them."""
+"""Register the test pairs of a cohort of the Learn2Reg challenge and write the fields in its submission format."""
 
 from pathlib import Path
 

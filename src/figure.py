@@ -1,4 +1,4 @@
-"""Make one figure of a study from its runs: PDF, PNG, the plotted values as CSV, and the caption as text."""
+"""Make one figure of a study from its runs: PDF and PNG, plotted values as CSV, caption as text."""
 
 import dataclasses
 from pathlib import Path

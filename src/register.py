@@ -1,4 +1,4 @@
-"""Register a moving image to a fixed image with a trained run: displacement field and warped image."""
+"""Register a moving image to a fixed image with a trained run; write the displacement field and the warped image."""
 
 from pathlib import Path
 

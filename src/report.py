@@ -1,4 +1,4 @@
-"""Make the report of a study, or of its first part: one HTML page that needs neither a network nor other files."""
+"""Make the report of a study, or of its first part: one HTML page that needs no internet and no other files."""
 
 from datetime import date
 from pathlib import Path

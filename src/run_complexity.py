@@ -1,4 +1,4 @@
-"""Count parameters and multi-adds of runs' networks at their cohorts' size: complexity.json beside each config."""
+"""Count parameters and multi-adds of runs at the size of their cohorts; write complexity.json beside each config."""
 
 import dataclasses
 from pathlib import Path

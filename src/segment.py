@@ -1,4 +1,4 @@
-"""Segment every scan of a cohort, or take its labels where the source is ground_truth."""
+"""Segment every scan of a cohort, or take its labels if the source is ground_truth."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Dice of a segmentor on every scan of a cohort, and its means by split."""
+"""Compute the Dice of a segmentor on every scan of a cohort, and its mean for each split."""
 
 from pathlib import Path
 

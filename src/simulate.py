@@ -1,4 +1,4 @@
-"""Simulate the scans of a cohort: phantoms, or images of real label maps."""
+"""Simulate the scans of a cohort: phantoms, or images made from real label maps."""
 
 from pathlib import Path
 

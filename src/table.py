@@ -1,4 +1,4 @@
-"""Make one table of a study from its runs: CSV, Markdown, LaTeX, HTML, and paired t-tests where methods compete."""
+"""Make one table of a study from its runs: CSV, Markdown, LaTeX, HTML, and paired t-tests that compare methods."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Train one run of a study; killed, the same call goes on where it was."""
+"""Train one run of a study; the same call resumes an interrupted training."""
 
 from pathlib import Path
 

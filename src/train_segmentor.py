@@ -1,4 +1,4 @@
-"""Train a SwinUNETR on the training split of a cohort; killed, the same call goes on where it was."""
+"""Train a SwinUNETR on the training split of a cohort; the same call resumes an interrupted training."""
 
 from pathlib import Path
 

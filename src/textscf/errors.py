@@ -1,4 +1,4 @@
-"""The exceptions that end a stage with an exit code of its own."""
+"""Exceptions that end a stage with a specific exit code."""
 
 
 class InputError(Exception):
@@ -9,4 +9,4 @@ class InputError(Exception):
 
 
 class TrainingStopped(Exception):
-    """SIGTERM was received; the state is saved and the same call goes on from it."""
+    """SIGTERM stopped the training; the state is saved and the same call resumes it."""

@@ -1,1 +1,1 @@
-"""The page of claims: each statement of the paper, what a study finds, and a verdict by a stated rule."""
+"""Claims page: each statement of the paper with a study's result and a verdict by a stated rule."""

@@ -1,4 +1,4 @@
-"""The kinds of claims: `kind` of a claim names the rule by which its verdict is reached."""
+"""Kinds of claims; `kind` of a claim selects the rule of its verdict."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,7 +29,10 @@ KINDS: dict[str, Callable[[Mapping[str, Any], Evidence], Outcome]] = {
 
 
 def check(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """The verdict on a claim; `not tested` if the study lacks what it needs, InputError for an unknown kind."""
+    """Check a claim and return its outcome; InputError for an unknown kind.
+
+    The verdict is `not tested` if the study lacks a run, figure or value that the claim needs.
+    """
     if claim["kind"] not in KINDS:
         raise InputError(f"claim '{claim['id']}': unknown kind '{claim['kind']}'; expected one of {', '.join(KINDS)}")
     try:

@@ -1,4 +1,4 @@
-"""The page of claims as a table: for machines with every number, for readers with verdicts and reasons."""
+"""Claims page as a table: a data frame with all numbers, and a readable table with verdicts and reasons."""
 
 import math
 from collections.abc import Mapping
@@ -35,11 +35,11 @@ _OTHER_COHORT = (
 
 
 def make(page: Page, results: Results) -> Content:
-    """One line per claim, in the order of the file.
+    """Make the claims table with one line per claim, in the order of the claims file.
 
-    Columns of the frame: id, place, statement, kind, paper (as printed), value, ci_low, ci_high, unit (those of the
-    comparison that decides), found (in words), comparisons (all), compared (`number`; `ordering`; `direction`, the
-    ordering alone of a claim with a number), rule, verdict, reason, remarks, runs (names), seeds.
+    Columns of the frame: id, place, statement, kind, paper (as printed), value, ci_low, ci_high, unit (of the decisive
+    comparison), found (in words), comparisons (all of them), compared (`number`, `ordering`, or `direction` if only the
+    ordering of a claim with a number was checked), rule, verdict, reason, remarks, runs (names), seeds, notice.
     """
     lines = [_line(claim, page, results) for claim in page.claims]
     frame = pd.DataFrame(lines).assign(notice="; ".join(page.notices))
@@ -79,7 +79,7 @@ def _verdict(verdict: str, compared: str) -> Cell:
 
 
 def _printed(claim: Mapping[str, Any]) -> str:
-    """The paper's value in words."""
+    """The paper's value as text."""
     paper = claim.get("paper")
     if "printed" in claim or paper is None:
         return str(claim.get("printed", ""))
@@ -89,7 +89,7 @@ def _printed(claim: Mapping[str, Any]) -> str:
 
 
 def _remarks(claim: Mapping[str, Any], outcome: Outcome, evidence: Evidence) -> list[str]:
-    """What must be said of a tested claim beside its verdict."""
+    """Remarks on a claim: differences in training, runs that have not converged, stand-ins, label leakage."""
     if not outcome.parts:
         return []
     rows = list(evidence.used.values())
@@ -106,7 +106,7 @@ def _remarks(claim: Mapping[str, Any], outcome: Outcome, evidence: Evidence) -> 
 
 
 def _training(rows: list[Row], steps: Mapping[str, int]) -> list[str]:
-    """How long the runs were trained, where that differs."""
+    """Remark on the numbers of training steps; empty if they do not differ."""
     budgets: dict[int, list[str]] = {}
     for row in rows:
         if row.run in steps:
@@ -118,7 +118,7 @@ def _training(rows: list[Row], steps: Mapping[str, int]) -> list[str]:
 
 
 def _learning(rows: list[Row], evidence: Evidence) -> list[str]:
-    """The runs that have not converged, so that a comparison of them ranks budgets."""
+    """Remark that lists runs that have not converged; their comparison depends on the training length."""
     trained = [row for row in rows if row.run in evidence.page.steps]
     labels = [row.label for row in trained if not evidence.results.has_converged(row)]
     return [f"{NOT_CONVERGED} Not converged: {', '.join(dict.fromkeys(labels))}."] if labels else []
@@ -141,7 +141,7 @@ def _display(page: Page, frame: pd.DataFrame) -> Display:
 
 
 def count_sentence(frame: pd.DataFrame) -> str:
-    """How many claims are reproduced, of those that the study can test, and how many it cannot."""
+    """Sentence with the numbers of reproduced, testable and untested claims."""
     reproduced, tested = frame["verdict"] == "reproduced", frame["verdict"] != "not tested"
     directions = int((reproduced & (frame["compared"] == DIRECTION)).sum())
     alone = f" ({directions} of them in direction alone)" if directions else ""

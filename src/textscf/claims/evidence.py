@@ -1,4 +1,4 @@
-"""The measured values of a study that a claim is checked with, looked up by the names of runs."""
+"""Evidence for claims: measured values of a study, looked up by run name."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from textscf.results.items import Item, Results, Row, make_item, make_row
 
 
 class Missing(Exception):
-    """A run, figure or value that a claim needs and that the study does not have; `name` of what, and `reason`."""
+    """Raised if the study lacks a run, figure or value that a claim needs; has its `name` and the `reason`."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} ({reason})")
@@ -29,8 +29,8 @@ class Measure:
 
     Attributes:
         label: name shown.
-        unit: of a difference.
-        scale: factor from the files' unit to that one.
+        unit: unit of a difference.
+        scale: factor from the unit in the files to `unit`.
     """
 
     label: str
@@ -51,7 +51,7 @@ _PAIR = ["fixed", "moving"]
 
 @dataclass(frozen=True)
 class Page:
-    """What the page of claims is made from, as the study resolved it (`config/claims.py`)."""
+    """Resolved settings of a claims page, see `textscf.workflow.claims_settings`."""
 
     study: str
     title: str
@@ -67,7 +67,7 @@ class Page:
 
 
 def load_page(path: Path) -> Page:
-    """Read the resolved `config.yaml` of a page of claims; InputError if it is not one."""
+    """Read the resolved `config.yaml` of a claims page; InputError if it is not one."""
     page = fill(Page, read_yaml(path), path)
     rows = {name: make_row(row, f"{path}: rows.{name}") for name, row in page.rows.items()}
     figures = {name: make_item(item, f"{path}: figures.{name}") for name, item in page.figures.items()}
@@ -76,7 +76,7 @@ def load_page(path: Path) -> Page:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Values of runs by name; `used` has the rows that were looked up, for what must be said of them."""
+    """Looks up values of runs by name; `used` collects the rows that were looked up, for remarks on them."""
 
     page: Page
     results: Results
@@ -84,18 +84,18 @@ class Evidence:
 
     @property
     def paper_cohort(self) -> bool:
-        """Whether the paper's numbers can be compared with the study's."""
+        """Whether the cohorts are the paper's, so that its numbers can be compared with the study's."""
         return self.page.paper_cohort
 
     def row(self, name: str) -> Row:
-        """The run or sweep of a name; Missing if the study has none or leaves it out."""
+        """The run or sweep of this name; Missing if the study does not define it or leaves it out."""
         row: Row | None = self.page.rows.get(name)
         if row is None:
             raise Missing(name, "not defined in this study")
         return self.use(row)
 
     def use(self, row: Row) -> Row:
-        """The row, noted as used; Missing if the study leaves it out."""
+        """Record a row as used and return it; Missing if the study leaves it out."""
         if not row.runs:
             raise Missing(row.label, f"not run: {row.not_run}" if row.not_run else "not run")
         for each in row.points or [row]:
@@ -104,19 +104,19 @@ class Evidence:
         return row
 
     def points(self, name: str) -> list[Row]:
-        """The points of a sweep that are run, in the order of their values."""
+        """The points of a sweep that have runs, in the order of the sweep; a single run is its own point."""
         row = self.row(name)
         return [point for point in row.points or [row] if point.runs]
 
     def figure(self, name: str) -> Item:
-        """A figure of the study; Missing if it has none."""
+        """The figure of this name; Missing if the study does not have it."""
         item: Item | None = self.page.figures.get(name)
         if item is None:
             raise Missing(name, "not part of this study")
         return item
 
     def pairs(self, row: Row, metric: str) -> pd.Series:
-        """A metric by (fixed, moving), in the unit of `METRICS`, seeds averaged; pairs without a value are left out."""
+        """A metric by (fixed, moving) in the unit of `METRICS`, averaged over seeds; drops pairs without a value."""
         values = self._overlap(row, metric) if metric in _OVERLAP else self._of_field(row, metric)
         finite = values[np.isfinite(values)]
         if finite.empty:
@@ -124,7 +124,7 @@ class Evidence:
         return METRICS[metric].scale * finite
 
     def table(self, rows: Mapping[str, Row] | Iterable[Row], metric: str) -> pd.DataFrame:
-        """The metric of several rows by pair (index) and run (columns), for the pairs that all of them have.
+        """A metric of several rows by pair (index) and run (columns), for the pairs that all rows have.
 
         InputError if the rows have no pair in common.
         """
@@ -135,7 +135,7 @@ class Evidence:
         return table
 
     def structures(self, row: Row) -> pd.DataFrame:
-        """Dice as a fraction and HD95 per pair and structure, seeds averaged."""
+        """Dice (fraction) and HD95 (mm) per pair and structure, averaged over seeds."""
         return self.results.seed_mean(row, self.page.convention)
 
     def _overlap(self, row: Row, metric: str) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Claims about the smoothness of many models: correlation of its two measures, and their ranges (Figure 8)."""
+"""Claims about field smoothness over many models: correlation of its two measures, and their ranges (Figure 8)."""
 
 import math
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ _MEASURES = ("sdlogj", "nonpositive_jacobian_fraction")
 
 
 def correlation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """Pearson's r, or r squared, of SDlogJ and the share of non-positive determinants over models.
+    """Check Pearson's r, or r squared, between SDlogJ and the share of non-positive determinants over models.
 
-    On the paper's cohorts it must be the paper's within the tolerance. Elsewhere r must be positive, and r squared has
-    no ordering to be compared with.
+    On the paper's cohorts, the value must equal the paper's within the tolerance. On other cohorts, r must be positive,
+    and a claim about r squared is not tested because it has no direction.
     """
     models = _models(evidence, claim["figure"])
     squared = claim["of"] == "r_squared"
@@ -47,7 +47,7 @@ def correlation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def value_range(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """The lowest and highest mean of a measure over models, each the paper's within a factor."""
+    """Check that the lowest and the highest mean of a measure over models equal the paper's within a factor."""
     factor = claim["tolerance"]
     rule = f"lowest and highest mean over models are the paper's within a factor of {factor}"
     table = evidence.table(_models(evidence, claim["figure"]), claim["metric"])
@@ -67,7 +67,7 @@ def value_range(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def _models(evidence: Evidence, figure: str) -> dict[str, Row]:
-    """Every trained model behind a figure by the id of its concrete run; one that several rows share stands once."""
+    """All trained models of a figure, by id of the concrete run; a run shared by several rows occurs once."""
     models: dict[str, Row] = {}
     for row in evidence.figure(figure).rows:
         for point in row.points or [row]:
@@ -81,7 +81,7 @@ def _models(evidence: Evidence, figure: str) -> dict[str, Row]:
 
 
 def _row_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's r of each line of two arrays ``(n, K)``."""
+    """Pearson's r between corresponding lines of two arrays ``(n, K)``; the result is ``(n,)``."""
     a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
     r: NDArray[np.float64] = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return r

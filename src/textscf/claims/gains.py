@@ -1,4 +1,4 @@
-"""Claims about what the text-driven head adds to each backbone (Figure 7)."""
+"""Claims about the gain of each backbone from the text-driven head (Figure 7)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ _IN_WORDS = {
 
 
 def gains(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """Every backbone gains, or one gains most or least; gains are in percent of Dice without the head."""
+    """Check that every backbone gains, or that one gains most or least; gains are percentages of Dice without head."""
     rule = _IN_WORDS[claim["is"]]
     rows: list[Row] = []
     missing: dict[str, str] = {}
@@ -46,7 +46,7 @@ def gains(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def _measure(rows: list[Row], evidence: Evidence) -> dict[str, tuple[float, NDArray[np.float64]]]:
-    """Gain of each backbone in percent, and that of samples of subjects."""
+    """Gain of each backbone in percent, and its values in the bootstrap samples of subjects."""
     columns = {f"{row.run} {n}": each for row in rows for n, each in enumerate((row, row.with_head or row))}
     if not columns:
         return {}

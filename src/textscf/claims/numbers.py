@@ -1,4 +1,4 @@
-"""Claims that are single numbers, and those that nothing here can test."""
+"""Claims that state single numbers, and claims that cannot be tested."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from textscf.results.items import read_csv
 from textscf.results.statistics import bootstrap_means
 
 COMPLEXITY = "complexity/claim.csv"
-"""The detailed table of the claim about complexity, below `results/`."""
+"""Path of the complexity claim table below `results/`."""
 
 
 def value(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """A run's mean metric, or the accuracy of its segmentor, is the paper's within the tolerance."""
+    """Check that a run's mean metric, or its segmentor's accuracy, equals the paper's value within the tolerance."""
     row = evidence.row(claim["run"])
     low = high = float("nan")
     if claim["metric"] == "segmentor_dice":
@@ -34,9 +34,9 @@ def value(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def complexity(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """One network among those counted in the detailed table has each reduction that the paper states.
+    """Check that one network of the complexity claim table has all reductions that the paper states.
 
-    The table is of the paper's networks at the paper's size, for every study.
+    The table has the paper's networks at the paper's volume size, in every study.
     """
     rule = (
         f"one network of results/{COMPLEXITY} has each reduction to two decimals; of the paper's sizes in every study"
@@ -56,5 +56,5 @@ def complexity(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def untestable(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """A claim that no study here can test."""
+    """Outcome of a claim that no study can test."""
     return untested(claim["reason"])

@@ -1,4 +1,4 @@
-"""Claims that one run is better than others, by how much, or no worse."""
+"""Claims that a run is better than others, possibly by a given amount, or not worse."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ SIGNS = {"higher": 1, "lower": -1}
 
 
 def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """A run's metric is higher or lower than that of each other run, or of the best one of them.
+    """Check that a run's metric is higher (or lower) than that of each other run, or of the best other run.
 
-    On the paper's cohorts a run that is left out is replaced by the value that the paper quotes from elsewhere.
-    With a number of the paper, and on its cohorts, the difference must also be the paper's within the tolerance.
+    On the paper's cohorts, a value that the paper quotes from another source replaces a run that the study leaves out.
+    If the claim has a number, on the paper's cohorts the difference must also equal it within the tolerance.
     """
     metric, sign = METRICS[claim["metric"]], SIGNS[claim["is"]]
     row = evidence.row(claim["run"])
@@ -39,7 +39,7 @@ def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def not_worse(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """A run's metric is at most `tolerance` below that of another one."""
+    """Check that a run's metric is at most `tolerance` below that of another run."""
     metric, margin = METRICS[claim["metric"]], claim["tolerance"]
     rule = f"{metric.label} less that of the other run; its {INTERVAL} lies above −{margin} {metric.unit}"
     row, other = evidence.row(claim["run"]), evidence.row(claim["against"])
@@ -50,7 +50,7 @@ def not_worse(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def found(names: list[str], evidence: Evidence) -> tuple[list[Row], dict[str, str]]:
-    """The rows of those names that the study runs, and why the others are missing."""
+    """Rows of the given names that the study runs, and for each missing one its name and the reason."""
     rows: list[Row] = []
     missing: dict[str, str] = {}
     for name in names:
@@ -62,12 +62,12 @@ def found(names: list[str], evidence: Evidence) -> tuple[list[Row], dict[str, st
 
 
 def best_of(rows: list[Row], evidence: Evidence, metric: str, sign: int = 1) -> Row:
-    """The row with the highest mean of a metric, or with the lowest for `sign` -1."""
+    """The row with the highest mean of a metric, or with the lowest mean if `sign` is -1."""
     return max(rows, key=lambda row: sign * float(evidence.pairs(row, metric).mean()))
 
 
 def difference(row: Row, other: Row, evidence: Evidence, claim: Mapping[str, Any]) -> tuple[float, NDArray[np.float64]]:
-    """`row` less `other` in the metric of the claim, in percent of `other` if it is relative; the same of samples."""
+    """Difference `row` - `other` in the claim's metric, in percent of `other` for a relative claim, and its samples."""
     table = evidence.table({"row": row, "other": other}, claim["metric"])
     means, samples = table.mean().to_numpy(), bootstrap_means(table)
     if claim.get("relative"):
@@ -78,7 +78,7 @@ def difference(row: Row, other: Row, evidence: Evidence, claim: Mapping[str, Any
 def _against_quoted(
     row: Row, name: str, values: Mapping[str, float], evidence: Evidence, claim: Mapping[str, Any]
 ) -> Part:
-    """The run against a value that the paper quotes, which has no interval of its own."""
+    """Compare the run with a value that the paper quotes; the interval covers only the run."""
     value = values[claim["metric"]]
     table = evidence.table([row], claim["metric"])
     mean, samples = float(table.mean().iloc[0]) - value, bootstrap_means(table)[:, 0] - value
@@ -90,7 +90,7 @@ def _against_quoted(
 
 
 def _near(part: Part, claim: Mapping[str, Any]) -> Part:
-    """The part, too far where it holds but differs from the paper's number by more than the tolerance."""
+    """Mark a part that holds as `too far` if it differs from the paper's number by more than the tolerance."""
     if part.state != "holds" or abs(part.value - claim["paper"]) <= claim["tolerance"]:
         return part
     return dataclasses.replace(part, state="too far")

@@ -1,4 +1,4 @@
-"""The verdict on a claim, from the comparisons that it consists of."""
+"""Verdict on a claim, decided from its comparisons."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,15 +21,15 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison.
+    """One comparison of a claim.
 
     Attributes:
-        label: what is compared, such as the other method; empty where the claim has a single part.
+        label: name of the comparison, such as the other method; empty if the claim has a single part.
         value: this study's number.
-        low, high: its 95 % interval over subjects; NaN without one.
-        state: whether the part agrees with the claim, or why it does not.
-        unit: of the three numbers.
-        text: shown in place of the numbers.
+        low, high: 95 % interval of `value` over subjects; NaN without an interval.
+        state: `holds` if the part agrees with the claim, otherwise the reason of the disagreement.
+        unit: unit of `value`, `low` and `high`.
+        text: text shown in place of value and unit.
     """
 
     label: str
@@ -42,7 +42,7 @@ class Part:
 
     @property
     def shown(self) -> str:
-        """Label, value and interval for readers."""
+        """Label, value and interval as text."""
         told = self.text or number_text(self.value, self.unit)
         interval = "" if math.isnan(self.low) else f" ({number_text(self.low)} to {number_text(self.high)})"
         return f"{self.label}: {told}{interval}" if self.label else f"{told}{interval}"
@@ -50,13 +50,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study finds of a claim.
+    """Result of checking a claim in a study.
 
     Attributes:
-        rule: by which the verdict is reached, in words.
-        verdict, reason: the reason is empty for a claim that is reproduced.
+        rule: rule of the verdict, in words.
+        verdict: `reproduced`, `not reproduced` or `not tested`.
+        reason: reason of the verdict; for a reproduced claim empty, or the parts that were missing.
         parts: the comparisons that were possible.
-        compared: whether the paper's number is compared, or an ordering.
+        compared: `number` if the paper's number was compared, `ordering` otherwise.
     """
 
     rule: str
@@ -67,7 +68,7 @@ class Outcome:
 
     @property
     def decisive(self) -> Part | None:
-        """The part that disagrees most; if all hold, the one whose interval is nearest to 0."""
+        """The part that disagrees most; if all hold, the one whose interval is nearest to 0; None without parts."""
         failing = [part for part in self.parts if part.state != "holds"]
         if failing:
             return max(failing, key=lambda part: (part.state != "undecided", abs(part.value)))
@@ -75,7 +76,7 @@ class Outcome:
 
     @property
     def shown(self) -> str:
-        """This study's values for readers: all of few parts, of many how many hold and the decisive one."""
+        """This study's values as text: all parts if they are few, else the number that hold and the decisive part."""
         if len(self.parts) <= _SHOWN:
             return "; ".join(part.shown for part in self.parts)
         holding = sum(part.state == "holds" for part in self.parts)
@@ -96,14 +97,14 @@ def decide(
     compared: str = ORDERING,
     every: bool = True,
 ) -> Outcome:
-    """A part that disagrees refutes the claim; without one, a part that is missing leaves it untested.
+    """Decide on a claim: a part that disagrees refutes it; otherwise, a missing part leaves it untested.
 
     Args:
-        rule: in words.
+        rule: rule of the verdict, in words.
         parts: the comparisons that were possible.
-        missing: what could not be compared -> why.
+        missing: name of each part that could not be compared -> reason.
         compared: see `Outcome`.
-        every: whether the claim is about every part; otherwise those that are there decide.
+        every: whether the claim needs every part; if False, the possible comparisons decide.
     """
     parts, missing = list(parts), missing or {}
     against = [part for part in parts if part.state != "holds"]
@@ -116,12 +117,12 @@ def decide(
 
 
 def untested(reason: str, parts: Sequence[Part] = (), rule: str = "") -> Outcome:
-    """The outcome of a claim that a study cannot decide."""
+    """Outcome of a claim that a study cannot test."""
     return Outcome(rule, "not tested", reason, list(parts))
 
 
 def signed_part(label: str, value: float, samples: NDArray[np.float64], sign: int, unit: str) -> Part:
-    """A part that holds if `value` has the claimed `sign` and its interval lies on that side of 0."""
+    """Make a part that holds if `value` has the claimed `sign` and its interval lies on that side of 0."""
     low, high = interval(samples)
     if sign * value < 0:
         state: State = "opposite"
@@ -132,7 +133,7 @@ def signed_part(label: str, value: float, samples: NDArray[np.float64], sign: in
 
 
 def interval(samples: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % percentile interval of samples ``(n,)``; NaN without any or with an undefined one."""
+    """95 % percentile interval of samples ``(n,)``; NaN if there are none or one is not finite."""
     if not len(samples) or not np.isfinite(samples).all():
         return math.nan, math.nan
     low, high = np.quantile(samples, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
@@ -140,7 +141,7 @@ def interval(samples: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def number_text(value: float, unit: str = "") -> str:
-    """A number to two decimals, or two digits where it is small, with its unit."""
+    """A number as text with its unit: two decimals, or two significant digits for small numbers."""
     if not math.isfinite(value):
         return "undefined"
     text = f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"

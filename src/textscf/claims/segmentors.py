@@ -1,4 +1,4 @@
-"""Claims about how registration follows the accuracy of the masks (Table 5)."""
+"""Claims that registration improves with the accuracy of the masks (Table 5)."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -10,7 +10,7 @@ from textscf.claims.outcome import INTERVAL, Outcome, decide, signed_part, untes
 
 
 def follows_segmentation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """With masks of higher accuracy a metric is higher, or lower, from each run to the next by accuracy."""
+    """Check that a metric rises (or falls) from each run to the one with the next more accurate masks."""
     metric = METRICS[claim["metric"]]
     side = "above" if claim["is"] == "higher" else "below"
     rule = (

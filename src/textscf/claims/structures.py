@@ -1,4 +1,4 @@
-"""Claims about single structures: significance by the paper's t-test, consistency, and which are hardest."""
+"""Claims about single structures: significance by the paper's t-test, consistency, and the hardest structures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +17,10 @@ _UNIT = "points"
 
 
 def significance(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """In named structures, or all, or their mean, a run's Dice is significantly higher than another's, or is not.
+    """Check that a run's Dice is significantly higher than that of others, or does not differ significantly.
 
-    Uncorrected p of the paper's paired t-test over pairs. In each comparison the structure that is nearest to failing,
-    or fails most, is shown.
+    The claim is about named structures, all structures, or their mean. The p values are those of the paper's paired
+    t-test over pairs, uncorrected. Each comparison shows the structure that is nearest to failing, or fails most.
     """
     wanted = claim["significant"]
     tested = "p < 0.05 and a higher Dice" if wanted else "p of at least 0.05"
@@ -43,7 +43,7 @@ def significance(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def every_structure(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """In every structure a run's mean Dice is higher than that of each other run."""
+    """Check that a run's mean Dice is higher than that of each other run in every structure."""
     rule = "mean Dice is higher in every structure, in each comparison; the smallest difference is shown"
     row = evidence.row(claim["run"])
     others, missing = found(claim["against"], evidence)
@@ -58,7 +58,7 @@ def every_structure(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def hardest(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """The mean Dice of the named structures is below that of the others, for each run."""
+    """Check that the mean Dice of the named structures is below that of all other structures, for each run."""
     rule = f"mean Dice of the structures named less that of all others, in each run; its {INTERVAL} lies below 0"
     rows, missing = found(claim["runs"], evidence)
     parts = []
@@ -83,7 +83,7 @@ def _tests(row: Row, other: Row, evidence: Evidence) -> pd.DataFrame:
 
 
 def _named(tests: pd.DataFrame, structures: list[str] | str, other: Row) -> pd.DataFrame:
-    """Lines of the structures named; `all` for every structure, `mean` for the mean over structures."""
+    """Lines of the named structures; `all` means every structure, `mean` the mean over structures."""
     if structures == "mean":
         return tests[tests["structure"] == ALL]
     if structures == "all":

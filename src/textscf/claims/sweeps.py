@@ -1,4 +1,4 @@
-"""Claims about sweeps: where accuracy peaks, whether it grows, and which method is best at equal cost."""
+"""Claims about sweeps: peak of Dice, growth of Dice, best method at equal cost, equal complexity."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _POINTS = METRICS["dice"].unit
 
 
 def peak(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """Dice of a sweep is highest at the paper's value; on other cohorts, at a value that is neither first nor last."""
+    """Check that Dice of a sweep is highest at the paper's value; on other cohorts, between the ends of the sweep."""
     points = sorted(evidence.points(claim["sweep"]), key=_value)
     where = f"at {claim['paper']}" if evidence.paper_cohort else "at a value between the ends of the sweep"
     rule = f"Dice is highest {where}; its differences from both ends have a {INTERVAL} above 0"
@@ -37,7 +37,7 @@ def peak(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def trend(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """Dice at the last point of each sweep, up to a value, is above Dice at its first."""
+    """Check, for each sweep, that Dice at the largest value (not above `up_to`) exceeds Dice at the smallest value."""
     rule = f"Dice of the largest network up to {claim['up_to']} less that of the smallest; its {INTERVAL} lies above 0"
     parts: list[Part] = []
     missing: dict[str, str] = {}
@@ -57,9 +57,9 @@ def trend(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def frontier(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """At no higher cost, a method's best point has a higher Dice than each point of the others in a figure.
+    """Check that a method's best point at no higher cost has a higher Dice than each point of the others in a figure.
 
-    Points of others that cost less than every point of the method have nothing to be compared with.
+    Points of other methods that cost less than every point of the method are not compared.
     """
     cost_name = {"sdlogj": "SDlogJ", "multi_adds": "multi-adds"}[claim["cost"]]
     rule = (
@@ -91,7 +91,7 @@ def frontier(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def same_complexity(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """At inference all networks of a sweep have the same numbers of parameters and multi-adds."""
+    """Check that all networks of a sweep have the same numbers of parameters and multi-adds at inference."""
     rule = "at inference the parameters and multi-adds of all networks of the sweep are equal"
     points = evidence.points(claim["sweep"])
     if len(points) < 2:
@@ -105,7 +105,7 @@ def same_complexity(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
 
 def _value(point: Row) -> Any:
-    """The value of a point of a sweep over one setting."""
+    """Value of a point in a sweep over one setting."""
     return next(iter(point.swept.values()))
 
 

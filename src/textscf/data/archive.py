@@ -1,4 +1,4 @@
-"""Unpacking of tar and zip archives whose members have been checked first."""
+"""Unpacks tar and zip archives after checking all their members."""
 
 import logging
 import lzma
@@ -18,7 +18,7 @@ from textscf.errors import InputError
 
 _LOG = logging.getLogger(__name__)
 _MAX_MEMBERS = 1_000_000
-_MAX_EXPANSION = 100  # times the archive's own size; NIfTI scans shrink at most about twentyfold
+_MAX_EXPANSION = 100  # times the archive's own size; NIfTI scans compress at most about twentyfold
 _ALWAYS_ALLOWED = 2**28  # bytes, so that small archives of empty scans pass
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
@@ -30,16 +30,17 @@ _BROKEN = (
 class _Member:
     name: str
     size: int
-    kind: str  # file, folder, or what else it is
+    kind: str  # file, folder, link or special file
     handle: tarfile.TarInfo | zipfile.ZipInfo
 
 
 def unpack(archive: Path, top_folder: str, target: Path) -> None:
-    """Unpack what lies under `top_folder` in `archive` to `target`, in place of what is there.
+    """Unpack the files under `top_folder` in `archive` to `target`, replacing its content.
 
-    Every member is checked before the first is written: relative paths without "..", plain files and folders
-    only, a total size in proportion to the archive's and to the free space. The files are written beside
-    `target` and renamed to it at the end. InputError names the archive, the member and what is wrong with it.
+    Every member is checked before the first is written. Paths must be relative without "..", members must be plain
+    files or folders, and the total size must suit the archive's size and the free space. The files are written to a
+    folder beside `target`, which is renamed to `target` at the end. Raises InputError that names the archive, the
+    member and the problem.
     """
     staging = target.with_name(f".{target.name}.unpacking")
     shutil.rmtree(staging, ignore_errors=True)
@@ -64,7 +65,7 @@ def unpack(archive: Path, top_folder: str, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all it holds, if it is there."""
+    """Remove a file, a link or a folder with its content, if it exists."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():

@@ -1,4 +1,4 @@
-"""Which subjects and pairs a cohort has, and the prepared cohort on disk."""
+"""Subjects and pairs of a cohort, and the prepared cohort on disk."""
 
 import re
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ _MAX_SUBJECTS = 1_000_000
 def expand_subjects(config: dict[str, Any]) -> dict[str, list[str]]:
     """Subject ids of each split of a resolved cohort config, in the order given.
 
-    A split lists numbers and ranges "first-last". InputError if a range is malformed, a subject appears twice
-    (also in two splits), or the name template gives an id that is not safe as a file name.
+    A split lists numbers and ranges "first-last". Raises InputError if a range is malformed, if a subject appears
+    twice (in one split or in two), or if the name template gives an id that is not safe as a file name.
     """
     splits = _split_numbers(config)
     return {split: [_subject_id(config, number) for number in numbers] for split, numbers in splits.items()}
@@ -31,8 +31,8 @@ def expand_subjects(config: dict[str, Any]) -> dict[str, list[str]]:
 def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """Ordered pairs (fixed id, moving id) of each split that has an entry under `pairs`.
 
-    The entry is `all` (every ordered pair), `{next: k}` (each subject as fixed with the k that follow it in
-    the split, cyclically, as moving) or a list of [fixed, moving] numbers. InputError names what is amiss.
+    The entry is `all` (every ordered pair), `{next: k}` (each subject is fixed, and the k subjects that follow it in
+    the split, cyclically, are moving) or a list of [fixed, moving] numbers. Raises InputError that names a wrong entry.
     """
     splits = _split_numbers(config)
     pairs = {}
@@ -46,7 +46,7 @@ def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
 
 
 def check_cohort(config: dict[str, Any]) -> None:
-    """InputError for what a cohort file's schema cannot see: its subjects, its listed pairs, its preparation."""
+    """Raise InputError for errors in subjects, listed pairs or preparation that a cohort's schema cannot detect."""
     expand_subjects(config)
     listed = {split: rule for split, rule in config["pairs"].items() if rule != "all"}
     expand_pairs({**config, "pairs": listed})
@@ -54,7 +54,7 @@ def check_cohort(config: dict[str, Any]) -> None:
 
 
 def subject_numbers(config: dict[str, Any]) -> dict[str, int]:
-    """Number of each subject by its id, in the order of the splits."""
+    """Map of subject id to subject number, in the order of the splits."""
     return {_subject_id(config, number): number for numbers in _split_numbers(config).values() for number in numbers}
 
 
@@ -72,7 +72,7 @@ def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
 
 
 def expand_entry(entry: int | str, where: str) -> Iterable[int]:
-    """Numbers of one entry of a split, a number or a range; InputError names `where` it is malformed."""
+    """Numbers of one entry of a split, a number or a range. Raises InputError, naming `where`, if it is malformed."""
     if isinstance(entry, int) and not isinstance(entry, bool) and entry >= 0:
         return [entry]
     match = _RANGE.fullmatch(entry) if isinstance(entry, str) else None
@@ -112,7 +112,7 @@ def _subject_id(config: dict[str, Any], number: int) -> str:
 
 @dataclass(frozen=True)
 class Cohort:
-    """A prepared cohort: its `cohort.json`, with the images and label maps beside it in `folder`."""
+    """A prepared cohort: the content of its `cohort.json`, with images and label maps in the same `folder`."""
 
     folder: Path
     name: str
@@ -131,7 +131,7 @@ class Cohort:
 
     @classmethod
     def load(cls, folder: Path) -> "Cohort":
-        """Read `folder`/cohort.json; InputError if it is not complete or a file that it lists is missing."""
+        """Read `folder`/cohort.json. Raises InputError if it is incomplete or a file that it lists is missing."""
         path = folder / "cohort.json"
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected a prepared cohort, made by src/preprocess.py")
@@ -147,12 +147,12 @@ class Cohort:
 
     @classmethod
     def described(cls, folder: Path, content: dict[str, Any]) -> "Cohort":
-        """The cohort in `folder` that the `content` of a cohort.json describes, without a look at its files."""
+        """Build the cohort in `folder` from the `content` of a cohort.json. Does not check that its files exist."""
         return cls(folder=folder, **_typed(content))
 
     @property
     def label_values(self) -> list[int]:
-        """Labels of the structures, background left out."""
+        """Labels of the structures, without the background."""
         return [structure["label"] for structure in self.anatomy["structures"]]
 
     @property
@@ -162,7 +162,7 @@ class Cohort:
 
     @property
     def n_regions(self) -> int:
-        """Number of structures and the background."""
+        """Number of regions: the structures and the background."""
         return len(self.anatomy["structures"]) + 1
 
     def subjects(self, split: str | None = None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a cohort's stored scans come from: a local folder, a local archive, or a download."""
+"""Gets a cohort's stored scans from a local folder, a local archive or a download."""
 
 import logging
 import shutil
@@ -16,12 +16,13 @@ _RECORD = ".archive.json"
 
 
 def obtain_source(config: dict[str, Any], data_root: Path | None, folder: Path, accepted: Collection[str] = ()) -> None:
-    """Make `folder`/source the stored scans of a resolved cohort `config`, with their origin in source.json.
+    """Put the stored scans of a resolved cohort `config` into `folder`/source and their origin into source.json.
 
-    For each release of the data set, the preferred first, its folder under `data_root` is linked or its archive there
-    unpacked; where there is none of them, the first release with an address is downloaded and unpacked. Checksums are
-    verified, and what an earlier call unpacked is kept. InputError if the data set has an agreement and is not among
-    those `accepted` when it would be downloaded, or says what a person has to put where.
+    The releases of the data set are tried in order, the preferred one first. If `data_root` has a release's folder, it
+    is linked; if it has the archive, that is unpacked. If `data_root` has none of them, the first release with an
+    address is downloaded and unpacked. Checksums are verified, and files that an earlier call unpacked are kept. Raises
+    InputError if the download needs an agreement and the data set is not in `accepted`, or if a person has to fetch
+    the data; the message says what to put where.
     """
     source = config["source"]
     if source["kind"] != "archive":
@@ -81,7 +82,7 @@ def _link(origin: Path, link: Path) -> None:
 def _unpack_once(
     source: dict[str, Any], kind: str, release: dict[str, Any], location: str, folder: Path, accepted: Collection[str]
 ) -> str:
-    """Unpack the archive unless it is; its checksum, as expected or else as found."""
+    """Unpack the archive unless an earlier call did. Returns the expected checksum, or else the computed one."""
     target, expected = folder / "source", release["checksum"]
     wanted = {"folder": release.get("top", release["folder"]), "expected": expected}
     if not expected:

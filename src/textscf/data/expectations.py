@@ -1,4 +1,4 @@
-"""What a prepared cohort must show before anything is trained on it: where organs lie, how well scans overlap."""
+"""Checks a prepared cohort before any training: the places of its organs and the overlap of its scans."""
 
 import functools
 import logging
@@ -23,10 +23,10 @@ _NAMES = {"L": "left-right", "A": "anterior-posterior", "S": "superior-inferior"
 
 
 def check_expectations(cohort: Cohort, expect: Mapping[str, Any], mapping: ParallelMap) -> None:
-    """InputError unless the prepared `cohort` is as its config's `expect` says; it says which assumption seems wrong.
+    """Raise InputError unless the prepared `cohort` fits its config's `expect`; it names the likely wrong assumption.
 
-    Places are those of the centres of mass, in the directions of the cohort's affine, in every scan that has both
-    structures. Dice (percent) and HD95 (mm) are those of the test pairs without registration, by the project's metrics.
+    Places compare the centres of mass of two structures, in the directions of the cohort's affine, in every scan that
+    has both. Dice (percent) and HD95 (mm) are means over the test pairs without registration, by the project's metrics.
     """
     if "places" in expect:
         _check_places(cohort, expect["places"], mapping)
@@ -65,7 +65,7 @@ def _centres(cohort: Cohort, subject: str) -> dict[int, np.ndarray]:
 
 
 def _direction(cohort: Cohort, letter: str) -> tuple[int, int]:
-    """Axis of the prepared grid that runs along the patient axis of `letter`, and 1 if towards it, else -1."""
+    """Axis of the prepared grid along the patient axis of `letter`, and 1 if it runs towards `letter`, else -1."""
     codes = axis_codes(cohort.affine)
     return (codes.index(letter), 1) if letter in codes else (codes.index(_OPPOSITE[letter]), -1)
 

@@ -1,4 +1,4 @@
-"""Download of one file over https with resume, retries, a progress bar and a checksum, on top of pooch."""
+"""Downloads one file over https with pooch; adds resuming, retries and a progress bar, and verifies a checksum."""
 
 import errno
 import http.client
@@ -34,15 +34,15 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Interrupted(Exception):
-    """The transfer stopped early for a reason that may pass."""
+    """The transfer stopped early for a reason that may be temporary."""
 
 
 def fetch(url: str, checksum: str | None, target: Path) -> None:
-    """Download `url` to `target` and verify `checksum`, "md5:..." or "sha256:..."; keep a file that fits.
+    """Download `url` to `target` and verify `checksum`, "md5:..." or "sha256:..."; a matching file is kept.
 
-    Without a `checksum` any file fits, which is warned of. A download that was cut off, now or in an earlier call, goes
-    on where it stopped (`target`.part). InputError says what is wrong: no https address, refusal by the server, wrong
-    checksum (then nothing is left), full disk.
+    Without a `checksum`, any file is accepted and the log warns of it. An interrupted download continues from
+    `target`.part, also in a later call. Raises InputError if the address is not https, the server refuses, the
+    checksum is wrong (then no file is left) or the disk is full.
     """
     import pooch
 
@@ -61,18 +61,18 @@ def fetch(url: str, checksum: str | None, target: Path) -> None:
 
 
 def checksum_mismatch(checksum: str) -> str:
-    """Words for a file that does not have `checksum`."""
+    """Error text for a file that does not have `checksum`."""
     return f"the file does not have the expected checksum {checksum}"
 
 
 class ResumingDownloader:
-    """A pooch downloader that keeps what has arrived in `target`.part and asks the server for the rest."""
+    """A pooch downloader that keeps partial data in `target`.part and asks the server only for the rest."""
 
     def __init__(self, target: Path) -> None:
         self.part = target.with_name(f"{target.name}.part")
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
-        """Download `url` to `output_file`; InputError after the last attempt or at a refusal."""
+        """Download `url` to `output_file`. Raises InputError after the last attempt or if the server refuses."""
         for attempt in range(_ATTEMPTS):
             try:
                 self._receive(url)

@@ -1,6 +1,6 @@
-"""Orientation, resampling and centre fitting of volumes `(H, W, D)`; pure NumPy, no files.
+"""Orients, resamples, pads and crops volumes `(H, W, D)` as NumPy arrays; reads no files.
 
-Axis codes follow nibabel: each letter says towards which side of the patient the axis runs, `RAS` being
+Axis codes follow nibabel: each letter names the side of the patient towards which the axis runs. `RAS` means
 right, anterior, superior.
 """
 
@@ -18,19 +18,19 @@ def obliqueness(affine: np.ndarray) -> float:
 
 
 def corner_distance(affine: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Largest distance in mm between the places that two affines (4, 4) give to the corners of a grid."""
+    """Largest distance in mm between the corners of a grid under two affines (4, 4)."""
     corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(shape) - 1)
     homogeneous = np.column_stack([corners, np.ones(8)])
     return float(np.linalg.norm((homogeneous @ (affine - other).T)[:, :3], axis=1).max())
 
 
 def axis_codes(affine: np.ndarray) -> str:
-    """Three letters for the axes of a grid with `affine` (4, 4), such as `LAS`."""
+    """Axis codes of a grid with `affine` (4, 4): three letters, such as `LAS`."""
     return "".join(orientations.aff2axcodes(affine))
 
 
 def axis_order(stored: str, target: str) -> np.ndarray:
-    """Which stored axis becomes each target axis, (3,) integers."""
+    """Index of the stored axis that becomes each target axis, (3,) integers."""
     transform = _transform(stored, target)
     return np.argsort(transform[:, 0]).astype(int)
 
@@ -45,7 +45,7 @@ def _transform(stored: str, target: str) -> np.ndarray:
 
 
 def resampled_shape(shape: tuple[int, ...], spacing: np.ndarray, target: np.ndarray) -> tuple[int, ...]:
-    """Shape that `scipy.ndimage.zoom` gives to a grid of `spacing` (3,) mm resampled to `target` (3,) mm."""
+    """Shape of a grid of `spacing` (3,) mm after `scipy.ndimage.zoom` resampled it to `target` (3,) mm."""
     factors = np.asarray(spacing) / np.asarray(target)
     return tuple(round(n * factor) for n, factor in zip(shape, factors.tolist(), strict=True))
 
@@ -53,8 +53,8 @@ def resampled_shape(shape: tuple[int, ...], spacing: np.ndarray, target: np.ndar
 def resample(volume: np.ndarray, spacing: np.ndarray, target: np.ndarray, order: Literal[0, 2]) -> np.ndarray:
     """Resample `volume` (H, W, D) from `spacing` to `target` mm with splines of `order`; dtype unchanged.
 
-    As in the paper's preprocessing this is `scipy.ndimage.zoom` by spacing / target, which places the centres
-    of the corner voxels of both grids on each other. Nothing is done where the shape stays the same.
+    As in the paper's preprocessing, `scipy.ndimage.zoom` scales the volume by spacing / target. It aligns the centres
+    of the corner voxels of both grids. A volume whose shape stays the same is returned unchanged.
     """
     if resampled_shape(volume.shape, spacing, target) == volume.shape:
         return volume
@@ -64,8 +64,7 @@ def resample(volume: np.ndarray, spacing: np.ndarray, target: np.ndarray, order:
 def centre_fit(volume: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Pad with zeros or crop `volume` (H, W, D) around its centre to `shape`.
 
-    An odd difference puts the extra voxel of padding, or of the crop, at the end of the axis, so that
-    cropping undoes padding.
+    If the difference is odd, the extra voxel is added or removed at the end of the axis, so cropping undoes padding.
     """
     fitted = np.zeros(shape, dtype=volume.dtype)
     source, target = [], []
@@ -78,7 +77,7 @@ def centre_fit(volume: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def centred_affine(orientation: str, spacing: tuple[float, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Affine (4, 4) of a grid with the given axis codes and spacing in mm whose centre lies at 0 mm."""
+    """Affine (4, 4) of a grid with the given axis codes and spacing in mm; the grid's centre lies at 0 mm."""
     affine = np.diag([0.0, 0.0, 0.0, 1.0])
     for axis, (place, sign) in enumerate(orientations.axcodes2ornt(orientation)):
         affine[int(place), axis] = sign * spacing[axis]

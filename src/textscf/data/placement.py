@@ -1,4 +1,4 @@
-"""Displacement fields from a cohort's grid back to the grid of its stored scans."""
+"""Maps displacement fields from a cohort's prepared grid back to the grid of its stored scans."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ from textscf.data.scans import stored_geometry
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the voxels of a stored grid lie on the prepared one.
+    """Position of a stored grid's voxels on the prepared grid.
 
     Attributes:
-        shape: of the stored grid, (H, W, D).
-        affine: of the stored grid (4, 4), voxel to mm.
-        order: stored axis that became prepared axis 0, 1, 2.
+        shape: shape (H, W, D) of the stored grid.
+        affine: affine (4, 4) of the stored grid, voxel to mm.
+        order: stored axes that became prepared axes 0, 1, 2.
         scale, offset: index i of stored axis ``order[a]`` lies at ``scale[a] * i + offset[a]`` on prepared axis a.
     """
 
@@ -30,14 +30,14 @@ class Placement:
 
     @classmethod
     def of_stored(cls, path: Path, recipe: Recipe) -> "Placement":
-        """Of the stored label map `path` that `recipe` prepares; InputError if it cannot be read."""
+        """Placement of the stored label map `path` that `recipe` prepares. Raises InputError if it cannot be read."""
         return cls.of_grid(*stored_geometry(path, recipe), recipe)
 
     @classmethod
     def of_grid(
         cls, shape: tuple[int, ...], affine: np.ndarray, axes: str, spacing: tuple[float, ...], recipe: Recipe
     ) -> "Placement":
-        """Of a stored grid with these axis codes and this spacing in mm, whatever its affine says of them."""
+        """Placement of a stored grid with these axis codes and spacing in mm; both take precedence over its affine."""
         order = geometry.axis_order(axes, recipe.orientation)
         scale, offset = np.empty(3), np.empty(3)
         for axis, stored in enumerate(order):
@@ -63,7 +63,7 @@ class Placement:
         return matrix
 
     def covered(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Which voxels of a prepared grid of `shape` the stored grid covers, its outer voxels to their faces."""
+        """Mask of the voxels of a prepared grid of `shape` that the stored grid covers, up to its outer voxel faces."""
         covered = np.ones(shape, dtype=bool)
         for axis, stored in enumerate(self.order):
             places = (np.arange(shape[axis]) - self.offset[axis]) / self.scale[axis]
@@ -72,13 +72,13 @@ class Placement:
         return covered
 
     def displacement(self, field: NDArray[np.floating], step: float = 1.0) -> NDArray[np.float32]:
-        """A field ``(H, W, D, 3)`` of the prepared grid on the stored grid, in stored voxels and axes.
+        """Convert a displacement field ``(H, W, D, 3)`` to the stored grid, in stored voxels and axes.
 
-        Between voxels it is interpolated linearly; beyond the prepared grid it goes on as at the border.
+        The field is interpolated linearly between voxels. Beyond the prepared grid, its border values continue.
 
         Args:
-            field: in voxels of the prepared grid, ``warped(x) = moving(x + u(x))``.
-            step: every how many voxels the stored grid is sampled, its corner voxels included.
+            field: displacement field in voxels of the prepared grid, ``warped(x) = moving(x + u(x))``.
+            step: approximate distance between samples in stored voxels; the corner voxels are always sampled.
         """
         for axis, stored in enumerate(self.order):
             n_points = round(self.shape[stored] / step)
@@ -89,7 +89,7 @@ class Placement:
 
 
 def _interpolated(field: NDArray[np.floating], places: NDArray[np.float64], axis: int) -> NDArray[np.floating]:
-    """Linear interpolation of `field` at `places` along one axis, constant beyond its ends."""
+    """Linear interpolation of `field` at `places` along one axis; constant beyond the ends of the axis."""
     last = field.shape[axis] - 1
     places = places.clip(0, last)
     lower = np.floor(places).astype(int)

@@ -1,4 +1,4 @@
-"""A whole cohort from stored scans to `images/`, `labels/` and `cohort.json`."""
+"""Prepares a whole cohort: stored scans become `images/`, `labels/` and `cohort.json`."""
 
 import hashlib
 import itertools
@@ -43,9 +43,10 @@ class _PreparationTask:
 def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: int) -> None:
     """Prepare every subject of a resolved cohort `config` from the scans under `raw` into `folder`.
 
-    All subjects are checked before any is written. Subjects whose inputs, settings and outputs are those of
-    an earlier call are kept. `cohort.json` is written last, after what the cohort `expect`s was checked. InputError
-    counts and names the files that cannot be used, all of them in `folder`/rejected.csv.
+    All subjects are checked before the first is written. A subject is kept if its inputs, settings and outputs are
+    those of an earlier call. The cohort's `expect` section is checked next, and `cohort.json` is written last. Raises
+    InputError if files cannot be used; the message counts the subjects and names the first files, and
+    `folder`/rejected.csv lists all files.
     """
     if not raw.is_dir():
         raise InputError(f"{raw}: no such folder; expected the scans of cohort {config['name']}")
@@ -62,7 +63,7 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
         at_border = mapping(_prepare, todo, "preparing")
         description = _description(config, tasks)
         if config.get("expect"):
-            from textscf.data.expectations import check_expectations  # with pandas, which takes its time
+            from textscf.data.expectations import check_expectations  # imports pandas, which is slow
 
             check_expectations(Cohort.described(folder, description), config["expect"], mapping)
     for task in itertools.compress(todo, at_border):
@@ -79,7 +80,7 @@ def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Preparation
 
 
 def _check(task: _PreparationTask) -> list[Rejection] | None:
-    """None if the subject is already prepared, else its rejections."""
+    """Check one subject. Returns its rejections, or None if it is already prepared."""
     if task.record.is_file() and _is_prepared(task):
         return None
     scan = read_scan(task.subject, task.image, task.labels, task.recipe)
@@ -104,7 +105,7 @@ def _inputs_digest(task: _PreparationTask) -> str:
 
 
 def _prepare(task: _PreparationTask) -> bool:
-    """Write the two prepared files, then their record; True if labels reach the border of the grid."""
+    """Write the two prepared files, then their record. Returns whether labels reach the border of the grid."""
     scan = read_scan(task.subject, task.image, task.labels, task.recipe)
     if isinstance(scan, list):
         raise InputError(f"{scan[0].file}: {scan[0].reason}")

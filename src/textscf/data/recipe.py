@@ -1,4 +1,4 @@
-"""The settings by which a cohort's scans are prepared."""
+"""Settings for preparing a cohort's scans."""
 
 import math
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ _PATIENT_AXES = ("LR", "PA", "IS")
 class Recipe:
     """The `preprocess` section of a resolved cohort config, with the labels of its anatomy.
 
-    Spacings are mm; `axes` is "header" or the stored axis codes, `orientation` the prepared ones; `shape` is
-    (H, W, D) after preparation, `exact` if scans of another one are refused; `intensity` is clip, percentile or none.
+    `axes` is "header" or the axis codes of the stored scans; `orientation` is the axis codes after preparation.
+    Spacings are in mm. `shape` is (H, W, D) after preparation; with `exact`, scans that would need padding or cropping
+    are refused. `intensity` is clip, percentile or none.
     """
 
     axes: str
@@ -30,7 +31,7 @@ class Recipe:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Recipe":
-        """Take the settings from a resolved cohort `config`; InputError for what its schema cannot see."""
+        """Read the settings of a resolved cohort `config`. Raises InputError for errors its schema cannot detect."""
         settings, where = config["preprocess"], f"cohort {config['name']}"
         labels = tuple(structure["label"] for structure in config["anatomy"]["structures"])
         if labels != tuple(range(1, len(labels) + 1)):
@@ -51,7 +52,7 @@ class Recipe:
 
     @staticmethod
     def check(settings: dict[str, Any], where: str) -> None:
-        """InputError for axes, intensities or a size that the schema of the `preprocess` section lets pass."""
+        """Raise InputError for wrong axes, intensities or sizes that pass the schema of the `preprocess` section."""
         _check_codes(settings, where)
         _check_limits(settings["intensity"]["kind"], _limits(settings), where)
         if math.prod(settings["shape"]) > _MAX_VOXELS:
@@ -59,7 +60,7 @@ class Recipe:
 
 
 def _limits(settings: dict[str, Any]) -> Any:
-    """Low and high end, or whatever stands for them."""
+    """Intensity range as configured, not yet checked; (0, 1) for kind `none`."""
     none = settings["intensity"]["kind"] == "none"
     return (0.0, 1.0) if none else tuple(settings["intensity"].get("range", ()))
 

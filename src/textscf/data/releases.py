@@ -1,4 +1,4 @@
-"""The releases of a data set: which of them a folder holds, and the files of each subject in it."""
+"""Releases of a data set: finds the release that a folder holds, and the files of each subject."""
 
 import re
 from pathlib import Path
@@ -13,17 +13,17 @@ Files = dict[str, tuple[Path, Path]]
 
 
 def release_in(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The first release of an archive cohort's data set of whose label maps `folder` has any; else the first of all."""
+    """First release of an archive cohort's data set with label maps in `folder`; the first of all if none has any."""
     releases: list[dict[str, Any]] = config["source"]["releases"]
     anywhere = [(release, re.sub(r"\{[^}]*\}", "*", release["labels"])) for release in releases]
     return next((release for release, pattern in anywhere if any(folder.glob(pattern))), releases[0])
 
 
 def source_files(config: dict[str, Any], folder: Path) -> Files:
-    """Where a cohort's scans lie in the `folder` of its data set; not whether they are there.
+    """Paths of a cohort's scans in the `folder` of its data set. Does not check that the files exist.
 
-    Patterns hold `{number}`, with a format, or `*`: then subject n is the n-th file by name, and InputError if there
-    are not as many as the release has.
+    Patterns hold `{number}`, with a format, or `*`. With `*`, subject n is the n-th file by name; raises InputError if
+    the number of files is not the release's `count`.
     """
     release, numbers = release_in(config, folder), subject_numbers(config)
     images, labels = (_files(config, release, kind, folder, list(numbers.values())) for kind in ("images", "labels"))
@@ -39,14 +39,14 @@ def stored_files(config: dict[str, Any], raw: Path) -> Files:
 
 
 def stored_axes(config: dict[str, Any], folder: Path) -> str:
-    """Axes of the stored scans in `folder`: what their release says, or else the cohort's `preprocess.axes`."""
+    """Axis codes of the stored scans in `folder`: those of their release, or else the cohort's `preprocess.axes`."""
     axes: str = config["preprocess"]["axes"]
     drawn = config["source"]["kind"] == "phantom"
     return axes if drawn else str(release_in(config, folder).get("axes") or axes)
 
 
 def stored_recipe(config: dict[str, Any], raw: Path) -> Recipe:
-    """How the scans under `raw`, downloaded or simulated, are prepared."""
+    """Recipe for preparing the downloaded or simulated scans under `raw`."""
     axes = config["preprocess"]["axes"] if _simulated(config) else stored_axes(config, raw)
     return Recipe.from_config({**config, "preprocess": {**config["preprocess"], "axes": axes}})
 
@@ -57,7 +57,7 @@ def _simulated(config: dict[str, Any]) -> bool:
 
 
 def _files(config: dict[str, Any], release: dict[str, Any], kind: str, folder: Path, numbers: list[int]) -> list[Path]:
-    """Files of one kind of the subjects of these numbers."""
+    """Files of one `kind`, `images` or `labels`, of the subjects with these numbers."""
     pattern = release[kind]
     if "*" in pattern:
         known = sorted(folder.glob(pattern))

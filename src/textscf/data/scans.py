@@ -1,4 +1,4 @@
-"""One subject from its stored image and label map to the cohort's grid: reading, checks, transformation."""
+"""Prepares one subject: reads and checks its stored image and label map, and brings them to the cohort's grid."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from textscf.errors import InputError
 from textscf.files.io import Volume, read_image, read_labels
 
 _MAX_OBLIQUE_DEGREES = 1.0
-_MAX_CORNER_DISTANCE = 0.1  # of the smallest voxel edge
+_MAX_CORNER_DISTANCE = 0.1  # as a fraction of the smallest voxel edge
 _MAX_VOXELS = 2**28
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """A file that cannot be used, and why."""
+    """A file that cannot be used, and the reason."""
 
     subject: str
     file: str
@@ -28,7 +28,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class StoredScan:
-    """A stored image and label map (H, W, D) that passed all checks; their axis codes, spacing in mm."""
+    """A stored image and label map (H, W, D) that passed all checks, with axis codes and spacing in mm."""
 
     image: np.ndarray
     labels: np.ndarray
@@ -37,7 +37,7 @@ class StoredScan:
 
 
 def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) -> StoredScan | list[Rejection]:
-    """Read and check one subject; what is wrong comes back as rejections, file by file."""
+    """Read and check one subject. Returns the scan, or one rejection for each problem found."""
     rejections: list[Rejection] = []
 
     def attempt(path: Path, step: Callable[[], Any]) -> Any:
@@ -61,27 +61,27 @@ def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) 
 def transform(scan: StoredScan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Image float32 in [0, 1] and labels uint8 on the cohort's grid, both of `recipe.shape`.
 
-    Intensities are normalised on the whole stored scan, then the image is resampled by splines of order 2
-    (their overshoot clipped) and the labels by nearest neighbour. Padding is 0 in both.
+    Intensities are normalised on the whole stored scan. Then the image is resampled with splines of order 2, whose
+    overshoot is clipped, and the labels with nearest neighbour. Padding is 0 in both.
     """
     image = _on_grid(_normalised(scan.image, recipe), scan.axes, scan.spacing, recipe, order=2)
     return np.clip(image, 0.0, 1.0), _on_grid(scan.labels, scan.axes, scan.spacing, recipe, order=0)
 
 
 def stored_geometry(path: Path, recipe: Recipe) -> tuple[tuple[int, ...], np.ndarray, str, tuple[float, ...]]:
-    """Shape, affine (4, 4), axis codes and spacing in mm of a stored label map, as `recipe` takes them."""
+    """Shape, affine (4, 4), axis codes and spacing in mm of a stored label map; `recipe` can override the last two."""
     volume = _read_checked(path, read_labels, recipe)
     return volume.data.shape, volume.affine, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
 
 
 def stored_image(path: Path, recipe: Recipe) -> tuple[np.ndarray, str, tuple[float, ...]]:
-    """Voxels of a stored image, float32 (H, W, D), its axis codes and spacing in mm, as `recipe` takes them."""
+    """Voxels (H, W, D) float32, axis codes and spacing in mm of a stored image; `recipe` can override the last two."""
     volume = _read_checked(path, read_image, recipe)
     return volume.data, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
 
 
 def prepare_image(path: Path, recipe: Recipe) -> np.ndarray:
-    """An image file as `transform` makes it, float32 of `recipe.shape`; InputError if it cannot be used."""
+    """Prepare an image file as `transform` does: float32 of `recipe.shape`. Raises InputError if it is unusable."""
     volume = _read_checked(path, read_image, recipe)
     try:
         _check_intensities(volume.data, recipe)
@@ -93,7 +93,7 @@ def prepare_image(path: Path, recipe: Recipe) -> np.ndarray:
 
 
 def prepare_labels(path: Path, recipe: Recipe) -> np.ndarray:
-    """A label map as `transform` makes it, uint8 of `recipe.shape`; InputError if it cannot be used."""
+    """Prepare a label map as `transform` does: uint8 of `recipe.shape`. Raises InputError if it is unusable."""
     volume = _read_checked(path, read_labels, recipe)
     try:
         _check_labels(volume, recipe)

@@ -1,1 +1,1 @@
-"""Reading and writing files: volumes, settings, tables, states of trainings; checked when read, whole when written."""
+"""Reading (with checks) and writing (atomically) of volumes, settings, tables and training states."""

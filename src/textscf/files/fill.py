@@ -1,4 +1,4 @@
-"""A settings dataclass filled from a mapping, with errors that name file and key."""
+"""Filling of settings dataclasses from mappings, with errors that name file and key."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,10 +11,11 @@ T = TypeVar("T")
 
 
 def fill(kind: type[T], content: Any, source: object) -> T:
-    """Make the dataclass `kind` from `content`, as read from the file `source`.
+    """Make an instance of the dataclass `kind` from `content`, which was read from the file `source`.
 
-    Raises InputError for anything but a mapping, an unknown key (with the nearest known one) or a missing
-    key. A ValueError of `kind` itself, such as a value out of range, becomes one that names `source`.
+    Raises InputError if `content` is not a mapping, has an unknown key (the message suggests the nearest known key) or
+    lacks a key. A ValueError that `kind` raises, such as for a value out of range, becomes an InputError that names
+    `source`.
     """
     if not isinstance(content, Mapping):
         raise InputError(f"{source}: holds {type(content).__name__}; expected a mapping of settings")

@@ -1,4 +1,4 @@
-"""Reading with validation, writing without leaving half a file behind."""
+"""Reading of files with validation, and atomic writing."""
 
 import contextlib
 import gzip
@@ -49,7 +49,7 @@ def read_image(path: Path) -> Volume:
 
 
 def read_labels(path: Path) -> Volume:
-    """Read a label map as int16; InputError if it is unreadable, not 3-D, or holds other than small integers."""
+    """Read a label map as int16; InputError if it is unreadable, not 3-D, or holds anything but small integers."""
     import numpy as np
 
     data, affine = _read_nifti(path)
@@ -87,7 +87,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_nifti(path: Path, data: "np.ndarray", affine: "np.ndarray") -> None:
-    """Write `data` (H, W, D[, C]) with `affine`; same data, same bytes."""
+    """Write `data` (H, W, D[, C]) with `affine`; the same data gives the same bytes."""
     import nibabel as nib
 
     with atomic_path(path) as temporary:
@@ -102,7 +102,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; InputError names the file and the place when it is malformed."""
+    """Read JSON; InputError if it is malformed, with the file and the line."""
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
@@ -116,7 +116,7 @@ _MAX_VALUES = 1_000_000
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice in one mapping, endless and huge content, and deep nesting."""
+    """Safe YAML loader that refuses duplicate keys in a mapping, endless or huge content, and deep nesting."""
 
     _depth = 0
 
@@ -146,7 +146,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
-    """Values that a node stands for with all aliases resolved; refuses too many and a node within itself."""
+    """Count the values of a node with all aliases resolved; refuse too many values and a node that contains itself."""
     if known.setdefault(id(node), 0):
         return known[id(node)]
     parts = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -166,7 +166,7 @@ def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def read_settings(path: Path, *keys: str) -> dict[str, Any]:
-    """Read a stage's YAML settings; InputError unless they are a mapping with `keys`."""
+    """Read the YAML settings of a stage; InputError unless they are a mapping with `keys`."""
     content = read_yaml(path)
     missing = [key for key in keys if key not in content] if isinstance(content, dict) else []
     if missing or not isinstance(content, dict):
@@ -176,7 +176,7 @@ def read_settings(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read YAML; InputError for malformed text and for a key used twice."""
+    """Read YAML; InputError for malformed text or a duplicate key."""
     try:
         return yaml.load(read_text(path), Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
@@ -187,13 +187,13 @@ def read_yaml(path: Path) -> Any:
 
 
 def write_yaml(path: Path, content: Any) -> None:
-    """Write `content` as YAML, keys in the given order."""
+    """Write `content` as YAML with its keys in the given order."""
     with atomic_path(path) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
 
 
 def read_text(path: Path) -> str:
-    """Read UTF-8 text; InputError if there is none."""
+    """Read a text file; InputError if it is missing or not UTF-8."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
@@ -203,7 +203,7 @@ def read_text(path: Path) -> str:
 
 
 def write_csv(path: Path, frame: "pd.DataFrame") -> None:
-    """Write `frame` without its index."""
+    """Write `frame` as CSV without its index."""
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False)
 

@@ -4,48 +4,48 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NETWORK_FILES = {"train": "network.pt", "pretrained": "weights.pt"}
-"""Name of the weights of a segmentor by its source, beside its `config.yaml`."""
+"""File name of a segmentor's weights for each `source`; the file lies beside the segmentor's `config.yaml`."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Folders below `root`, usually `results`; names may be wildcards of the workflow."""
+    """Paths below `root`, usually `results`; the names given may be wildcards of the workflow."""
 
     root: Path = Path("results")
 
     @classmethod
     def around(cls, run: Path) -> "Layout":
-        """The layout that the folder of a run is part of."""
+        """Layout of the results folder that contains the folder of a run."""
         return cls(run.resolve().parents[2])
 
     def cohort(self, cohort: str) -> Path:
-        """A prepared cohort: `cohort.json`, images and labels."""
+        """Folder of a prepared cohort: `cohort.json`, images and labels."""
         return self.root / "cohorts" / cohort
 
     def segmentation(self, cohort: str, segmentor: str) -> Path:
-        """The regions of a cohort's scans: `segmentation.json`, the segmentor's weights and accuracy."""
+        """Folder of a cohort's segmentation: `segmentation.json`, label maps, the segmentor's weights and accuracy."""
         return self.cohort(cohort) / "segmentations" / segmentor
 
     def prompts(self, cohort: str, prompts: str) -> Path:
-        """The vectors of a cohort's regions: `embedding.npz`."""
+        """Folder of the text vectors of a cohort's regions: `embedding.npz`."""
         return self.cohort(cohort) / "prompts" / prompts
 
     def study(self, study: str) -> Path:
-        """All that a study makes: runs, tables, figures, models, claims, the report."""
+        """Folder of all results of a study: runs, tables, figures, models, claims, the report."""
         return self.root / study
 
     def run(self, study: str, run: str) -> Path:
-        """A run: settings, checkpoint, history, metrics."""
+        """Folder of a run: settings, checkpoint, history, metrics."""
         return self.study(study) / "runs" / run
 
     def table(self, study: str, table: str) -> Path:
-        """A table, without the suffix of its file."""
+        """Path of a table without the file suffix."""
         return self.study(study) / "tables" / table
 
     def figure(self, study: str, figure: str) -> Path:
-        """A figure, without the suffix of its file."""
+        """Path of a figure without the file suffix."""
         return self.study(study) / "figures" / figure
 
     def model(self, study: str, model: str) -> Path:
-        """A released model, without the suffix of its file."""
+        """Path of a released model without the file suffix."""
         return self.study(study) / "models" / model

@@ -1,4 +1,4 @@
-"""Voxels and affine of a NIfTI file that is whole: its header is possible and its compressed stream has no fault."""
+"""Reading of NIfTI files with checks of the header and of the compressed stream."""
 
 import gzip
 import struct
@@ -15,20 +15,20 @@ UNREADABLE = (
     *(OSError, EOFError, KeyError, ValueError, OverflowError, MemoryError, struct.error, zlib.error),
     *(nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError),
 )
-"""What reading raises for a file that is no NIfTI image or is broken."""
+"""Exceptions that reading raises for a file that is broken or not a NIfTI image."""
 
 _MAX_VOXELS = 2**28
-_MAX_DEFLATION = 1032  # of zlib
-_MAX_REST = 1024  # bytes after the voxels
+_MAX_DEFLATION = 1032  # largest compression ratio of zlib
+_MAX_REST = 1024  # bytes allowed after the voxels
 _SPACINGS = (1e-3, 1e3)  # mm
 _NIFTI2 = (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
 
 
 def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Voxels (H, W, D) and affine (4, 4), voxel to mm; nothing of the size that a header claims is allocated before the
-    claim was checked. InputError, or one of `UNREADABLE`.
+    """Read voxels (H, W, D) and affine (4, 4), voxel to mm; raises InputError or one of `UNREADABLE`.
 
-    A compressed stream is read to its end, where its checksum is.
+    The function checks the size that the header claims before it allocates memory for it. It reads a compressed stream
+    to its end, because the checksum is there.
     """
     if not path.name.endswith((".nii", ".nii.gz")):
         image: Any = nib.load(path)
@@ -52,7 +52,7 @@ def _opened(path: Path, stream: Any) -> Any:
 
 
 def _check_fields(path: Path, header: Any) -> None:
-    """Refuse what nibabel would mend or pass over."""
+    """Refuse header errors that nibabel would repair or ignore."""
     if int(header["sizeof_hdr"]) != header.sizeof_hdr:
         raise ValueError(f"the header's size is {header['sizeof_hdr']}; expected {header.sizeof_hdr}")
     if not bytes(header["magic"]).startswith(header.single_magic):
@@ -85,7 +85,7 @@ def _check_image(path: Path, image: Any) -> None:
 
 
 def _check_end(path: Path, stream: Any, image: Any) -> None:
-    """Read on to the end, where the checksum is; InputError where there is more than a little."""
+    """Read to the end, which checks the checksum; InputError if more than `_MAX_REST` bytes follow the voxels."""
     stream.seek(int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize)
     if len(stream.read(_MAX_REST + 1)) > _MAX_REST:
         raise InputError(f"{path}: goes on after its {int(np.prod(image.shape))} voxels; expected nothing more")

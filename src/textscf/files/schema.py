@@ -1,4 +1,4 @@
-"""JSON schema validation whose messages name file, key and the likely meaning of a typo."""
+"""JSON schema validation; its messages name file and key and suggest a correction of a typo."""
 
 import difflib
 import math
@@ -18,21 +18,21 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def safe_name(name: str, where: str) -> str:
-    """`name`, if it cannot leave a folder or end a word of a shell; else InputError that begins with `where`."""
+    """Return `name` if it is safe as a file name and as a shell word; else InputError that begins with `where`."""
     if not _SAFE_NAME.fullmatch(name):
         raise InputError(f"{where}: {name!r} is not a valid name; expected letters, digits, '_', '-' and '.'")
     return name
 
 
 def read_validated(path: Path, schema: Path) -> dict[str, Any]:
-    """Read a YAML file and check it; InputError for the first thing wrong."""
+    """Read a YAML file and validate it; InputError for the first error."""
     content = read_yaml(path)
     validate(content, schema, str(path))
     return content
 
 
 def validate(content: Any, schema: Path, source: str) -> None:
-    """InputError ``source: key: what was found; what was expected`` if `content` does not fit the schema."""
+    """Raise InputError ``source: key: what was found; what was expected`` if `content` does not fit the schema."""
     registry = referencing.Registry(retrieve=lambda uri: _resource(schema.parent / uri))  # type: ignore[call-arg]
     validator = jsonschema.Draft202012Validator(read_yaml(schema), registry=registry)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
@@ -46,7 +46,7 @@ def _resource(path: Path) -> referencing.Resource[Any]:
 
 
 def _check_numbers(content: Any, source: str, key: str = "") -> None:
-    """InputError for NaN and infinity, which pass every bound of a schema."""
+    """Raise InputError for NaN and infinity, because the bounds of a schema do not exclude them."""
     if isinstance(content, float) and not math.isfinite(content):
         raise InputError(f"{source}: {key.removeprefix('.')}: found {content}; expected a finite number")
     parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
@@ -55,7 +55,7 @@ def _check_numbers(content: Any, source: str, key: str = "") -> None:
 
 
 def suggest(found: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the closest known name, else ``; expected one of ...``."""
+    """Message part: ``; did you mean 'x'?`` if a known name is close, else ``; expected one of ...``."""
     known = sorted(map(str, known))
     close = difflib.get_close_matches(found, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; expected one of {', '.join(known) or 'none'}"

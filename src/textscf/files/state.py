@@ -1,4 +1,4 @@
-"""Training state on disk, and stopping in time: what every training of the project shares."""
+"""Training states on disk, and the stop signal; every training of the project uses both."""
 
 import logging
 import os
@@ -20,14 +20,14 @@ from textscf.files.io import atomic_path
 logger = logging.getLogger(__name__)
 
 _scalar = np.float64(0).__reduce__()[0]
-_NUMPY_SCALARS: list[Any] = [  # numbers that published checkpoints hold beside their weights, by any NumPy's name
+_NUMPY_SCALARS: list[Any] = [  # numbers in published checkpoints, under the names of all NumPy versions
     *((_scalar, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
     *(np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType),
 ]
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write `state` (tensors, numbers, strings, lists, dicts) atomically; same state, same bytes."""
+    """Write `state` (tensors, numbers, strings, lists, dicts) atomically; the same state gives the same bytes."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         torch.save(dict(state), stream)
         stream.flush()
@@ -35,7 +35,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read what `save_state` wrote, or another PyTorch file of tensors, on `device`; never unpickles code.
+    """Load a file of `save_state`, or another PyTorch file of tensors, to `device`; never unpickles code.
 
     InputError if the file is missing, truncated, or not a mapping of tensors and plain values.
     """
@@ -52,7 +52,7 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
         raise InputError(
             f"{path}: cannot be read: holds more than tensors and plain values, or no such thing"
         ) from error
-    except Exception as error:  # the unpickler raises what the first wrong byte leads to
+    except Exception as error:  # a broken file can make the unpickler raise any exception
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{path}: cannot be read as a PyTorch checkpoint ({reason})") from error
     if not isinstance(state, dict):
@@ -61,7 +61,7 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
 
 
 def _check_stream(path: Path) -> None:
-    """ValueError where the checksum of a part of a checkpoint is wrong, which PyTorch does not look at."""
+    """Raise ValueError if a part of a checkpoint has a wrong checksum; PyTorch does not check that."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -70,7 +70,7 @@ def _check_stream(path: Path) -> None:
 
 
 def load_newest(paths: Sequence[Path], device: torch.device | str, fingerprint: str) -> dict[str, Any] | None:
-    """The first state of `paths` that is whole and has `fingerprint`; None without one, as the log says."""
+    """First state of `paths` that is readable and has `fingerprint`, else None; logs why it skips a file."""
     for path in paths:
         if not path.is_file():
             continue
@@ -86,7 +86,7 @@ def load_newest(paths: Sequence[Path], device: torch.device | str, fingerprint: 
 
 
 class StopSignal:
-    """Within this context SIGTERM ends nothing but sets `requested`; for the main thread."""
+    """Context that turns SIGTERM into the flag `requested`; works in the main thread only."""
 
     def __init__(self) -> None:
         self.requested = False

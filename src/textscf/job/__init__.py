@@ -1,1 +1,1 @@
-"""What every script shares: command line, devices, workers, progress, and the record of where a result comes from."""
+"""Shared parts of all scripts: command line, devices, workers, progress, and provenance of results."""

@@ -1,4 +1,4 @@
-"""What every stage script shares: logging, clear errors, exit codes."""
+"""Command line of every stage script: arguments, logging, error messages, exit codes."""
 
 import argparse
 import logging
@@ -12,14 +12,14 @@ from textscf.job.usage import usage
 
 BAD_INPUT = 2
 STOPPED = 75
-"""A training that SIGTERM stopped, and that can go on from its state (sysexits: EX_TEMPFAIL)."""
+"""SIGTERM stopped a training, which can resume from its state (sysexits: EX_TEMPFAIL)."""
 INTERRUPTED = 130
 NO_MEMORY = 71
 """Memory is exhausted (sysexits: EX_OSERR)."""
 
 
 def stage_parser(description: str | None, computes: bool = False) -> argparse.ArgumentParser:
-    """The command line of a stage with `--log`, and `--threads` and `--device` for one that computes with torch."""
+    """Argument parser of a stage with `--log`; `computes` adds `--threads` and `--device` for stages that use torch."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--log", type=Path, help="file that the log goes to as well")
     if computes:
@@ -29,18 +29,18 @@ def stage_parser(description: str | None, computes: bool = False) -> argparse.Ar
 
 
 def positive_integer(text: str) -> int:
-    """Type of arguments that count something."""
+    """Parse a positive integer; used as the type of arguments that are counts."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"'{text}' is not a positive integer")
     return int(text)
 
 
 def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The arguments of `stage_parser`'s command line; the log and the number of threads are set."""
+    """Parse the arguments of a `stage_parser`; set up the log and the number of threads."""
     arguments = parser.parse_args()
     setup_logging(arguments.log)
     if "threads" in arguments:
-        import torch  # takes seconds, and only stages that compute need it
+        import torch  # the import takes seconds; only stages that compute need it
 
         torch.set_num_threads(arguments.threads)
     return arguments
@@ -50,7 +50,7 @@ _NO_MEMORY_SIGNS = ("can't allocate memory", "can't start new thread")
 
 
 def _what_to_lower(error: Exception) -> str | None:
-    """What to say of an error that says that memory is exhausted; None for another one."""
+    """Message for an error that means exhausted memory, with settings to lower; None for any other error."""
     reason = " ".join(str(error).split())
     if type(error).__name__ == "OutOfMemoryError":
         memory, advice = "the GPU's memory", "lower start_channels or preprocess.shape, or use precision: bfloat16"
@@ -63,7 +63,7 @@ def _what_to_lower(error: Exception) -> str | None:
 
 
 def setup_logging(log_file: Path | None = None) -> None:
-    """Log INFO and above to stderr and, when given, to `log_file` too."""
+    """Log INFO and above to stderr, and also to `log_file` if given."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -74,11 +74,10 @@ def setup_logging(log_file: Path | None = None) -> None:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Call `main` and leave the process.
+    """Call `main` and exit the process.
 
-    Exit codes: 0, its own, 2 for bad input, 71 without memory, 75 after SIGTERM, 130 for Ctrl-C.
-
-    If all went well, the last line of the log says what it took.
+    Exit codes: 0 or the return value of `main`, 2 for bad input, 71 for exhausted memory, 75 after SIGTERM, 130 for
+    Ctrl-C. After success, the last line of the log reports time and memory (see `textscf.job.usage`).
     """
     try:
         code = main()

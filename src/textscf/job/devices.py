@@ -1,4 +1,4 @@
-"""Which device a job computes on."""
+"""Selection of the device that a job computes on."""
 
 import fcntl
 import logging
@@ -19,11 +19,11 @@ _held: list[int] = []
 
 
 def acquire_device(name: str | None = None) -> torch.device:
-    """A free CUDA device, held until this process ends, or the CPU where there is none.
+    """Lock a free CUDA device until this process ends and return it; return the CPU if the machine has no CUDA device.
 
-    Jobs on one machine share its devices by a lock file each, named by the device's own identity: one to which a queue
-    gave a device by CUDA_VISIBLE_DEVICES locks just that. While all are taken, this waits. `name` (such as ``cpu`` or
-    ``cuda:1``) chooses a device without a lock.
+    Each device has one lock file, which the jobs on a machine share. The file is named by the device's UUID, so a job
+    whose queue set CUDA_VISIBLE_DEVICES locks only its own device. While all devices are taken, the function waits.
+    `name` (such as ``cpu`` or ``cuda:1``) selects a device without a lock.
     """
     if name is not None:
         return _named(name)
@@ -47,10 +47,10 @@ def _named(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """What a training computes its loss in: the operations that gain from it in bfloat16, if `precision` says so.
+    """Autocast context for the loss of a training.
 
-    A processor without instructions for bfloat16 would take longer with it than without: it computes in float32, and
-    the log says so.
+    If `precision` is ``bfloat16``, the operations that gain from it compute in bfloat16. On a device without bfloat16
+    instructions bfloat16 would be slower than float32. Such a device computes in float32, and the log says so.
     """
     wanted = precision == "bfloat16"
     if wanted and not has_bfloat16(device):
@@ -59,7 +59,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself: GPUs since Ampere, CPUs with AVX512-BF16 or AMX."""
+    """Whether the device has bfloat16 instructions: GPUs since Ampere, CPUs with AVX512-BF16 or AMX."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -78,9 +78,10 @@ def _lock(identity: object) -> bool:
 
 
 def _open_for_all(path: Path) -> int:
-    """Open a file that users share: read, which suffices for a lock, and made only where it is missing.
+    """Open a file that several users share; create it only if it is missing.
 
-    In a folder such as /tmp the system refuses to write another user's file, and to open it as if to make it.
+    Opening for reading is enough for a lock. In a folder such as /tmp the system refuses to open another user's file
+    for writing or with O_CREAT.
     """
     try:
         return os.open(path, os.O_RDONLY)

@@ -1,14 +1,14 @@
-"""Electrical energy that a training takes, where the device's driver tells it."""
+"""Electrical energy of a training, if the device's driver reports it."""
 
 import torch
 
 
 class EnergyMeter:
-    """Joules that a CUDA device takes from now on, its idle power and other processes on it included.
+    """Meter of the energy that a CUDA device uses from now on, including idle power and other processes.
 
     Args:
-        device: that is measured; the CPU tells nothing.
-        before: joules of the training's earlier parts; None if they are not known.
+        device: device to measure; the CPU reports no energy.
+        before: joules of the training's earlier parts; None if unknown.
     """
 
     def __init__(self, device: torch.device, before: float | None = 0.0) -> None:
@@ -16,7 +16,7 @@ class EnergyMeter:
         self._start = _joules(device)
 
     def joules(self) -> float | None:
-        """Joules up to now, those of the earlier parts included; None where a part is not known."""
+        """Joules up to now, including the earlier parts; None if any part is unknown."""
         now = _joules(self._device)
         if now is None or self._start is None or self._before is None:
             return None
@@ -24,7 +24,7 @@ class EnergyMeter:
 
 
 def _joules(device: torch.device) -> float | None:
-    """Joules since the driver was loaded; None without pynvml or for a device that does not count them."""
+    """Joules since the driver was loaded; None without pynvml or for a device that does not report energy."""
     if device.type != "cuda":
         return None
     try:

@@ -1,4 +1,4 @@
-"""One workflow at a time in a folder, by a lock that the kernel takes back however its holder ends."""
+"""Lock that allows one workflow at a time in a folder; the kernel releases it when the process ends, even by a kill."""
 
 import fcntl
 import os
@@ -10,9 +10,9 @@ _held: list[int] = []
 
 
 def hold_folder(folder: Path) -> None:
-    """Hold `folder` until this process ends; InputError if another process holds it.
+    """Lock `folder` until this process ends; InputError if another process holds the lock.
 
-    Where the file system has no locks, nothing is held.
+    On a file system without locks the function does nothing.
     """
     path = folder / ".snakemake" / "textscf.job.lock"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,21 +1,21 @@
-"""Memory that a process keeps for its next step."""
+"""Reuse of freed memory between training steps."""
 
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 _KEPT = 2**30
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep up to 1 GiB that is freed, in blocks below 32 MiB, instead of giving it back to the system.
+    """Let glibc keep up to 1 GiB of freed memory, in blocks below 32 MiB, instead of returning it to the system.
 
-    A training step frees what the next one asks for again; each page that comes back from the system is an interrupt,
-    and is filled with zeros first.
+    A training step frees memory that the next step allocates again. Getting memory from the system is slow: each page
+    costs a page fault, and the system fills it with zeros.
 
     Returns:
-        Whether the C library has taken the setting; others than glibc have none.
+        Whether the C library accepted the setting; only glibc has it.
     """
     if not sys.platform.startswith("linux"):
         return False

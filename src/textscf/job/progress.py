@@ -1,4 +1,4 @@
-"""Progress with an estimate of the time left, for terminals and log files."""
+"""Progress bar with an estimate of the remaining time, for terminals and log files."""
 
 import sys
 
@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 
 def progress_bar(total: int, description: str, initial: int = 0) -> tqdm:
-    """A bar on stderr: lively on a terminal, a line now and then where stderr is a log file."""
+    """Progress bar on stderr, updated every 0.2 s on a terminal and every 20 s in a log file."""
     on_terminal = sys.stderr.isatty()
     return tqdm(
         total=total,

@@ -1,4 +1,4 @@
-"""Where a result comes from: code, packages, machine."""
+"""Provenance of a result: code, packages, machine."""
 
 import platform
 import subprocess
@@ -22,7 +22,7 @@ _PACKAGES = (
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Git revision, package versions, hardware of the computation on `device` (a torch device string)."""
+    """Git revision, package versions and hardware of a computation on `device` (a torch device string)."""
     return {
         "textscf": textscf.__version__,
         "git_revision": git_revision(),
@@ -42,7 +42,7 @@ def _version(package: str) -> str | None:
 
 
 def git_revision() -> str | None:
-    """Commit of the code, with ``-dirty`` where files differ from it; None outside of a repository."""
+    """Commit of the code, with ``-dirty`` if files differ from it; None outside of a repository."""
     command = [
         "git",
         "-C",

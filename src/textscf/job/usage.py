@@ -1,4 +1,4 @@
-"""What a stage took: said in the last line of its log, and read from there for the report."""
+"""Time and memory of a stage: the stage logs them in its last line, and the report reads them there."""
 
 import re
 import resource
@@ -14,9 +14,9 @@ _LINE = re.compile(r"took (\S+) s, (\S+) s of CPU, (\S+) GiB$")
 
 @dataclass(frozen=True)
 class Usage:
-    """Wall time, CPU time with that of child processes, and the memory of the largest process.
+    """Wall time, CPU time including child processes, and peak memory of the largest process.
 
-    Linux counts the memory of the process that started this one, too, if that had more.
+    On Linux the peak memory can be that of the process that started this one, if that process was larger.
     """
 
     seconds: float
@@ -28,14 +28,14 @@ class Usage:
 
 
 def usage() -> Usage:
-    """Of this process since it imported this module."""
+    """Usage of this process since it imported this module."""
     parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(part.ru_utime + part.ru_stime for part in parts)
     return Usage(time.monotonic() - _STARTED, cpu, max(part.ru_maxrss for part in parts) / 2**20)
 
 
 def read_usage(log: Path) -> Usage | None:
-    """What the log's last line says; None if the stage is not done or its log says nothing of it."""
+    """Usage from the last line of a log; None if the stage has not finished or the line does not report it."""
     lines = read_text(log).splitlines()
     found = _LINE.search(lines[-1]) if lines else None
     return Usage(*map(float, found.groups())) if found else None

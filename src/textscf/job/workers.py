@@ -1,4 +1,4 @@
-"""One function over many items in worker processes, with a progress bar and clear errors."""
+"""Mapping of a function over items in worker processes, with a progress bar and clear errors."""
 
 import contextlib
 import functools
@@ -20,19 +20,19 @@ _Result = TypeVar("_Result")
 
 
 class ParallelMap(Protocol):
-    """What `parallel_map` yields."""
+    """Type of the map that `parallel_map` yields."""
 
     def __call__(self, function: Callable[[_Item], _Result], items: list[_Item], doing: str) -> list[_Result]:
-        """Results in the order of `items`, under a progress bar that says `doing`."""
+        """Results in the order of `items`; the progress bar has the text `doing`."""
 
 
 @contextlib.contextmanager
 def parallel_map(workers: int) -> Iterator[ParallelMap]:
     """Yield a map over `workers` processes, or within this one if `workers` is 1.
 
-    Functions and items must be picklable. InputError if a process dies, as want of memory makes it; what the
-    function itself raises is raised here. Leaving the block cancels what has not begun, and no process outlives
-    this one, however it ends.
+    Functions and items must be picklable. The map raises InputError if a process dies, for example without enough
+    memory, and passes on exceptions of the function. Leaving the block cancels calls that have not begun. Worker
+    processes end with this process, even if it is killed.
     """
     if workers <= 1:
         yield functools.partial(_collect, map)
@@ -59,7 +59,7 @@ def _collect(
 
 
 def end_with_parent() -> None:
-    """For a worker process as it begins: Ctrl-C is its parent's affair, and it ends when its parent does."""
+    """Initialise a worker process: it ignores SIGINT and exits with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 

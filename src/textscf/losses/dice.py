@@ -4,9 +4,10 @@ The released loss (paper eq. (1), section 3.1) warps the one-hot moving labels t
 
     1 - mean_n 2 sum_x s_n f_n / (sum_x s_n^2 + sum_x f_n^2 + 1e-5)
 
-over all N labels with the background. Here ``s_n(x)`` is the sum of the trilinear weights of those of the 8 corners
-around ``x + u(x)`` that carry label n, so both sums are accumulated per label from 8 labels and 8 weights a voxel. A
-cell whose 8 corners agree gives ``s_n = 1`` whatever the weights: it is counted, without gradient, and not expanded.
+over all N labels, including the background. Here ``s_n(x)`` is the sum of the trilinear weights of those of the 8
+corners around ``x + u(x)`` that have label n, so both sums are accumulated per label from 8 labels and 8 weights per
+voxel. If the 8 corners of a cell have the same label n, then ``s_n = 1`` for any weights and the gradient is zero; such
+cells are only counted.
 """
 
 import itertools
@@ -25,7 +26,7 @@ _EPSILON = 1e-5
 
 
 class SoftDice:
-    """Soft Dice loss of one warped label map against the fixed one, over labels 0 to ``n_regions - 1``."""
+    """Soft Dice loss between one warped label map and the fixed one, over labels 0 to ``n_regions - 1``."""
 
     def __init__(self, n_regions: int) -> None:
         self.n_regions = n_regions
@@ -35,16 +36,16 @@ class SoftDice:
 
         Args:
             fixed: integer labels ``(1, 1, H, W, D)``.
-            moving: integer labels ``(1, 1, H, W, D)``; outside of the volume no label has weight.
+            moving: integer labels ``(1, 1, H, W, D)``; outside the volume every label has weight zero.
             displacement: ``(1, 3, H, W, D)`` in voxels.
         """
         if displacement.is_cuda:
-            from textscf.losses.dice_kernels import soft_dice  # Triton, which is there with CUDA alone
+            from textscf.losses.dice_kernels import soft_dice  # needs Triton, which is installed only with CUDA
 
             return soft_dice(fixed, moving, displacement, self.n_regions)
         return self._by_cells(fixed, moving, displacement)
 
-    @_disable_dynamo  # torch.compiler.disable, but what compiles is not imported before the first call
+    @_disable_dynamo  # like torch.compiler.disable, but imports the compiler only at the first call
     def _by_cells(self, fixed: Tensor, moving: Tensor, displacement: Tensor) -> Tensor:
         target = fixed.reshape(-1)
         shape = moving.shape[2:]
@@ -67,7 +68,10 @@ class SoftDice:
         return 1 - (2 * intersection / (squared + _EPSILON)).mean().to(displacement.dtype)
 
     def _cells(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Labels padded by an outside label, flat, and which 2x2x2 cells (by their first corner) hold several."""
+        """Labels padded with an outside label, and a mask of 2x2x2 cells (at their first corner) with several labels.
+
+        Both are flat.
+        """
         narrow = labels.to(torch.uint8) if self.n_regions < 256 else labels.to(torch.int32)
         padded = functional.pad(narrow, (_MARGIN,) * 6, value=self.n_regions)
         mixed = torch.zeros_like(padded, dtype=torch.bool)
@@ -82,7 +86,7 @@ class SoftDice:
 
 
 class _Accumulate(torch.autograd.Function):
-    """Per-label sums of ``s_n f_n`` and ``s_n^2`` over voxels, from corner labels and weights, in float64."""
+    """Sums of ``s_n f_n`` and ``s_n^2`` over voxels, per label, from corner labels and weights, in float64."""
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, corners: Tensor, target: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -93,7 +97,7 @@ class _Accumulate(torch.autograd.Function):
         ctx.save_for_backward(soft, corners, target)
         intersection = torch.bincount(target, hit.double(), minlength=n)
         squared = torch.bincount(corners.reshape(-1), (weights * soft).reshape(-1).double(), minlength=n + 1)
-        return intersection.double(), squared[:n].double()  # of no voxels at all, bincount returns integers
+        return intersection.double(), squared[:n].double()  # bincount of zero voxels returns integers
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
@@ -104,7 +108,7 @@ class _Accumulate(torch.autograd.Function):
 
 
 def _cell_index(base: Tensor, shape: torch.Size) -> Tensor:
-    """Index into the flat padded volume of each position's cell; positions far outside get the outermost cell."""
+    """Index of each position's cell in the flat padded volume; positions far outside get the outermost cell."""
     h, w, d = shape
     i, j, k = (base[a].clamp(-_MARGIN, n).long() + _MARGIN for a, n in enumerate((h, w, d)))
     width, depth = w + 2 * _MARGIN, d + 2 * _MARGIN

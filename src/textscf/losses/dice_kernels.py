@@ -1,6 +1,7 @@
-"""`SoftDice` on CUDA: one pass over the voxels for its value and one for its gradient, in Triton.
+"""Triton kernels of `SoftDice` for CUDA: one pass over the voxels for the value and one for the gradient.
 
-Nothing is kept between them but the sums of each label, no voxel is sorted out, and the host waits for nothing.
+Between the passes only the sums of each label are kept. All voxels are treated alike, and the host never waits for the
+GPU.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ _EPSILON = 1e-5
 
 
 def soft_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions: int) -> Tensor:
-    """Scalar loss of arguments as of `SoftDice`, computed in float32 and summed in float64."""
+    """Scalar loss, computed in float32 and summed in float64; arguments as in `SoftDice`."""
     field = displacement[0].float().contiguous()
     intersection, squared, size = _label_sums(fixed.contiguous(), moving.contiguous(), field, n_regions)
     return 1 - (2 * intersection / (squared + size + _EPSILON)).mean().to(displacement.dtype)
@@ -23,7 +24,7 @@ def soft_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions: in
 
 @torch.library.custom_op("textscf::label_sums", mutates_args=())
 def _label_sums(fixed: Tensor, moving: Tensor, field: Tensor, n: int) -> Tensor:
-    """Of each label n the sums ``(3, n)`` of ``s_n f_n``, of ``s_n^2`` and of ``f_n``; float64."""
+    """Sums ``(3, n)`` of ``s_n f_n``, of ``s_n^2`` and of ``f_n`` for each label; float64."""
     grid = (triton.cdiv(fixed.numel(), _BLOCK),)
     partial = torch.empty(grid[0], 3, n, device=field.device)
     with torch.cuda.device_of(field):
@@ -38,7 +39,7 @@ def _(fixed: Tensor, moving: Tensor, field: Tensor, n: int) -> Tensor:
 
 @torch.library.custom_op("textscf::label_sums_gradient", mutates_args=())
 def _label_sums_gradient(fixed: Tensor, moving: Tensor, field: Tensor, by_sums: Tensor) -> Tensor:
-    """Gradient by `field` of a function of the sums of each label, from the function's gradient by them."""
+    """Gradient of the loss with respect to `field`, from its gradient `by_sums` with respect to the sums."""
     by_label = torch.nn.functional.pad(torch.stack((by_sums[0], 2 * by_sums[1])), (0, 1)).float()
     out = torch.empty_like(field)
     grid = (triton.cdiv(fixed.numel(), _BLOCK),)
@@ -65,7 +66,7 @@ _label_sums.register_autograd(_backward, setup_context=_save)
 
 @triton.jit
 def _sums(fixed, moving, field, partial, height, width, depth, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Of each label n in this block of voxels: the sums of ``s_n f_n``, of ``s_n^2`` and of ``f_n``."""
+    """Store the sums of ``s_n f_n``, of ``s_n^2`` and of ``f_n`` for each label in this block of voxels."""
     voxel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     target, label, share_h, share_w, share_d = _cell(fixed, moving, field, voxel, height, width, depth, n)
     weight = share_h * share_w * share_d
@@ -80,7 +81,11 @@ def _sums(fixed, moving, field, partial, height, width, depth, n, BLOCK: tl.cons
 
 @triton.jit
 def _gradient(fixed, moving, field, by_label, out, height, width, depth, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Gradient of the loss by the field, from those by the sums of each label: row 0 by ``s_n f_n``, 1 by ``s_n``."""
+    """Store the gradient of the loss with respect to the field.
+
+    `by_label` is derived from the gradient with respect to the sums of each label: row 0 is that for ``s_n f_n``, row 1
+    is twice that for ``s_n^2``.
+    """
     voxel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     voxels = height * width * depth
     target, label, share_h, share_w, share_d = _cell(fixed, moving, field, voxel, height, width, depth, n)
@@ -101,10 +106,10 @@ def _gradient(fixed, moving, field, by_label, out, height, width, depth, n, BLOC
 
 @triton.jit
 def _cell(fixed, moving, field, voxel, height, width, depth, n):  # type: ignore[no-untyped-def]
-    """What lies around ``x + u(x)``: the 8 corners' labels ``(8, BLOCK)``, n outside of the volume.
+    """Fixed label at x, and the labels and shares ``(8, BLOCK)`` of the 8 corners around ``x + u(x)``.
 
-    Of each corner also its share along each axis, whose product is its weight.
-    Voxels beyond the last one have target -1 and the labels n.
+    A corner outside the volume has label n. A corner has one share along each axis; their product is its weight.
+    Voxels after the last one have target -1 and the labels n.
     """
     voxels = height * width * depth
     inside = voxel < voxels
@@ -127,7 +132,7 @@ def _cell(fixed, moving, field, voxel, height, width, depth, n):  # type: ignore
 def _axis(position, upper, size):  # type: ignore[no-untyped-def]
     """Share, index and validity ``(8, BLOCK)`` of the lower or upper corners along one axis.
 
-    A position that is not a number belongs to the first cell, so that the loss is not a number either.
+    A NaN position gets the first cell and keeps its NaN share, so that the loss becomes NaN too.
     """
     base = tl.floor(position)
     fraction = (position - base)[None, :]

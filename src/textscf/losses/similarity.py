@@ -1,4 +1,4 @@
-"""Image dissimilarities between the fixed and the warped image, by the name a run gives them."""
+"""Dissimilarities between the fixed and the warped image, by their names in a run's settings."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,15 @@ _EPSILON = 1e-5
 
 
 def mse(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
-    """Mean squared error of two ``(B, 1, H, W, D)`` images (paper, section 3.1), on any grid."""
+    """Mean squared error of two ``(B, 1, H, W, D)`` images on any grid (paper, section 3.1)."""
     return functional.mse_loss(warped, fixed)
 
 
 def multi_window_ncc(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
-    """Negative squared local correlation at several scales, as LapIRN is trained with (Mok and Chung, 2020).
+    """Negative squared local correlation at several scales, the training loss of LapIRN (Mok and Chung, 2020).
 
     The images are compared in windows of 7, 5 and 3 voxels at full, half and quarter size with weights 1, 1/2 and 1/4.
-    Of images that are themselves on a grid of a `stride`, the first log2(stride) windows are left out.
+    If the images are on a grid with a `stride`, the first log2(stride) windows are left out.
     """
     total = fixed.new_zeros(())
     for scale, window in enumerate(_WINDOWS[stride.bit_length() - 1 :]):
@@ -31,10 +31,10 @@ def multi_window_ncc(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
 
 
 def squared_correlation(fixed: Tensor, warped: Tensor, window: int) -> Tensor:
-    """Squared correlation in the window around each voxel, zeros outside of the images.
+    """Squared correlation in the window around each voxel; outside the images the values are zero.
 
-    Sums instead of means and the published epsilon of 1e-5 in the denominator. Variances that rounding makes negative
-    count as zero: they made the published form divide by zero.
+    It uses sums instead of means, and the published epsilon of 1e-5 in the denominator. Variances that rounding makes
+    negative are set to zero: in the published form they caused a division by zero.
     """
     size = window**3
     mean_f, mean_w = _local_mean(fixed, window), _local_mean(warped, window)

@@ -1,4 +1,4 @@
-"""Metrics of registered pairs: Dice, HD95, SDlogJ, folding, and how they are averaged."""
+"""Metrics of registered pairs (Dice, HD95, SDlogJ, folding), and their averages."""
 
 from textscf.metrics.pair import PairMetrics, evaluate_pair
 

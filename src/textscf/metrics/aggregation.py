@@ -1,13 +1,15 @@
-"""Tidy rows of metrics and the two conventions by which they are averaged.
+"""Tidy rows of metrics, and two conventions for averaging them.
 
-Rows hold the evaluator's values: Dice and HD95 are NaN for a structure missing from a scan, HD95 is inf for one that
-the warp lost, and ``hd95_initial`` has the HD95 of the unwarped structure for those. Both conventions follow from them:
+Rows hold the values of the Learn2Reg evaluator. Dice and HD95 are NaN for a structure that is missing from a scan. HD95
+is inf for a structure that the warp lost; ``hd95_initial`` then holds the HD95 of the unwarped structure. Both
+conventions use these rows:
 
-- ``learn2reg``: the challenge's. Missing structures are left out; a lost structure makes the mean HD95 infinite.
-- ``paper``: reproduces the Initial row of the paper's Table 3. A missing structure counts as Dice 0, in one scan or in
-  both, and is left out of HD95; a lost one counts with its unwarped HD95.
+- ``learn2reg``: convention of the challenge. It leaves missing structures out; a lost structure makes the mean HD95
+  infinite.
+- ``paper``: reproduces the Initial row of the paper's Table 3. A structure missing from one or both scans counts as
+  Dice 0 and is left out of HD95; a lost structure counts with its unwarped HD95.
 
-A pair's value is the mean over its structures, a run's value the mean over its pairs.
+The value of a pair is the mean over its structures. The value of a run is the mean over its pairs.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ PAIR_KEYS = ["run", "fixed", "moving"]
 
 
 def structure_rows(metrics: PairMetrics, run: str, fixed: str, moving: str, structures: Sequence[str]) -> pd.DataFrame:
-    """Rows of ``metrics.csv`` for one pair: one per structure, named in the order of the labels."""
+    """Rows of ``metrics.csv`` for one pair, one per structure; `structures` are names in the order of the labels."""
     values = {
         "label": metrics.labels,
         "structure": list(structures),
@@ -37,7 +39,7 @@ def structure_rows(metrics: PairMetrics, run: str, fixed: str, moving: str, stru
 
 
 def apply_convention(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
-    """The rows of ``metrics.csv`` with `dice` and `hd95` as the convention counts them."""
+    """Rows of ``metrics.csv`` with `dice` and `hd95` adapted to the convention."""
     if convention not in get_args(Convention):
         raise ValueError(f"convention '{convention}'; expected one of {', '.join(get_args(Convention))}")
     if convention == "learn2reg":
@@ -52,7 +54,7 @@ def pair_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
 
 
 def run_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
-    """Mean over pairs of the means over structures: columns run, dice, hd95, pairs (their number)."""
+    """Mean over pairs of the means over structures: columns run, dice, hd95, pairs (number of pairs)."""
     pairs = pair_means(metrics, convention)
     counts = pairs.groupby("run", sort=False).size().rename("pairs").reset_index()
     return _means(pairs, ["run"]).merge(counts, on="run")

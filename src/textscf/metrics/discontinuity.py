@@ -1,7 +1,7 @@
-"""How much a displacement field jumps between neighbouring voxels: across the borders of structures, and inside them.
+"""Jumps of a displacement field between neighbouring voxels, across the borders of structures and inside them.
 
-The paper's Figure 6 shows a field that breaks at an organ's border without a number for it; this is one. A method that
-lets organs slide jumps more across borders than inside of them.
+The paper's Figure 6 shows a field that is discontinuous at an organ's border, but gives no number. This metric measures
+it. If a method lets organs slide, its field jumps more across borders than inside structures.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ _Slab = tuple[NDArray[np.integer], NDArray[np.floating]]
 def displacement_jumps(
     labels: NDArray[np.integer], displacement: NDArray[np.floating], spacing: Sequence[float]
 ) -> tuple[float, float]:
-    """Mean size of the field's difference between voxels that share a face, per distance of their centres.
+    """Mean length of the displacement difference between voxels that share a face, divided by their centre distance.
 
     Args:
-        labels: structures of the fixed scan ``(H, W, D)``, 0 the background.
-        displacement: ``(H, W, D, 3)`` in voxels; its type is what each jump is computed in.
+        labels: label map of the fixed scan ``(H, W, D)``, 0 is background.
+        displacement: ``(H, W, D, 3)`` in voxels; jumps are computed in its data type.
         spacing: voxel edge lengths in mm.
 
     Returns:
-        Across borders (faces between different labels) and inside (faces within one structure, the background left
-        out), mm per mm; NaN without such faces.
+        Mean jump across borders (faces between different labels) and mean jump inside (faces within one structure,
+        without the background), both in mm per mm; NaN if there are no such faces.
     """
     edges = np.asarray(spacing, dtype=displacement.dtype)
     sums, counts = np.zeros(2), np.zeros(2, dtype=np.int64)
@@ -47,7 +47,7 @@ def displacement_jumps(
 
 
 def _length(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Lengths ``(...)`` of vectors ``(3, ...)``, which are overwritten."""
+    """Lengths ``(...)`` of vectors ``(3, ...)``; overwrites `vectors`."""
     vectors *= vectors
     vectors[0] += vectors[1]
     vectors[0] += vectors[2]
@@ -55,6 +55,6 @@ def _length(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _shifted(slab: _Slab, axis: int, distance: np.floating) -> tuple[_Slab, _Slab, np.floating]:
-    """Voxels of a slab and their next neighbours along an axis of it, and the distance of their centres."""
+    """Voxels of a slab, their next neighbours along one axis of the slab, and the distance of their centres."""
     labels, field = np.moveaxis(slab[0], axis, 0), np.moveaxis(slab[1], 1 + axis, 1)
     return (labels[:-1], field[:, :-1]), (labels[1:], field[:, 1:]), distance

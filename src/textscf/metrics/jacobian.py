@@ -1,4 +1,4 @@
-"""Jacobian determinant of a displacement field, and what is measured on it."""
+"""Jacobian determinant of a displacement field, and the metrics computed from it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,13 @@ _UNDEFORMED = np.log(1 + _OFFSET)
 
 
 def jacobian_determinant(displacement: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Determinant of ``x + u(x)`` by central differences.
+    """Jacobian determinant of ``x + u(x)`` by central differences.
 
     Args:
         displacement: ``(H, W, D, 3)`` in voxels.
 
     Returns:
-        ``(H-4, W-4, D-4)``: the two outermost layers, where the evaluator's differences meet the border, are left out.
+        ``(H-4, W-4, D-4)``, without the two outermost layers, where the evaluator's differences reach the border.
     """
     height, width, depth = (max(n - 2 * _CROP, 0) for n in displacement.shape[:3])
     determinant = np.empty((height, width, depth))
@@ -28,7 +28,7 @@ def jacobian_determinant(displacement: NDArray[np.floating]) -> NDArray[np.float
 
 
 def _slice_determinant(slab: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Determinant ``(W-4, D-4)`` in the middle of three slices ``(3, 3, W, D)``."""
+    """Determinant ``(W-4, D-4)`` of the middle one of three slices; `slab` is ``(3 components, 3 slices, W, D)``."""
     middle = slab[:, 1]
     along_h = (slab[:, 2, 2:-2, 2:-2] - slab[:, 0, 2:-2, 2:-2]) / 2
     along_w = (middle[:, 3:-1, 2:-2] - middle[:, 1:-3, 2:-2]) / 2
@@ -46,7 +46,8 @@ def _slice_determinant(slab: NDArray[np.float64]) -> NDArray[np.float64]:
 def sdlogj(determinant: NDArray[np.float64]) -> float:
     """Population standard deviation of ``log(clip(det + 3, 1e-9, 1e9))``; NaN for an empty array.
 
-    The paper's eq. (6) divides by N - 1, the evaluator whose values it reports by N; so do we.
+    The paper's eq. (6) divides by N - 1, but the evaluator that gave the paper's values divides by N. This function
+    divides by N, too.
     """
     if not determinant.size:
         return float("nan")

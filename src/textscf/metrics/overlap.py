@@ -1,11 +1,11 @@
-"""Dice of all labels from one count of label pairs."""
+"""Dice of all labels, from the number of voxels of each label pair."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def confusion_counts(fixed: NDArray[np.integer], warped: NDArray[np.integer], n_regions: int) -> NDArray[np.int64]:
-    """Number of voxels ``(n_regions, n_regions)`` with each pair of labels, all in 0 .. n_regions - 1."""
+    """Number of voxels ``(n_regions, n_regions)`` of each (fixed, warped) label pair; labels are 0 to n_regions - 1."""
     counts = np.zeros(n_regions**2, dtype=np.int64)
     for fixed_slice, warped_slice in zip(fixed, warped, strict=True):
         pair = np.multiply(fixed_slice, n_regions, dtype=np.intp) + warped_slice
@@ -14,6 +14,6 @@ def confusion_counts(fixed: NDArray[np.integer], warped: NDArray[np.integer], n_
 
 
 def dice_scores(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Dice of each region, ``2 |A and B| / (|A| + |B|)``, NaN where neither map has it."""
+    """Dice of each region, ``2 |A and B| / (|A| + |B|)``; NaN for a region that neither map has."""
     size = confusion.sum(0) + confusion.sum(1)
     return np.divide(2 * np.diag(confusion), size, out=np.full(len(size), np.nan), where=size > 0)

@@ -1,4 +1,4 @@
-"""All metrics of one registered pair, with the values of the Learn2Reg evaluator."""
+"""All metrics of one registered pair, equal to the values of the Learn2Reg evaluator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class PairMetrics:
     Attributes:
         labels: label values ``(N,)``.
         dice: 0 to 1; NaN for a label absent from the fixed or the moving map.
-        hd95: in units of the spacing; NaN as `dice`, inf for a label that the warp lost.
-        hd95_initial: HD95 of the unwarped label where the warp lost it, NaN elsewhere (for the paper's convention).
+        hd95: in units of the spacing; NaN in the same cases as `dice`, inf for a label that the warp lost.
+        hd95_initial: HD95 of the unwarped label if the warp lost it, else NaN; the ``paper`` convention needs it.
         sdlogj: standard deviation of the log Jacobian determinant.
         nonpositive_jacobian_fraction: share of voxels where the transformation folds.
-        jump_across_borders, jump_inside: of the displacement between neighbours, see `displacement_jumps`; NaN without
-            a registration.
+        jump_across_borders, jump_inside: displacement jumps between neighbouring voxels, see `displacement_jumps`; NaN
+            without a registration.
     """
 
     labels: NDArray[np.int64]
@@ -45,13 +45,13 @@ def evaluate_pair(
     labels: Sequence[int] | NDArray[np.integer],
     spacing: Sequence[float] = (1, 1, 1),
 ) -> PairMetrics:
-    """Measure how a displacement field brings a moving label map onto a fixed one.
+    """Compute how well a displacement field aligns a moving label map with a fixed one.
 
     Args:
         fixed: labels ``(H, W, D)``, not negative.
         moving: labels ``(H, W, D)``, not negative.
-        displacement: ``(H, W, D, 3)`` in voxels, ``warped(x) = moving(x + u(x))``; None for no registration at all.
-        labels: label values to measure, each once.
+        displacement: ``(H, W, D, 3)`` in voxels, ``warped(x) = moving(x + u(x))``; None for no registration.
+        labels: label values to evaluate, without repetition.
         spacing: voxel edge lengths, the unit of HD95.
 
     Raises:
@@ -94,7 +94,7 @@ def _check_shapes(fixed: NDArray, moving: NDArray, displacement: NDArray | None)
 
 
 def _renumber(volume: NDArray[np.integer], labels: NDArray[np.int64]) -> NDArray[np.integer]:
-    """The map with ``labels[n]`` as n + 1 and all else as 0."""
+    """Replace ``labels[n]`` by n + 1 and every other label by 0."""
     table = np.zeros(max(int(volume.max()), int(labels.max())) + 1, np.uint8 if len(labels) < 256 else np.uint16)
     table[labels] = np.arange(1, len(labels) + 1)
     return table[volume]

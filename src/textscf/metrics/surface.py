@@ -1,11 +1,11 @@
 """95th percentile of the Hausdorff distance between label surfaces, weighted by surface area.
 
-The surface-distance algorithm of the Learn2Reg evaluator: the surface of a mask is sampled where a 2x2x2 neighbourhood
-is neither empty nor full, each sample weighs the area of the surface inside its neighbourhood, and each surface's 95th
-weighted percentile of distances to the other is taken, then the larger of the two.
+This is the surface-distance algorithm of the Learn2Reg evaluator. Each 2x2x2 neighbourhood that is neither empty nor
+full is a sample of a mask's surface. The weight of a sample is the area of the surface inside its neighbourhood. Each
+surface has a weighted 95th percentile of its distances to the other surface; HD95 is the larger of the two.
 
-On a uniform grid squared distances in voxels are whole numbers. A map of the small ones is cheap and usually holds the
-percentile; where it does not, the exact distance transform decides.
+On a uniform grid squared distances in voxels are whole numbers. A map of the small distances is cheap and usually
+contains the percentile. If it does not, the code uses the exact distance transform.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def hd95(first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Spacing =
 
 
 def _neighbour_codes(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
-    """Occupancies ``(H+1, W+1, D+1)`` of the 2x2x2 neighbourhoods, with a zero layer on every side of the mask."""
+    """Occupancy codes ``(H+1, W+1, D+1)`` of the 2x2x2 neighbourhoods of the mask, padded with one zero layer."""
     padded = np.pad(mask, 1).view(np.uint8)
     pairs = padded[:, :, :-1] << 1 | padded[:, :, 1:]
     quads = pairs[:, :-1] << 2 | pairs[:, 1:]
@@ -63,12 +63,12 @@ def _neighbour_codes(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
 def _uniform_quantile(
     samples: NDArray[np.bool_], areas: NDArray[np.float64], target: NDArray[np.bool_], spacing: Spacing
 ) -> float:
-    """Distance to `target` within which 95 % of the area of the samples lies, on a uniform grid."""
+    """Weighted 95th percentile of the distances from the samples to `target`, on a uniform grid."""
     squared = _near_squared_distance(target)[samples]
     cumulative = np.cumsum(np.bincount(squared, areas, minlength=256)) / areas.sum()
     quantile = int(np.searchsorted(cumulative, _QUANTILE))
     if quantile >= (_REACH + 1) ** 2:
-        # edt is single precision, which holds these whole numbers exactly
+        # edt returns float32, which represents these whole numbers exactly
         quantile = int(_weighted_quantile(edt.edtsq(~target, parallel=1)[samples], areas))
     return float(np.sqrt(quantile)) * spacing[0]
 
@@ -76,14 +76,15 @@ def _uniform_quantile(
 def _general_quantile(
     samples: NDArray[np.bool_], areas: NDArray[np.float64], target: NDArray[np.bool_], spacing: Spacing
 ) -> float:
-    """Distance to `target` within which 95 % of the area of the samples lies, on any grid."""
+    """Weighted 95th percentile of the distances from the samples to `target`, on any grid."""
     return _weighted_quantile(ndimage.distance_transform_edt(~target, sampling=spacing)[samples], areas)
 
 
 def _near_squared_distance(target: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Squared distance in voxels to the nearest sample, exact below ``(_REACH + 1)**2`` and at least that elsewhere.
+    """Squared distance in voxels to the nearest sample, exact below ``(_REACH + 1)**2``, otherwise at least that value.
 
-    One axis after another, each voxel takes the least of its neighbours' values plus their squared distance.
+    For each axis in turn, a voxel's new value is the minimum over its neighbours of their value plus their squared
+    distance.
     """
     squared = np.where(target, np.uint8(0), np.uint8(_FAR))
     for axis in range(3):

@@ -1,13 +1,14 @@
-"""Area of the surface inside a 2x2x2 neighbourhood of voxels, for each of its 256 occupancies.
+"""Area of the surface inside a 2x2x2 neighbourhood of voxels, for each of the 256 occupancy codes.
 
 The neighbourhood's voxel centres are the corners of a cell. Marching cubes (Lorensen & Cline 1987) puts a polygon
-through the midpoints of the cell's edges that join an inside and an outside corner. Two choices settle the areas:
+through the midpoints of the cell's edges that join an inside and an outside corner. Two choices determine the areas:
 
-- On a face whose inside corners are diagonal the rarer kind of corner of the cell is kept separate, so that a
-  neighbourhood and its complement have the same surface.
-- A polygon is cut into a fan of triangles; of a bent polygon's fans the largest, measured on unit spacing, is taken.
+- If the two inside corners of a face are diagonal, the polygons separate the corners of the kind (inside or outside)
+  that is rarer in the cell. A neighbourhood and its complement then have the same surface.
+- Each polygon is divided into a fan of triangles. A bent polygon has fans of different areas; the fan with the largest
+  area at unit spacing is used.
 
-With these the areas are those of the surface-distance algorithm that the Learn2Reg evaluator uses, for any spacing.
+With these choices the areas equal those of the Learn2Reg evaluator's surface-distance algorithm, for any spacing.
 """
 
 import itertools
@@ -23,9 +24,9 @@ _CORNERS: list[Corner] = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0,
 
 @lru_cache(maxsize=8)
 def surface_areas(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
-    """Areas ``(256,)`` in squared units of `spacing`, by neighbour code.
+    """Areas ``(256,)`` in squared units of `spacing`, indexed by neighbour code.
 
-    The bit of neighbour ``(i, j, k)``, each 0 or 1, in a code is ``128 >> (4 i + 2 j + k)``.
+    In a code, the bit of neighbour ``(i, j, k)``, each 0 or 1, is ``128 >> (4 i + 2 j + k)``.
     """
     a, b, c = spacing
     stretch = np.array([b * c, a * c, a * b])
@@ -37,7 +38,7 @@ def surface_areas(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _unit_normals() -> tuple[NDArray[np.float64], ...]:
-    """For each code the normals ``(T, 3)`` of its triangles at unit spacing; their lengths are the areas."""
+    """Triangle normals ``(T, 3)`` of each code at unit spacing; the length of a normal is the triangle's area."""
     return tuple(_triangle_normals(code) for code in range(256))
 
 
@@ -66,7 +67,7 @@ def _polygons(inside: set[Corner]) -> list[NDArray[np.float64]]:
 
 
 def _face_ring(axis: int, side: int) -> list[Corner]:
-    """The corners of one face of the cell in the order in which they turn around the outward normal."""
+    """Corners of one face of the cell, in counterclockwise order around the outward normal."""
     square = [(0, 0), (1, 0), (1, 1), (0, 1)]
     ring: list[Corner] = []
     for first, second in square if side else reversed(square):
@@ -77,7 +78,7 @@ def _face_ring(axis: int, side: int) -> list[Corner]:
 
 
 def _face_segments(ring: list[Corner], inside: set[Corner]) -> dict[Corner, Corner]:
-    """Segments that cut each run of inside corners off a face, as edge midpoints (doubled) start -> end."""
+    """Segments that cut each run of inside corners off a face: start -> end, both doubled edge midpoints."""
     segments = {}
     for first in range(4):
         if ring[first] in inside and ring[first - 1] not in inside:

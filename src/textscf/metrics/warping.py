@@ -1,14 +1,14 @@
-"""Nearest-neighbour warp of label maps, as the Learn2Reg evaluator does it."""
+"""Nearest-neighbour warp of label maps, equal to that of the Learn2Reg evaluator."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def warp_labels(moving: NDArray[np.integer], displacement: NDArray[np.floating]) -> NDArray[np.integer]:
-    """Labels ``(H, W, D)`` of ``moving(x + u(x))`` at the nearest voxel.
+    """Warped labels ``(H, W, D)``: ``moving(x + u(x))`` at the nearest voxel.
 
-    Equal to ``scipy.ndimage.map_coordinates(moving, x + u(x), order=0)``: a coordinate below 0 or above n - 1 gives 0,
-    halves round up.
+    The result equals ``scipy.ndimage.map_coordinates(moving, x + u(x), order=0)``: a coordinate below 0 or above n - 1
+    gives label 0, and halves are rounded up.
 
     Args:
         moving: labels ``(H, W, D)``.

@@ -1,4 +1,4 @@
-"""PReLU of one slope, forward and backward in few passes over the features on the CPU."""
+"""PReLU with one slope; on the CPU, forward and backward take few passes over the features."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ _leaky_backward = torch.ops.aten.leaky_relu_backward
 
 
 class PReLU(nn.PReLU):
-    """`torch.nn.PReLU` of one slope for all channels."""
+    """`torch.nn.PReLU` with one slope for all channels."""
 
     def __init__(self) -> None:
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of any shape to the same shape and type."""
+        """Map features of any shape to the same shape and type."""
         if not on_cpu(x):
             return super().forward(x)
         result: Tensor = _PReLU.apply(x, self.weight)
@@ -25,7 +25,10 @@ class PReLU(nn.PReLU):
 
 
 class _PReLU(torch.autograd.Function):
-    """A leaky ReLU whose slope is trained; PyTorch's PReLU takes a volume as large as the features for its gradient."""
+    """A leaky ReLU whose slope is trained.
+
+    PyTorch's own PReLU allocates a volume as large as the features for the gradient of the slope.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:

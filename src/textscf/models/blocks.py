@@ -1,4 +1,4 @@
-"""Blocks that LKU-Net and Fourier-Net, U-Nets by the same authors, are made of."""
+"""Building blocks of LKU-Net and Fourier-Net, two U-Nets by the same authors."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from textscf.spatial import scale_components
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """A 3x3x3 convolution and its PReLU."""
+    """A 3x3x3 convolution followed by a PReLU."""
     return nn.Sequential(Conv3d(inputs, outputs, 3, stride, 1), PReLU())
 
 
@@ -23,7 +23,7 @@ class Up(nn.Module):
     The upsampled features are cut to the skip's size.
 
     Args:
-        inputs: channels of what is upsampled.
+        inputs: channels of the features to upsample.
         skip: channels of the skip.
         middle, outputs: channels after each of the two convolutions.
     """
@@ -35,7 +35,7 @@ class Up(nn.Module):
         self.second = convolution(middle, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """``(B, inputs, ceil(H / 2), ...)`` and ``(B, skip, H, W, D)`` to ``(B, outputs, H, W, D)``."""
+        """Map ``(B, inputs, ceil(H / 2), ...)`` and ``(B, skip, H, W, D)`` to ``(B, outputs, H, W, D)``."""
         h, w, d = skip.shape[2:]
         x = torch.cat((self.up(x)[..., :h, :w, :d], skip), dim=1)
         return self.second(self.first(x))
@@ -47,10 +47,10 @@ class PublishedHead(nn.Module):
     It predicts coordinates in which the images' grid runs from -1 to 1, and `forward` returns them in voxels.
 
     Args:
-        feature_channels: of what it reads.
+        feature_channels: channels of the features that the head reads.
         stride: the images' grid has this many times the voxels of the features' grid along each axis.
         bounded: whether a softsign bounds the coordinates.
-        divisor: what the coordinates are divided by.
+        divisor: number by which the coordinates are divided.
     """
 
     def __init__(self, feature_channels: int, stride: int, bounded: bool = False, divisor: float = 1) -> None:
@@ -59,7 +59,10 @@ class PublishedHead(nn.Module):
         self.stride, self.bounded, self.divisor = stride, bounded, divisor
 
     def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
-        """``(B, C2, h, w, d)`` to voxels of the images' grid ``(B, 3, h, w, d)``; regions and confidence are unused."""
+        """Map ``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)`` in voxels of the images' grid.
+
+        Regions and confidence are not used.
+        """
         coordinates = self.projection(features)
         if self.bounded:
             coordinates = functional.softsign(coordinates)
@@ -68,7 +71,7 @@ class PublishedHead(nn.Module):
 
 
 def down_and_up(images: Tensor, stem: nn.Module, down: Iterable[nn.Module], up: Iterable[nn.Module]) -> Tensor:
-    """The way through a U-Net whose decoder may stop early: each `up` takes the next finer skip."""
+    """Apply a U-Net whose decoder may stop early; each `up` module gets the next finer skip."""
     levels = [stem(images)]
     for halve in down:
         levels.append(halve(levels[-1]))

@@ -2,12 +2,12 @@
 
 Convention: a multi-add is one multiplication with a weight of a convolution, transposed convolution or linear layer, or
 with a filter of a spatially covariant head. Activations, biases, normalisation, resizing, warping and Fourier
-transforms count nothing; products of activations with each other in attention are counted on their own. A transposed
+transforms are not counted. Products of activations with each other in attention are counted separately. A transposed
 convolution reads each input voxel once per weight, so its count is input voxels times weights.
 
-Networks count as published, not as computed here: large-kernel blocks branch by branch, although one convolution
-computes them; a spatially covariant head with the one filter of each voxel's region (paper, eq. (3)), although it is
-quicker to project on the filters of all regions and pick.
+Networks are counted as published, not as computed here. Large-kernel blocks are counted branch by branch, although one
+convolution computes them. A spatially covariant head is counted with one filter per voxel, that of the voxel's region
+(paper, eq. (3)), although it may be faster to project on the filters of all regions and select one value.
 """
 
 import copy
@@ -32,9 +32,9 @@ class Complexity:
     """Size and work of a network.
 
     Attributes:
-        parameters: trained values; frozen filters count, as they are stored.
-        multi_adds: of one forward pass for a pair of volumes, with weights.
-        attention_multi_adds: of activations with each other in attention.
+        parameters: number of trained values; stored filters of a frozen head are included.
+        multi_adds: multi-adds with weights in one forward pass for a pair of volumes.
+        attention_multi_adds: multi-adds of activations with each other in attention.
     """
 
     parameters: int
@@ -48,9 +48,9 @@ def complexity_of_run(
     """Complexity in `training` and in `inference`, where stored filters replace the MLP of a text-driven head.
 
     Args:
-        settings: of the run's network, see `build_network`.
-        shape: of the volumes, (H, W, D).
-        embedding_shape: regions N and length C1 of their vectors, for a text-driven head.
+        settings: settings of the run's network, see `build_network`.
+        shape: shape (H, W, D) of the volumes.
+        embedding_shape: number N of regions and length C1 of their vectors, for a text-driven head.
     """
     network = build_network(settings, torch.ones(embedding_shape) if embedding_shape else None)
     training = complexity(network, shape)
@@ -58,9 +58,9 @@ def complexity_of_run(
 
 
 def complexity(network: RegistrationNetwork, shape: Sequence[int]) -> Complexity:
-    """Parameters, and multi-adds of one forward pass for a pair of volumes of this shape, counted on meta tensors.
+    """Count parameters, and multi-adds of one forward pass for a pair of volumes of this shape, on meta tensors.
 
-    InputError if the network cannot take them.
+    Raises InputError if the network cannot take volumes of this shape.
     """
     network.backbone.check_shape(shape)
     size = parameters(network)
@@ -95,7 +95,7 @@ def parameters(network: nn.Module) -> int:
 
 
 def _split(counter: FlopCounterMode, module: str) -> tuple[int, int]:
-    """Multi-adds below a module: with weights of layers, and all others."""
+    """Multi-adds inside a module: those with weights of layers, and all others."""
     counts = counter.get_flop_counts().get(module, {})
     weights = sum(count for operation, count in counts.items() if operation in _WITH_WEIGHTS)
     return weights // 2, (sum(counts.values()) - weights) // 2

@@ -1,12 +1,12 @@
-"""A 3-D convolution in single precision that the CPU computes fast, forward and backward.
+"""A 3-D convolution in single precision that is fast on the CPU, forward and backward.
 
-PyTorch gives a single sample with ``channels * H * W <= 20480`` and a kernel edge of at most 3 to an im2col loop that
-is about ten times slower than oneDNN. `torch.mkldnn_convolution` reaches oneDNN for every size, so it computes the
-result, and for stride 1 the gradient of the input, which is a convolution with the mirrored kernel.
+For a single sample with ``channels * H * W <= 20480`` and a kernel edge of at most 3, PyTorch uses an im2col loop that
+is about ten times slower than oneDNN. `torch.mkldnn_convolution` uses oneDNN for every size, so it computes the result
+and, for stride 1, the gradient of the input, which is a convolution with the mirrored kernel.
 
-oneDNN unfolds a whole map in memory for the gradient of the kernel. The map is therefore cut along H into slabs that
-overlap by the kernel's reach and stay in the cache. Several samples always go to oneDNN, and it adds up their
-gradients. A kernel of one voxel is a matrix product.
+For the gradient of the kernel, oneDNN unfolds a whole map in memory. The map is therefore cut along H into slabs that
+overlap by the kernel's reach and fit in the cache. The slabs form a batch: PyTorch always gives a batch of several
+samples to oneDNN, and oneDNN sums their gradients. A kernel of one voxel is computed as a matrix product.
 """
 
 from typing import Any
@@ -24,13 +24,13 @@ _CL = torch.channels_last_3d
 
 
 def is_faster(x: Tensor, weight: Tensor) -> bool:
-    """Whether `convolve` is to be used: single precision, oneDNN at hand, channels and kernel not both large."""
+    """Whether to use `convolve`: single precision, oneDNN available, and channels and kernel not both large."""
     not_large = weight.shape[1] <= _FEW_CHANNELS or weight.shape[-1] <= 3
     return not_large and in_single_precision(x) and torch.backends.mkldnn.is_available()
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
-    """`torch.nn.functional.conv3d` of maps for which `is_faster` holds, with a padding below the kernel's edge."""
+    """Compute `torch.nn.functional.conv3d` if `is_faster` holds; the padding must be below the kernel's edge."""
     if (weight.shape[-1], stride, padding) == (1, 1, 0):
         return functional.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
     result: Tensor = _Convolution.apply(x, weight, bias, stride, padding)
@@ -82,12 +82,12 @@ def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding
 
 
 class _Slabs:
-    """The slabs along H of a convolution's input and of its result's gradient, as samples of a batch.
+    """Slabs along H of a convolution's input and of its result's gradient, as samples of a batch.
 
     Args:
-        x: ``(B, C, H, W, D)``, the channels of a voxel together in memory.
-        gradient: ``(B, C', H', W', D')``, likewise.
-        kernel, stride, padding: of the convolution.
+        x: ``(B, C, H, W, D)``, channels last in memory.
+        gradient: ``(B, C', H', W', D')``, channels last in memory.
+        kernel, stride, padding: kernel edge, stride and padding of the convolution.
     """
 
     def __init__(self, x: Tensor, gradient: Tensor, kernel: int, stride: int, padding: int) -> None:
@@ -98,7 +98,7 @@ class _Slabs:
         self._step, self._reach = rows * stride, (rows - 1) * stride + kernel
 
     def input(self) -> Tensor:
-        """``(slabs * B, C, h, W, D)``, padded along H."""
+        """Slabs of the input ``(slabs * B, C, h, W, D)``, padded along H."""
         b, c, _, w, d = self._x.shape
         slabs = self._x.new_empty((self._count, b, self._reach, w, d, c))
         for slab, (at, whole) in zip(slabs, self._places(), strict=True):
@@ -108,7 +108,7 @@ class _Slabs:
         return slabs.flatten(0, 1).permute(0, 4, 1, 2, 3)
 
     def gradient(self) -> Tensor:
-        """``(slabs * B, C', h', W', D')``; zero beyond the last row."""
+        """Slabs of the gradient ``(slabs * B, C', h', W', D')``, zero after the last row."""
         b, c, h, w, d = self._gradient.shape
         last = self._gradient.permute(0, 2, 3, 4, 1)
         if self._rows * self._count != h:
@@ -117,14 +117,14 @@ class _Slabs:
         return slabs.flatten(0, 1).permute(0, 4, 1, 2, 3)
 
     def joined(self, parts: Tensor) -> Tensor:
-        """``(B, C, H, W, D)``: the sum of slabs of the input's size at their places."""
+        """Add slabs of the input's gradient at their places: ``(B, C, H, W, D)``."""
         total = torch.zeros_like(self._x)
         for part, (at, whole) in zip(parts.chunk(self._count), self._places(), strict=True):
             total[:, :, whole] += part[:, :, at]
         return total
 
     def _places(self) -> list[tuple[slice, slice]]:
-        """Of each slab the rows that lie in the map, and where in the map they lie."""
+        """For each slab, the slice of its rows that are inside the map, and the matching slice of the map."""
         places = []
         for n in range(self._count):
             first, height = n * self._step - self._padding, self._x.shape[2]

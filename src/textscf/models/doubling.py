@@ -1,4 +1,4 @@
-"""The transposed convolution that doubles a grid, as a matrix product where the CPU computes in single precision."""
+"""Transposed convolution that doubles a grid; on the CPU in single precision it is computed as a matrix product."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -7,13 +7,13 @@ from textscf.models.eager import in_single_precision
 
 
 class Doubling(nn.ConvTranspose3d):
-    """`torch.nn.ConvTranspose3d` with kernel 2 and stride 2: each voxel becomes eight, none of which overlap."""
+    """`torch.nn.ConvTranspose3d` with kernel 2 and stride 2: each voxel becomes eight voxels without overlap."""
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 2, 2, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        """``(B, inputs, H, W, D)`` to ``(B, outputs, 2 H, 2 W, 2 D)``."""
+        """Map ``(B, inputs, H, W, D)`` to ``(B, outputs, 2 H, 2 W, 2 D)``."""
         if not in_single_precision(x):
             return super().forward(x)
         b, _, h, w, d = x.shape

@@ -1,9 +1,9 @@
-"""Displacement heads: what turns backbone features into a field.
+"""Displacement heads, which turn backbone features into a field.
 
-`ConvolutionHead` is the translation-invariant head of the comparators. `SCFHead` is the paper's: filters that depend on
-the region, generated from text embeddings. `SCPHead` generates them from coordinates instead.
+`ConvolutionHead` is the translation-invariant head of the comparators. `SCFHead` is the paper's head: its filters
+depend on the region and are generated from text embeddings. `SCPHead` generates its filters from coordinates instead.
 
-Both have a `parametrisation`:
+`SCFHead` and `SCPHead` have a `parametrisation`:
 
 - ``plain``, the paper's: three linear layers with PyTorch's initialisation, and the embedding as the encoder gives it.
 - ``scaled``: the embedding is divided by its root mean square, the layers start from He's initialisation and a
@@ -33,7 +33,7 @@ class ConvolutionHead(nn.Module):
             nn.init.zeros_(self.projection.bias)
 
     def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
-        """``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)``; regions and confidence are not used."""
+        """Map ``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)``; regions and confidence are not used."""
         return self.projection(features)
 
 
@@ -45,10 +45,10 @@ class SCFHead(nn.Module):
     Args:
         feature_channels: C2.
         embedding: ``(N, C1)`` region vectors, row 0 the background; a buffer, not trained.
-        hidden_channels: C_Phi, the MLP is C1 -> C_Phi -> 2 C_Phi -> 3 C2.
-        blend: ``convex``, eq. (4): ``u = (p W[J] + (1 - p) w_r)^T F``; or ``additive``, the released code: no p, a
-            3x3x3 convolution is added instead of ``w_r``, and each component has its own MLP.
-        parametrisation: ``plain`` or ``scaled``, see the module's text.
+        hidden_channels: C_Phi; the MLP is C1 -> C_Phi -> 2 C_Phi -> 3 C2.
+        blend: ``convex``, eq. (4): ``u = (p W[J] + (1 - p) w_r)^T F``; or ``additive``, as in the released code: p is
+            not used, a 3x3x3 convolution is added instead of ``w_r``, and each component has its own MLP.
+        parametrisation: ``plain`` or ``scaled``, see the module's docstring.
     """
 
     embedding: Tensor
@@ -80,16 +80,16 @@ class SCFHead(nn.Module):
             nn.init.normal_(parameter, std=_INITIAL_SCALE)
 
     def region_filters(self) -> Tensor:
-        """``(N, 3, C2)``: one filter per region and component."""
+        """Filters ``(N, 3, C2)``: one per region and component."""
         parts = [mlp(self.embedding) for mlp in self.filters]
         return torch.cat(parts, dim=1).reshape(len(self.embedding), 3, self.feature_channels)
 
     def forward(self, features: Tensor, regions: Tensor, confidence: Tensor) -> Tensor:
-        """The displacement field.
+        """Displacement field ``(B, 3, h, w, d)``.
 
         Args:
             features: ``(B, C2, h, w, d)``.
-            regions: ``(B, 1, h, w, d)`` integer region of each voxel of the fixed image.
+            regions: ``(B, 1, h, w, d)``, integer region of each voxel of the fixed image.
             confidence: ``(B, 1, h, w, d)``, p(x) in [0, 1].
         """
         return apply_filters(self.region_filters(), features, regions, confidence, self.uniform, self.blend)
@@ -114,14 +114,14 @@ class FrozenSCFHead(nn.Module):
 class SCPHead(nn.Module):
     """Filters from voxel coordinates instead of text, without regions (paper, eq. (2); Table 1, row 0).
 
-    Phi is evaluated on every `coordinate_stride`-th coordinate and its filters are interpolated trilinearly between,
-    as a full-resolution MLP would cost more than everything else together.
+    Phi is evaluated at every `coordinate_stride`-th coordinate, and its filters are interpolated trilinearly in
+    between: an MLP at full resolution would cost more than the rest of the network.
 
     Args:
         feature_channels: C2.
-        hidden_channels: C_Phi, the MLP is 3 -> C_Phi -> 2 C_Phi -> 3 C2.
+        hidden_channels: C_Phi; the MLP is 3 -> C_Phi -> 2 C_Phi -> 3 C2.
         coordinate_stride: voxels of the features' grid between two evaluations of Phi.
-        parametrisation: ``plain`` or ``scaled``, see the module's text.
+        parametrisation: ``plain`` or ``scaled``, see the module's docstring.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class SCPHead(nn.Module):
         self.coordinate_stride = coordinate_stride
 
     def forward(self, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
-        """``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)``; regions and confidence are not used."""
+        """Map ``(B, C2, h, w, d)`` to a field ``(B, 3, h, w, d)``; regions and confidence are not used."""
         shape = features.shape[2:]
         counts = [max(2, -(-n // self.coordinate_stride)) for n in shape]
         axes = [torch.linspace(-1, 1, n, device=features.device) for n in counts]
@@ -148,7 +148,7 @@ class SCPHead(nn.Module):
 def apply_filters(
     filters: Tensor, features: Tensor, regions: Tensor, confidence: Tensor, uniform: nn.Module, blend: str
 ) -> Tensor:
-    """Project each voxel on the filter of its region, blend with the uniform filter; arguments as in `SCFHead`."""
+    """Project each voxel on the filter of its region and blend with the uniform filter; arguments as in `SCFHead`."""
     covariant = project(filters, features, regions)
     if blend == "additive":
         return covariant + uniform(features)
@@ -156,7 +156,7 @@ def apply_filters(
 
 
 class _FilterMLP(nn.Sequential):
-    """The implicit function Phi, C1 -> C_Phi -> 2 C_Phi -> outputs with ReLU between (paper, Fig. 2)."""
+    """The implicit function Phi: C1 -> C_Phi -> 2 C_Phi -> outputs, with ReLUs in between (paper, Fig. 2)."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int, scaled: bool) -> None:
         layers = [nn.Linear(inputs, hidden), nn.Linear(hidden, 2 * hidden), nn.Linear(2 * hidden, outputs)]
@@ -169,7 +169,7 @@ class _FilterMLP(nn.Sequential):
             nn.init.normal_(layers[2].weight, std=_INITIAL_SCALE)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """``(N, C1)`` to ``(N, outputs)``."""
+        """Map ``(N, C1)`` to ``(N, outputs)``."""
         return super().forward(vectors) * self._scale
 
 

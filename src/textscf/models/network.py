@@ -1,4 +1,4 @@
-"""A registration network from its configuration."""
+"""The registration network and its construction from a run's settings."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -15,15 +15,15 @@ from textscf.spatial import integrate, upsample_displacement
 
 
 class RegistrationNetwork(nn.Module):
-    """``phi = F(I_m, I_f, J_f)`` (paper, section 3.2): backbone with its heads, integration, field on the images' grid.
+    """Registration network ``phi = F(I_m, I_f, J_f)`` (paper, section 3.2): backbone, heads and integration.
 
-    The field is integrated on the grid that the backbone predicts it on, and then interpolated to the images' grid.
+    The field is integrated on the grid on which the backbone predicts it, and then interpolated to the images' grid.
 
     Args:
-        backbone: features and fields.
+        backbone: the network that computes features and combines the heads' fields.
         heads: one for each level of the backbone.
-        integration_steps: squarings of scaling and squaring; 0 for none.
-        placement: where a half-resolution field lies, see `upsample_displacement`.
+        integration_steps: number of squarings in scaling and squaring; 0 for no integration.
+        placement: position of a half-resolution field on the images' grid, see `upsample_displacement`.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class RegistrationNetwork(nn.Module):
 
         Args:
             moving, fixed: images ``(B, 1, H, W, D)`` in [0, 1].
-            regions: integer region of each voxel of `fixed`, ``(B, 1, H, W, D)``, for heads that use it.
-            confidence: p(x) in [0, 1] of `regions`, same shape.
+            regions: ``(B, 1, H, W, D)``, integer region of each voxel of `fixed`, for heads that use regions.
+            confidence: confidence p(x) in [0, 1] of `regions`, same shape.
         """
         return self.on_images_grid(self.native(moving, fixed, regions, confidence), fixed.shape[2:])
 
@@ -69,15 +69,15 @@ class RegistrationNetwork(nn.Module):
         return self.backbone(moving, fixed, heads)
 
     def integrated(self, velocity: Tensor) -> Tensor:
-        """The displacement of a velocity, both ``(B, 3, h, w, d)``."""
+        """Integrate a velocity to a displacement, both ``(B, 3, h, w, d)``."""
         return integrate(velocity, self.integration_steps, self.backbone.outside)
 
     def on_images_grid(self, displacement: Tensor, shape: Sequence[int]) -> Tensor:
-        """A displacement of the backbone's grid as ``(B, 3, *shape)`` in voxels of the images' grid."""
+        """Interpolate a displacement from the backbone's grid to ``(B, 3, *shape)``, in voxels of the images' grid."""
         return upsample_displacement(displacement, self.backbone.field_stride, shape, self.placement)
 
     def train_stage(self, stage: int, alone: bool) -> None:
-        """Use the backbone up to a training stage; `alone`: what earlier stages have trained is kept as it is."""
+        """Use the backbone up to a training stage; with `alone`, earlier training stages stay frozen."""
         self.backbone.stage = stage
         for index, module in enumerate(self.backbone.stage_modules()):
             trained = index == stage or not alone
@@ -85,7 +85,7 @@ class RegistrationNetwork(nn.Module):
                 part.requires_grad_(trained)
 
     def frozen(self) -> "RegistrationNetwork":
-        """The same function with the region filters computed once and stored."""
+        """A network that computes the same function with stored region filters."""
         heads = [
             FrozenSCFHead(head.region_filters().detach(), head.uniform, head.blend)
             if isinstance(head, SCFHead)
@@ -96,7 +96,7 @@ class RegistrationNetwork(nn.Module):
 
 
 def _field(head: nn.Module, features: Tensor, regions: Tensor | None, confidence: Tensor | None) -> Tensor:
-    """A head's field, in single precision under autocast too: at 4 voxels bfloat16 has steps of 1/32."""
+    """A head's field, in single precision even under autocast: near 4 voxels, bfloat16 has steps of 1/32."""
     kind = features.device.type
     with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
         return head(features.to(torch.promote_types(features.dtype, torch.float32)), regions, confidence)
@@ -107,7 +107,7 @@ def _every(stride: int, volume: Tensor | None) -> Tensor | None:
 
 
 def build_backbone(settings: Mapping[str, Any]) -> Backbone:
-    """Backbone from ``{name: ..., argument: value, ...}``; InputError for a wrong name or argument."""
+    """Build a backbone from ``{name: ..., argument: value, ...}``; InputError for a wrong name or argument."""
     arguments = dict(settings)
     name = arguments.pop("name")
     try:
@@ -117,7 +117,7 @@ def build_backbone(settings: Mapping[str, Any]) -> Backbone:
 
 
 def build_network(settings: Mapping[str, Any], embedding: Tensor | None = None) -> RegistrationNetwork:
-    """Untrained network of a run.
+    """Build the untrained network of a run.
 
     Args:
         settings: ``{backbone: {...}, head: null or {kind, hidden_channels, ...}, integration_steps, placement}``.
@@ -129,7 +129,7 @@ def build_network(settings: Mapping[str, Any], embedding: Tensor | None = None) 
 
 
 def build_frozen_network(settings: Mapping[str, Any], n_regions: int) -> RegistrationNetwork:
-    """Network of a run whose region filters come from a checkpoint (see `RegistrationNetwork.frozen`)."""
+    """Build the network of a run whose region filters come from a checkpoint (see `RegistrationNetwork.frozen`)."""
     head = settings["head"]
     if head and head["kind"] == "scf":
         settings = {**settings, "head": {**head, "hidden_channels": 1}}

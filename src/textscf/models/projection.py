@@ -1,4 +1,4 @@
-"""Products of features with the filters of their regions."""
+"""Projection of each voxel's features on the filters of its region."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from textscf.models.eager import on_cpu
 
 
 def project(filters: Tensor, features: Tensor, regions: Tensor) -> Tensor:
-    """Each voxel's features times the filters of its region, ``(B, K, h, w, d)``.
+    """Multiply each voxel's features by the filters of its region: ``(B, K, h, w, d)``.
 
-    The CPU sorts the voxels by region and makes one product per region. Elsewhere one matrix product projects on the
-    filters of all regions, of which each voxel takes the values of its own.
+    On the CPU, the voxels are sorted by region and each region takes one matrix product. On other devices, one matrix
+    product projects on the filters of all regions, and each voxel selects the values of its own region.
 
     Args:
         filters: ``(N, K, C)``, K filters per region.
@@ -60,11 +60,11 @@ class _BySortedVoxels(torch.autograd.Function):
 
 
 def _rows(volume: Tensor) -> Tensor:
-    """``(B, C, h, w, d)`` as ``(voxels, C)``."""
+    """Reshape ``(B, C, h, w, d)`` to ``(voxels, C)``."""
     return volume.permute(0, 2, 3, 4, 1).reshape(-1, volume.shape[1])
 
 
 def _volume(rows: Tensor, place: Tensor, shape: torch.Size) -> Tensor:
-    """Rows at their places as ``(B, C, h, w, d)``, the channels of a voxel together in memory."""
+    """Put rows back at their places as ``(B, C, h, w, d)``, channels last in memory."""
     b, _, *size = shape
     return rows.index_select(0, place).reshape(b, *size, -1).permute(0, 4, 1, 2, 3)

@@ -1,1 +1,1 @@
-"""Figures of the paper: one style, and one module per kind of figure."""
+"""Figures of the paper: a common style, and one module per kind of figure."""

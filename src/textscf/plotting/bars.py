@@ -34,7 +34,7 @@ _NARROWEST_GROUP, _MARGIN = 13.0, 12.0
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """Two bars for each row, with the 95 % interval of the mean and the relative improvement above."""
+    """Draw two bars for each row, with the 95 % interval of the mean, and the relative improvement above them."""
     data = bar_values(item, results)
     width = COLUMN_WIDTH if len(item.rows) * _NARROWEST_GROUP < COLUMN_WIDTH - _MARGIN else TEXT_WIDTH
     with journal_style():
@@ -50,8 +50,8 @@ def draw(item: Item, results: Results) -> Drawing:
 def bar_values(item: Item, results: Results) -> pd.DataFrame:
     """Mean Dice in percent over pairs, seeds averaged per pair, with its 95 % interval.
 
-    Columns label, pairs, without, without_low, without_high, with, with_low, with_high, improvement_percent (of the
-    mean without the head). InputError if the two runs of a row were not evaluated on the same pairs.
+    Columns: label, pairs, without, without_low, without_high, with, with_low, with_high, improvement_percent (relative
+    to the mean without the head). Raises InputError if the two runs of a row were not evaluated on the same pairs.
     """
     lines = []
     for row in item.rows:
@@ -95,7 +95,7 @@ def _draw_improvements(axes: Axes, data: pd.DataFrame) -> None:
 
 
 def _label_rows(axes: Axes, item: Item, slot: float) -> None:
-    """Names, with a dagger where the head sees the labels on which it is scored."""
+    """Write the rows' names, with a dagger if the head sees the labels on which it is scored."""
     labels = [captions.marked_label(dataclasses.replace(_with_head(item, row), label=row.label)) for row in item.rows]
     axes.set_xticks(range(len(labels)), [textwrap.fill(label, int(slot / CHARACTER_WIDTH)) for label in labels])
     axes.set_xlim(-0.6, len(labels) - 0.4)

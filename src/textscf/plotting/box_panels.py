@@ -1,4 +1,4 @@
-"""Lines of boxplots below each other, their scales, names and legends."""
+"""Panels of boxplots below each other, with their scales, names and legends."""
 
 import textwrap
 from collections.abc import Sequence
@@ -31,7 +31,15 @@ _TURN = 40
 
 @dataclass(frozen=True)
 class BoxPanel:
-    """One line of boxes: widths in mm of the figure and of one structure, and whether names stand upright."""
+    """One panel of boxes.
+
+    Attributes:
+        axes: where the boxes are drawn.
+        structures: names of the structures.
+        width: width of the figure in mm.
+        slot: width of one structure's slot in mm.
+        upright: whether the structures' names are written without rotation.
+    """
 
     axes: Axes
     structures: list[str]
@@ -41,7 +49,7 @@ class BoxPanel:
 
 
 def layout(order: list[str], n_methods: int) -> tuple[Figure, list[BoxPanel]]:
-    """Panels below each other, each with as many structures as leave the boxes wide enough."""
+    """Create panels below each other, each with as many structures as its width allows."""
     boxes = n_methods + 1
     width = COLUMN_WIDTH if len(order) * boxes * 2.5 < COLUMN_WIDTH - _MARGIN else TEXT_WIDTH
     per_panel = max(1, int((width - _MARGIN) / (boxes * _NARROWEST_BOX)))
@@ -59,13 +67,13 @@ def layout(order: list[str], n_methods: int) -> tuple[Figure, list[BoxPanel]]:
 
 
 def draw_panel(panel: BoxPanel, item: Item, data: pd.DataFrame, tests: pd.DataFrame) -> None:
-    """Boxes of all methods for the panel's structures, with marks above those that differ from the reference.
+    """Draw the boxes of all methods for the panel's structures; marks show the differences from the reference.
 
     Args:
         panel: where to draw.
         item: the figure.
         data: columns method, structure, dice (%), one line per pair.
-        tests: of `compare_with_reference`.
+        tests: result of `compare_with_reference`.
     """
     axes, labels = panel.axes, [row.label for row in item.rows]
     _draw_scale(panel, data["dice"].min())
@@ -79,7 +87,7 @@ def draw_panel(panel: BoxPanel, item: Item, data: pd.DataFrame, tests: pd.DataFr
 
 
 def _draw_scale(panel: BoxPanel, lowest: float) -> None:
-    """Dice from the multiple of 20 below `lowest` to 100, with room for marks above."""
+    """Draw a Dice axis from the multiple of 20 below `lowest` to 100, with room for marks above."""
     axes, floor = panel.axes, 0 if np.isnan(lowest) else int(lowest // 20 * 20)
     axes.set_ylim(floor - 0.02 * (100 - floor), 100 + 0.07 * (100 - floor))
     axes.spines["left"].set_bounds(floor, 100)
@@ -127,7 +135,7 @@ def _draw_marks(axes: Axes, places: np.ndarray, tests: pd.DataFrame, structures:
 
 
 def _names_fit(names: Sequence[str], slot: float) -> bool:
-    """Whether the names, wrapped, can stand upright below boxes of `slot` mm."""
+    """Whether the names, wrapped at spaces, fit below slots of `slot` mm without rotation."""
     return all(len(word) * CHARACTER_WIDTH < slot for name in names for word in name.split())
 
 
@@ -143,7 +151,7 @@ def _label_structures(panel: BoxPanel) -> None:
 
 
 def draw_legends(figure: Figure, item: Item, width: float, marks: list[Mark]) -> None:
-    """Methods above, marks below."""
+    """Draw the legend of the methods above the panels and that of the marks below."""
     reference = item.reference_row.label if item.reference_row else None
     looks = method_colours([row.label for row in item.rows], reference)
     methods = [

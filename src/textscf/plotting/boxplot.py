@@ -11,7 +11,7 @@ from textscf.results.items import Item, Results, compare_with_reference
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """Boxplots of all structures, ordered by the reference's mean Dice (the last row's without a reference)."""
+    """Draw boxplots of all structures, ordered by mean Dice of the reference (without a reference, of the last row)."""
     data = dice_of_pairs(item, results)
     tests = compare_with_reference(item, results)
     ordered_by = item.reference_row or item.rows[-1]
@@ -25,7 +25,10 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def dice_of_pairs(item: Item, results: Results) -> pd.DataFrame:
-    """Columns method, structure, fixed, moving, dice (%): seeds averaged per pair, missing as the convention has it."""
+    """Dice of every pair, averaged over seeds; the item's convention says how missing structures count.
+
+    Columns: method, structure, fixed, moving, dice (%).
+    """
     frames = []
     for row in item.rows:
         frame = results.seed_mean(row, item.convention)[["structure", "fixed", "moving", "dice"]]
@@ -34,7 +37,7 @@ def dice_of_pairs(item: Item, results: Results) -> pd.DataFrame:
 
 
 def structure_order(data: pd.DataFrame, method: str) -> list[str]:
-    """Structures by falling mean Dice of a method; those without any value come last."""
+    """Structures in descending order of a method's mean Dice; structures without any value come last."""
     means = data[data["method"] == method].groupby("structure", sort=False)["dice"].mean()
     return list(means.sort_values(ascending=False, kind="stable").index)
 
@@ -62,7 +65,7 @@ def _sentences(item: Item, results: Results, data: pd.DataFrame, ordered_by: str
 
 
 def _missing(item: Item, results: Results) -> str:
-    """Structures with the number of pairs that lack them, such as `gall bladder 12, spleen 1`."""
+    """Structures that some pairs lack, with the number of those pairs, such as `gall bladder 12, spleen 1`."""
     metrics = results.metrics(item.rows[-1])[0]
     counts = metrics[metrics["dice"].isna()].groupby("structure", sort=False).size()
     return ", ".join(f"{structure} {count}" for structure, count in counts.items())

@@ -1,4 +1,4 @@
-"""Figure 5b of the paper: mean Dice against multi-adds, parameters as the area of a circle."""
+"""Figure 5b of the paper: mean Dice against multi-adds; the area of a circle shows the number of parameters."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ _ROUND = [1.0, 2.0, 5.0]
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """A circle per run; those of a sweep are joined and carry the swept value."""
+    """Draw a circle per run; circles of a sweep are joined by a line and labelled with the swept value."""
     data = cost_values(item, results)
     largest = int(data["parameters"].max())
     with journal_style():
@@ -41,7 +41,7 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def cost_values(item: Item, results: Results) -> pd.DataFrame:
-    """Columns of `summarise`, then parameters and giga_multi_adds at inference, and value, the swept one as text."""
+    """Columns of `summarise`, plus parameters and giga_multi_adds at inference, and value (the swept value as text)."""
     points = points_of(item)
     counts = [results.complexity(point)["inference"] for point in points]
     return summarise(item, results).assign(
@@ -52,7 +52,7 @@ def cost_values(item: Item, results: Results) -> pd.DataFrame:
 
 
 def _draw_circles(axes: Axes, data: pd.DataFrame, colour: str, largest: int) -> None:
-    """Small circles in front of large ones, each with a dot at its centre."""
+    """Draw circles with a dot at each centre, small circles in front of large ones."""
     for x, y, count in zip(data["giga_multi_adds"], data["dice"], data["parameters"], strict=True):
         in_front = 2.5 - count / largest / 2
         axes.plot(
@@ -69,7 +69,7 @@ def _draw_values(axes: Axes, data: pd.DataFrame, largest: int) -> None:
 
 
 def _set_ticks(axes: Axes) -> None:
-    """Powers of ten as plain numbers, with 2 and 5 times or all multiples between them where the axis is short."""
+    """Set ticks at powers of ten, as plain numbers; a shorter axis also gets 2 and 5 times them, or all multiples."""
     low, high = axes.get_xlim()
     multiples = [1.0] if high / low > 1000 else _ROUND if high / low > 10 else list(map(float, range(1, 10)))
     axes.xaxis.set_major_locator(LogLocator(subs=multiples, numticks=20))
@@ -78,12 +78,12 @@ def _set_ticks(axes: Axes) -> None:
 
 
 def _diameter(parameters: float, largest: int) -> float:
-    """In points; the area goes with the number of parameters."""
+    """Diameter of a circle in points; its area is proportional to the number of parameters."""
     return _LARGEST * float(np.sqrt(parameters / largest))
 
 
 def _draw_sizes(figure: Figure, largest: int) -> None:
-    """Circles of round numbers of parameters below the axes."""
+    """Draw a legend of circles below the axes, for round numbers of parameters."""
     rounds = np.multiply.outer(10.0 ** np.arange(12), _ROUND).ravel()
     top = rounds[rounds <= largest][-1]
     handles = [

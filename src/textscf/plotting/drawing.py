@@ -1,4 +1,4 @@
-"""What every kind of figure returns."""
+"""The result type of every kind of figure."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, what it plots, and what its caption says after the item's own sentences.
+    """A figure, its data, and the sentences that its caption adds after the item's own sentences.
 
     Attributes:
-        figure: to be saved.
-        sentences: what is shown, and how.
+        figure: the figure to save.
+        sentences: explanations for the caption.
         data: the plotted values, in the units of the axes.
     """
 

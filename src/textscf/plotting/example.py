@@ -1,4 +1,4 @@
-"""A test pair: fixed and moving scan, and what each method makes of it, with labels and the warped grid."""
+"""Example figure of one test pair: fixed and moving scan, and each method's warped scan, labels and grid."""
 
 from dataclasses import dataclass
 
@@ -22,14 +22,17 @@ from textscf.results.items import Item, Results, Row
 
 @dataclass(frozen=True)
 class Pair:
-    """A fixed and a moving subject."""
+    """Names of a fixed and a moving subject."""
 
     fixed: str
     moving: str
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """The pair with the median, best or worst Dice of the last row's first seed, by every row's first seed."""
+    """Draw one pair, registered by the first seed of every row.
+
+    The pair has the median, best or worst Dice (`item.pair`) of the last row's first seed.
+    """
     cohort = cohort_of(item, results)
     pair, n_pairs = chosen_pair(results, item.rows[-1], item.pair)
     fixed = Picture("Fixed", cohort.load_image(pair.fixed), cohort.load_labels(pair.fixed))
@@ -47,14 +50,14 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def chosen_pair(results: Results, row: Row, which: str = "median") -> tuple[Pair, int]:
-    """The pair with the worst, (lower) median or best Dice of the row's first seed, and the number of pairs."""
+    """Choose the pair with the worst, (lower) median or best Dice of the row's first seed; also count the pairs."""
     pairs = results.pairs(row)[0].sort_values(["dice", "fixed", "moving"], kind="stable")
     chosen = pairs.iloc[{"worst": 0, "median": (len(pairs) - 1) // 2, "best": -1}[which]]
     return Pair(str(chosen["fixed"]), str(chosen["moving"])), len(pairs)
 
 
 def cohort_of(item: Item, results: Results) -> Cohort:
-    """The one cohort of all rows; InputError for several."""
+    """The common cohort of all rows; InputError if there are several."""
     names = sorted({results.settings(row.runs[0])["cohort"] for row in item.rows})
     if len(names) > 1:
         raise InputError(f"{item.name}: its runs are of cohorts {', '.join(names)}; an example shows one cohort")
@@ -62,7 +65,7 @@ def cohort_of(item: Item, results: Results) -> Cohort:
 
 
 def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: Pair) -> Picture:
-    """What a row's first seed makes of the moving scan."""
+    """The moving scan as warped by a row's first seed."""
     displacement = displacement_of(results, row, cohort, pair)
     grid = np.stack(np.meshgrid(*map(np.arange, moving.image.shape), indexing="ij"), axis=-1)
     position = grid + displacement
@@ -72,7 +75,7 @@ def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: P
 
 
 def dice_of(results: Results, row: Row, pair: Pair) -> float:
-    """Dice of a pair in percent by a row's first seed, a mean over the structures present in both scans."""
+    """Dice of a pair in percent for a row's first seed: mean over the structures present in both scans."""
     pairs = results.pairs(row)[0]
     found = pairs[(pairs["fixed"] == pair.fixed) & (pairs["moving"] == pair.moving)]
     if len(found) != 1:
@@ -84,14 +87,14 @@ def dice_of(results: Results, row: Row, pair: Pair) -> float:
 
 
 def displacement_of(results: Results, row: Row, cohort: Cohort, pair: Pair) -> np.ndarray:
-    """Field ``(H, W, D, 3)`` in voxels that a row's first seed predicts for a pair."""
+    """Displacement field ``(H, W, D, 3)`` in voxels that a row's first seed predicts for a pair."""
     run = row.runs[0]
     registrar = registrar_of(results.settings(run), cohort, results.run_folder(run) / "checkpoint.pt", "cpu")
     return np.zeros((*cohort.shape, 3)) if registrar is None else registrar.displacement(pair.fixed, pair.moving)[0]
 
 
 def pair_sentences(item: Item, results: Results, pair: Pair, n_pairs: int) -> list[str]:
-    """Which pair is shown, and of which seed."""
+    """Caption sentences that name the pair and the seed shown."""
     chosen = f"the pair with the {item.pair} Dice of {item.rows[-1].label} among {captions.pairs_phrase([n_pairs])}"
     counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
     several = [f"The first of {captions.seeds_phrase(counts)} is shown."] if max(counts, default=1) > 1 else []

@@ -1,4 +1,7 @@
-"""Rows of slices, columns of scans: images with outlines of structures, and warped grids."""
+"""Panels of the example figure: images with outlines of structures, and warped grids.
+
+A row is a slice plane, a column is a scan.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +24,9 @@ _LEGEND_SIZE, _LEGEND_COLUMN = 6.0, 7.0
 
 @dataclass(frozen=True)
 class Picture:
-    """A scan to show: `image` and `labels` (H, W, D), and for a warped one the `position` that each voxel came from.
+    """A scan to show: `image` and `labels` (H, W, D), and for a warped scan the source `position` of each voxel.
 
-    `position`, in voxels of the moving scan, is (H, W, D, 3) as registration gives it, (3, H, W, D) in display axes.
+    `position` is in voxels of the moving scan: (H, W, D, 3) as registration gives it, (3, H, W, D) in display axes.
     """
 
     title: str
@@ -32,20 +35,20 @@ class Picture:
     position: np.ndarray | None = None
 
     def cropped(self, box: tuple[slice, slice, slice]) -> "Picture":
-        """The part in `box` of a picture in display axes."""
+        """Crop a picture in display axes to `box`."""
         position = None if self.position is None else self.position[:, *box]
         return replace(self, image=self.image[box], labels=self.labels[box], position=position)
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """What all panels share.
+    """Settings that all panels share.
 
     Attributes:
         window: grey values shown as black and as white.
         spacing: mm per voxel along the display axes.
         step: mm between grid lines.
-        colours: by label.
+        colours: colour of each label.
         target: labels (H, W, D) of the fixed scan.
     """
 
@@ -59,16 +62,16 @@ class _Scene:
 def draw_pictures(
     pictures: Sequence[Picture], centre: Sequence[int], spacing: Sequence[float], structures: Sequence[dict[str, Any]]
 ) -> tuple[Figure, float]:
-    """Draw all views of all pictures, which are in display axes; a warped one is followed by its grid.
+    """Draw all views of all pictures, which are in display axes; after a warped scan comes its grid.
 
     Args:
         pictures: fixed, moving, then warped scans.
         centre: voxel through which the slices go.
         spacing: mm per voxel along the display axes.
-        structures: of the anatomy, with label, name and colour.
+        structures: the anatomy's structures, with label, name and colour.
 
     Returns:
-        The figure, and the distance of the grid lines in mm.
+        The figure, and the distance between grid lines in mm.
     """
     extent = np.array(pictures[0].image.shape) * spacing
     colours = {structure["label"]: structure["colour"] for structure in structures}
@@ -145,7 +148,7 @@ def _draw_outlines(
 
 
 def _centres(shape: tuple[int, ...], columns: float, rows: float) -> tuple[np.ndarray, np.ndarray]:
-    """Places in mm of the pixels' centres along columns and rows."""
+    """Positions in mm of the pixels' centres along columns and rows."""
     return (np.arange(shape[1]) + 0.5) * columns, (np.arange(shape[0]) + 0.5) * rows
 
 
@@ -161,7 +164,7 @@ def _draw_directions(axes: Axes, view: View) -> None:
 
 
 def _draw_scale_bar(axes: Axes) -> None:
-    """A bar of about a quarter of the picture's width, with its length."""
+    """Draw a scale bar of about a quarter of the picture's width, with its length."""
     width, bottom = axes.get_xlim()[1], axes.get_ylim()[0]
     length, left, place = nice_length(width / 4), 0.05 * width, bottom - 0.05 * width
     effects = [Stroke(linewidth=2.2, foreground="black"), Normal()]
@@ -170,7 +173,7 @@ def _draw_scale_bar(axes: Axes) -> None:
 
 
 def _write(axes: Axes, x: float, y: float, text: str, **place: Any) -> None:
-    """White letters with a dark rim, readable on any image."""
+    """Write white text with a dark rim, readable on any image."""
     rim = [Stroke(linewidth=1.2, foreground="black"), Normal()]
     axes.text(x, y, text, color="white", fontsize=6, path_effects=rim, **place)
 

@@ -1,4 +1,7 @@
-"""Figure 6 of the paper: displacement fields at the border of a structure, as arrows, with a number for their break."""
+"""Figure 6 of the paper: displacement fields at the border of a structure, as arrows.
+
+Numbers measure the discontinuity of each field at the border.
+"""
 
 from collections.abc import Sequence
 
@@ -22,7 +25,7 @@ _JUMPS = ["jump_across_borders", "jump_inside"]
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """The fixed scan with the structure and a box, then the field in the box by each row's first seed."""
+    """Draw the fixed scan with the structure and a box, then the field in the box for each row's first seed."""
     cohort = cohort_of(item, results)
     pair, n_pairs = chosen_pair(results, item.rows[-1], item.pair)
     labels = cohort.load_labels(pair.fixed)
@@ -47,9 +50,9 @@ def draw(item: Item, results: Results) -> Drawing:
 def jumps_of(
     results: Results, row: Row, pair: Pair, mask: np.ndarray, displacement: np.ndarray, cohort: Cohort
 ) -> dict[str, str | float]:
-    """Jumps at the structure in this pair, and over all structures and pairs (means of pairs, seeds alike).
+    """Jumps of the displacement at the structure in this pair, and their means over all structures, pairs and seeds.
 
-    InputError for a run without registration, or evaluated before there were jumps.
+    Raises InputError for a run without registration, and for a run whose evaluation has no jump columns.
     """
     pairs = pd.concat(results.pairs(row))
     path = results.run_folder(row.runs[0]) / "pairs.csv"
@@ -82,7 +85,7 @@ def _numbers(jumps: dict[str, str | float]) -> str:
 
 
 def _structure(item: Item, cohort: Cohort, pair: Pair, labels: np.ndarray) -> tuple[int, str]:
-    """Label and name of the structure asked for; of the largest one if the fixed scan lacks it."""
+    """Label and name of the requested structure, or of the largest structure if the fixed scan lacks it."""
     sizes = {
         name: np.count_nonzero(labels == value)
         for name, value in zip(cohort.structure_names, cohort.label_values, strict=True)
@@ -95,7 +98,7 @@ def _structure(item: Item, cohort: Cohort, pair: Pair, labels: np.ndarray) -> tu
 
 
 def _cut(cohort: Cohort, pair: Pair, labels: np.ndarray, label: int, index: int) -> Cut:
-    """The axial slice with a box around the structure."""
+    """Cut the axial slice, with a box around the structure."""
     codes = axis_codes(cohort.affine)
     spacing = [cohort.spacing[axis] for axis in axis_order(codes, DISPLAY_AXES)]
     shown = AXIAL.cut(to_display(labels, codes), index)
@@ -110,7 +113,7 @@ def _cut(cohort: Cohort, pair: Pair, labels: np.ndarray, label: int, index: int)
 
 
 def _in_plane(displacement: np.ndarray, cohort: Cohort, index: int) -> Sequence[np.ndarray]:
-    """Components in mm along columns and rows of the axial picture at a slice."""
+    """Components of the displacement in mm, along columns and rows of the axial picture at slice `index`."""
     codes = axis_codes(cohort.affine)
     order = axis_order(codes, DISPLAY_AXES)
     components = []

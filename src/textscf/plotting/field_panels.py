@@ -1,4 +1,4 @@
-"""A slice with a box, and displacement fields in the box as arrows on one scale."""
+"""Panels of a slice with a box, and of displacement fields in the box, as arrows with a common scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ _TALLEST = 70.0
 
 @dataclass(frozen=True)
 class Cut:
-    """A picture (rows, columns) of the fixed scan.
+    """A slice (rows, columns) of the fixed scan.
 
     Attributes:
-        image, labels: what it shows.
-        label: of the structure of interest.
+        image, labels: grey values and labels of the slice.
+        label: label of the structure of interest.
         spacing: mm per pixel along columns and rows.
         rows, columns: the box around the structure.
     """
@@ -50,7 +50,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Arrows:
-    """A field in the plane of a cut: mm `along_columns` and `along_rows` (rows, columns), with title and numbers."""
+    """A field in the plane of a cut: components in mm (rows, columns), with the panel's title and numbers."""
 
     title: str
     numbers: str
@@ -59,10 +59,10 @@ class Arrows:
 
 
 def draw_panels(cut: Cut, name: str, fields: Sequence[Arrows]) -> tuple[Figure, float]:
-    """The cut with its box, then the fields in the box, all of one height.
+    """Draw the cut with its box, then the fields in the box, all with the same height.
 
     Returns:
-        The figure, and the share of their length at which arrows are drawn so that they stay apart.
+        The figure, and the fraction of their true length at which arrows are drawn, so that they do not overlap.
     """
     _, _, width, height = cut.box
     aspects = [cut.image.shape[1] * cut.spacing[0] / (cut.image.shape[0] * cut.spacing[1])]
@@ -92,7 +92,7 @@ def _step(cut: Cut) -> int:
 
 
 def _share(available: float, longest: float) -> float:
-    """1, or the tenths of `longest` that are `available`, at least one."""
+    """The fraction of `longest` that fits in `available`: 1, or rounded down to tenths, at least 0.1."""
     return 1.0 if longest <= available else max(np.floor(10 * available / longest), 1) / 10
 
 
@@ -139,7 +139,7 @@ def _quiver(
 
 
 def _draw_key(axes: Axes, cut: Cut, longest: float, shrunk: float) -> None:
-    """An arrow of a round length above the right end of a panel."""
+    """Draw a reference arrow with a round length above the right end of a panel."""
     left, top, width, height = cut.box
     length, place = nice_length(longest), top - 0.045 * height
     start = left + width - length * shrunk

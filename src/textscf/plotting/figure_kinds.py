@@ -1,4 +1,4 @@
-"""The kinds of figures: `kind` of a figure's specification names one module here."""
+"""The kinds of figures; `kind` in a figure's specification is a key of `KINDS`."""
 
 import dataclasses
 from importlib import import_module
@@ -8,7 +8,7 @@ from textscf.plotting.drawing import Drawing
 from textscf.results.captions import not_run_sentences
 from textscf.results.items import Item, Results
 
-# Each module has `draw(item, results) -> Drawing` and is imported when used: one needs torch, most do not.
+# Each module has `draw(item, results) -> Drawing`. It is imported when used, because only some modules need torch.
 KINDS = {
     "cost": "textscf.plotting.cost",
     "dice_boxplot": "textscf.plotting.boxplot",
@@ -23,7 +23,10 @@ KINDS = {
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """Draw a figure of any kind without the rows that were not run; InputError for an unknown kind or no row left."""
+    """Draw a figure of any kind, without the rows that were not run.
+
+    Raises InputError for an unknown kind, or if no row is left.
+    """
     if item.kind not in KINDS:
         raise InputError(f"{item.name}: unknown figure kind '{item.kind}'; expected one of {', '.join(KINDS)}")
     present = item.without_missing()

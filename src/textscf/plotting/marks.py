@@ -1,4 +1,4 @@
-"""Marks of significant differences between the reference and the other methods."""
+"""Marks for significant differences between the reference and the other methods."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ _SIZES = {"better": 4, "worse": 3}
 
 @dataclass(frozen=True)
 class Mark:
-    """A difference with p < 0.05: how the reference compares, and whether that holds after Holm's adjustment."""
+    """A difference with p < 0.05: whether the reference is better, and whether p < 0.05 after Holm's adjustment."""
 
     reference_is: Literal["better", "worse"]
     after_holm: bool
 
     def artist(self, colour: str, x: float = np.nan, y: float = np.nan) -> Line2D:
-        """The mark at a place of the axes: filled after Holm, open if only the uncorrected p is small."""
+        """The mark at a position: filled if significant after Holm, open if only the uncorrected p is below 0.05."""
         return Line2D(
             [x],
             [y],
@@ -44,14 +44,14 @@ class Mark:
 
 
 def mark_of(test: Mapping[Hashable, Any]) -> Mark | None:
-    """The mark of one line of the tests; None where p is not below 0.05."""
+    """The mark of one line of the tests; None if p is not below 0.05."""
     if not test["p"] < ALPHA:
         return None
     return Mark("better" if test["difference"] > 0 else "worse", bool(test["p_holm"] < ALPHA))
 
 
 def marks_in(tests: pd.DataFrame) -> list[Mark]:
-    """Kinds of marks that the structures of the tests need, in the order of the legend."""
+    """The distinct marks of the structures in the tests, in the order of the legend."""
     lines = tests.to_dict("records")
     marks = {mark for mark in (mark_of(line) for line in lines if line["structure"] != ALL) if mark}
     return sorted(marks, key=lambda mark: (mark.reference_is, not mark.after_holm))

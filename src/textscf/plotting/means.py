@@ -1,4 +1,4 @@
-"""One line for every run and every point of a sweep: what figures of means over pairs plot."""
+"""Data of figures that plot means over pairs: one line for every run and every point of a sweep."""
 
 from typing import Any
 
@@ -11,34 +11,34 @@ from textscf.results.statistics import bootstrap_means
 
 
 def dice_of_pairs(item: Item, results: Results, row: Row) -> pd.Series:
-    """Mean Dice over structures in percent, by (fixed, moving), seeds averaged per pair."""
+    """Mean Dice over structures in percent, indexed by (fixed, moving) and averaged over seeds."""
     frame = results.seed_mean(row, item.convention)
     return 100 * frame.groupby(["fixed", "moving"])["dice"].mean().dropna()
 
 
 def mean_interval(dice: pd.Series) -> tuple[float, float]:
-    """95 % percentile interval of the mean when subjects are drawn with replacement."""
+    """95 % percentile interval of the mean by a bootstrap that draws subjects with replacement."""
     low, high = np.quantile(bootstrap_means(dice.to_frame())[:, 0], [0.025, 0.975])
     return float(low), float(high)
 
 
 def seed_means(item: Item, results: Results, row: Row) -> list[float]:
-    """Mean Dice of each seed's run, a fraction."""
+    """Mean Dice of each seed's run, as a fraction."""
     return [float(run_means(frame, item.convention)["dice"].iloc[0]) for frame in results.metrics(row)]
 
 
 def points_of(item: Item) -> list[Row]:
-    """Rows of an item with a sweep replaced by its points."""
+    """Rows of an item, where each sweep is replaced by its points."""
     return [point for row in item.rows for point in row.points or [row]]
 
 
 def summarise(item: Item, results: Results) -> pd.DataFrame:
     """Means over pairs and seeds, one line per row of an item and per point of its sweeps, in their order.
 
-    Columns method, run, the swept settings by dotted key (empty where a run is not of a sweep), smoothness (lambda),
-    steps (of integrating a velocity field; 0 for none), dice, dice_low, dice_high (percent, 95 % interval over
-    subjects), dice_by_seed (percent, the seeds' own means with spaces between), sdlogj, nonpositive_jacobian_percent,
-    pairs, seeds, trained. Smoothness is NaN without training.
+    Columns: method, run, the swept settings by dotted key (empty if a run is not part of a sweep), smoothness (lambda;
+    NaN without training), steps (squarings that integrate a velocity field; 0 for none), dice, dice_low, dice_high
+    (percent, 95 % interval over subjects), dice_by_seed (percent, the means of the seeds, separated by spaces), sdlogj,
+    nonpositive_jacobian_percent, pairs, seeds, trained.
     """
     lines = [_line(item, results, row, point) for row in item.rows for point in row.points or [row]]
     return pd.DataFrame(lines)

@@ -1,4 +1,4 @@
-"""Small texts beside the points of a scatter plot, put where they touch neither points nor each other."""
+"""Small texts beside the points of a scatter plot, placed so that they touch neither points nor each other."""
 
 import itertools
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _TOUCHING, _ASTRAY, _ON_A_LINE, _FARTHER = 100.0, 50.0, 2.0, 0.5
 
 @dataclass(frozen=True)
 class Anchor:
-    """A marker at `x`, `y` of the data, of a `radius` in points, and the text beside it; empty for none."""
+    """A marker at data coordinates `x`, `y` with a `radius` in points, and the text beside it (empty for no text)."""
 
     x: float
     y: float
@@ -31,14 +31,14 @@ class Anchor:
 
 
 def write_labels(axes: Axes, anchors: Sequence[Anchor], only_if_free: bool = False) -> bool:
-    """Write the texts of all anchors, each at the free place next to its marker, or the one that touches least.
+    """Write the text of each anchor at a free place next to its marker, or at the place where it touches least.
 
-    A place is free where a text touches nothing, lines aside, and no other marker is nearer than its own.
+    A place is free if the text touches nothing but lines, and no other marker is nearer to it than its own.
 
     Args:
-        axes: with its final limits, and all lines that texts had better not lie on.
-        anchors: all markers, also those without a text, which no text may touch.
-        only_if_free: whether to write none if one of them finds no free place.
+        axes: axes with final limits and with all lines that texts should avoid.
+        anchors: all markers, including those without a text; no text may touch a marker.
+        only_if_free: whether to write no text at all if one text has no free place.
 
     Returns:
         Whether all texts have a free place.
@@ -55,7 +55,7 @@ def write_labels(axes: Axes, anchors: Sequence[Anchor], only_if_free: bool = Fal
 
 
 class _Room:
-    """What of an axes is occupied, in pixels."""
+    """The occupied parts of an axes, in pixels."""
 
     def __init__(self, axes: Axes, anchors: Sequence[Anchor]) -> None:
         self._axes, self._frame, self._pixels = axes, axes.get_window_extent(), axes.figure.dpi / 72
@@ -66,7 +66,7 @@ class _Room:
         self._beneath = np.concatenate([np.empty((0, 2)), *map(self._along, axes.lines)])
 
     def write(self, anchor: Anchor) -> tuple[Annotation, bool]:
-        """The text of an anchor, and whether its place is free."""
+        """Write the text of an anchor; also return whether its place is free."""
         text = self._axes.annotate(anchor.text, (anchor.x, anchor.y), (0, 0), textcoords="offset points", color=INK)
         text.set(fontsize=_SIZE, ha="center", va="center", in_layout=False)
         extent = text.get_window_extent()
@@ -81,7 +81,7 @@ class _Room:
         return text, badness < _ASTRAY
 
     def _shifts(self, anchor: Anchor, extent: Bbox, gap: float) -> list[np.ndarray]:
-        """From the marker's centre to the text's in points, in all directions."""
+        """Shifts in points from the marker's centre to the text's centre, one per direction."""
         half = np.array([extent.width, extent.height]) / self._pixels / 2
         ways = [np.array(way) for way in _DIRECTIONS]
         return [way * (anchor.radius / np.linalg.norm(way) + gap + half) for way in ways]
@@ -96,7 +96,7 @@ class _Room:
         return _TOUCHING * (touched + 3 * outside) + _ASTRAY * float(astray) + _ON_A_LINE * float(crossed)
 
     def _along(self, line: Line2D) -> np.ndarray:
-        """Places in pixels along a line, (N, 2)."""
+        """Sample positions along a line in pixels, (N, 2)."""
         corners = self._axes.transData.transform(np.asarray(line.get_xydata()))
         share = np.linspace(0, 1, _LINE_SAMPLES)[:, None]
         return np.concatenate([corners, *(a + share * (b - a) for a, b in itertools.pairwise(corners))])

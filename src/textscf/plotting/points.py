@@ -1,4 +1,4 @@
-"""What scatter plots of methods share: their looks, and the sentences about pairs and seeds."""
+"""Common parts of scatter plots of methods: colours, markers, legend, and sentences about pairs and seeds."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +14,11 @@ from textscf.results.items import Item
 
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 MARKER_SIZE = 4.5
-"""Width of a marker in points."""
+"""Diameter of a marker in points."""
 QUOTED: dict[str, Any] = {
     "linestyle": "", "marker": "*", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 0.8
 }  # fmt: skip
-"""The look of values that the paper quotes: hollow stars."""
+"""Marker style of values that the paper quotes: hollow stars."""
 
 
 def looks(item: Item) -> Iterator[tuple[str, str, str]]:
@@ -29,21 +29,24 @@ def looks(item: Item) -> Iterator[tuple[str, str, str]]:
 
 
 def colours_of(item: Item) -> dict[str, str]:
-    """Colours of quoted methods and of rows by label; the reference, or the last row without one, has its own."""
+    """Colours of quoted methods and of rows, by label.
+
+    The reference has a colour of its own; without a reference, the last row gets it.
+    """
     labels = list(dict.fromkeys([*item.quoted, *(row.label for row in item.rows)]))
     reference = (item.reference_row or item.rows[-1]).label
     return {label: colour for label, (colour, _) in zip(labels, method_colours(labels, reference), strict=True)}
 
 
 def prepare(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Labels and a pale grid behind the points."""
+    """Set axis labels and draw a pale grid behind the points."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(linewidth=0.4, color=PALE)
     axes.set_axisbelow(True)
 
 
 def legend_of(figure: Figure, item: Item, width: float, marker: str | None = None) -> None:
-    """Colours and markers of rows, or one `marker` for all, and of quoted methods; above axes, `width` mm wide."""
+    """Draw a legend of rows and quoted methods above the axes, `width` mm wide; `marker` replaces all rows' markers."""
     handles = [
         Line2D(
             [], [], linestyle="", marker=marker or own, markersize=MARKER_SIZE, color=colour, markeredgecolor=INK,
@@ -57,7 +60,7 @@ def legend_of(figure: Figure, item: Item, width: float, marker: str | None = Non
 
 
 def counted(item: Item, data: pd.DataFrame) -> list[str]:
-    """How many pairs and seeds the points are means of, how missing structures count, what the dagger means."""
+    """Caption sentences: number of pairs and seeds, how missing structures count, meaning of the dagger."""
     pairs = captions.pairs_phrase(sorted(set(data["pairs"])))
     seeds = captions.seeds_phrase(list(data.loc[data["trained"], "seeds"]))
     return [

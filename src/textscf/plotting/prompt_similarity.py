@@ -10,7 +10,7 @@ _MAX_ANNOTATED = 20
 
 
 def cosine_similarity(vectors: np.ndarray) -> np.ndarray:
-    """``(N, C1)`` to ``(N, N)`` in [-1, 1], float64; a zero vector is similar to none (0)."""
+    """Cosine similarities ``(N, N)`` in [-1, 1], float64, of vectors ``(N, C1)``; 0 for a zero vector."""
     vectors = vectors.astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = vectors / np.where(lengths > 0, lengths, 1)
@@ -18,7 +18,7 @@ def cosine_similarity(vectors: np.ndarray) -> np.ndarray:
 
 
 def plot_similarity(embedding: Embedding, title: str, pdf: Path) -> None:
-    """Draw the similarities to `pdf` and a PNG beside it, with values where they stay readable."""
+    """Draw the similarities to `pdf` and a PNG beside it; values are written if they stay readable."""
     from textscf.plotting.style import journal_style, new_figure, save_figure
 
     similarity = cosine_similarity(embedding.vectors)

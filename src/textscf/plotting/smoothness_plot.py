@@ -22,9 +22,10 @@ _NORMALISED = {
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """A point per trained model, both axes normalised to their range, with the regression line and its 95 % band.
+    """Draw a point per trained model, and the regression line with its 95 % band; both axes are normalised.
 
-    Fewer than three models, or models that are alike in one of the two, have no regression: the caption says so.
+    There is no regression if there are fewer than three models or if one of the two values is the same for all models;
+    the caption then says so.
     """
     data = smoothness_of_models(item, results)
     spans = {name: (data[name].min(), data[name].max()) for name in _NORMALISED}
@@ -56,10 +57,10 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def smoothness_of_models(item: Item, results: Results) -> pd.DataFrame:
-    """Means over pairs of every trained model behind the rows of an item, one line per concrete run.
+    """Means over pairs for every trained model of an item's rows, one line per concrete run.
 
-    Columns method, run (its id), sdlogj, nonpositive_jacobian_fraction, pairs. A model that several rows share stands
-    once, for the row with the fewest models.
+    Columns: method, run (its id), sdlogj, nonpositive_jacobian_fraction, pairs. A model that several rows share has one
+    line, under the row with the fewest models.
     """
     lines: dict[str, dict[str, Any]] = {}
     for row in sorted(filter(results.is_trained, item.rows), key=lambda row: len(row.runs)):
@@ -70,7 +71,7 @@ def smoothness_of_models(item: Item, results: Results) -> pd.DataFrame:
 
 
 def _draw_regression(axes: Axes, x: np.ndarray, y: np.ndarray, fit: Any) -> None:
-    """The regression line and the 95 % confidence band of its mean."""
+    """Draw the regression line and the 95 % confidence band of its mean."""
     grid = np.linspace(0, 1, 100)
     line = fit.intercept + fit.slope * grid
     axes.plot(grid, line, color=INK, linewidth=0.9)
@@ -81,7 +82,7 @@ def _draw_regression(axes: Axes, x: np.ndarray, y: np.ndarray, fit: Any) -> None
 
 
 def _write_result(axes: Axes, fit: Any, n: int) -> None:
-    """Correlation and fit in the upper corner that the line keeps clear of."""
+    """Write the correlation and the fit in the upper corner that the line does not reach."""
     p = "p < 0.001" if fit.pvalue < 0.001 else f"p = {fit.pvalue:.3f}"
     text = f"r = {fit.rvalue:.2f}, {p}\nR² = {fit.rvalue**2:.2f}, n = {n}".replace("-", "−")
     x, side = (0.03, "left") if fit.slope > 0 else (0.97, "right")

@@ -1,4 +1,4 @@
-"""The look of all figures: sizes of a journal page, colours that the colour-blind tell apart, reproducible files."""
+"""Common style of all figures: journal page sizes, colours safe for colour-blind readers, reproducible files."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,14 @@ COLUMN_WIDTH, TEXT_WIDTH = 85.0, 175.0
 """Widths in millimetres of one column of a journal page and of the whole page."""
 
 CHARACTER_WIDTH = 1.45
-"""Width in millimetres of a character of small text, for what must be known before drawing."""
+"""Estimated width in millimetres of a character of small text, used for the layout before drawing."""
 
 REFERENCE_COLOUR = "#0072B2"
 PALETTE = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442"]
-"""Grey and the colours of Okabe & Ito (2008), for methods other than the reference."""
+"""Grey and the colours of Okabe & Ito (2008), used for all methods except the reference."""
 
 LEGEND_SIZE, LEGEND_COLUMN = 7.0, 9.0
-"""Of legends: points of the text, and width in millimetres of what a column has beside it."""
+"""Text size of legends in points, and width in millimetres of a legend column without its text."""
 
 INK, PALE = "#222222", "#DDDDDD"
 
@@ -55,7 +55,7 @@ _RC: dict[Any, Any] = {
 
 @contextmanager
 def journal_style() -> Iterator[None]:
-    """Draw and save in the project's style, whatever the user's settings of matplotlib are."""
+    """Draw and save in the project's style, independent of the user's matplotlib settings."""
     logging.getLogger("fontTools").setLevel(logging.WARNING)
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -64,12 +64,12 @@ def journal_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` x `height` millimetres that makes room for its labels."""
+    """Create an empty figure of `width` x `height` millimetres whose layout makes room for labels."""
     return Figure(figsize=(width * _MM, height * _MM), layout="constrained")
 
 
 def method_colours(names: Sequence[str], reference: str | None) -> list[tuple[str, str]]:
-    """Colour and hatching of each method: the reference's own, the others in order of the palette."""
+    """Colour and hatching of each method: the reference has its own colour, the others follow the palette's order."""
     looks, others = [], 0
     for name in names:
         if name == reference:
@@ -83,9 +83,9 @@ def method_colours(names: Sequence[str], reference: str | None) -> list[tuple[st
 def legend_columns(
     handles: Sequence[Artist], width: float, fontsize: float = LEGEND_SIZE, beside: float = LEGEND_COLUMN
 ) -> int:
-    """How many columns of a legend, filled one after another as matplotlib does, fit into `width` millimetres.
+    """Number of legend columns that fit into `width` millimetres; like matplotlib, it fills column after column.
 
-    `beside` is what a column has beside its text, in millimetres at the usual size.
+    `beside` is the width of a column without its text, in millimetres at the default text size.
     """
     width = width * LEGEND_SIZE / fontsize
     lengths = np.array([len(str(handle.get_label())) for handle in handles])
@@ -97,7 +97,7 @@ def legend_columns(
 
 
 def save_figure(figure: Figure, pdf: Path) -> None:
-    """Write `pdf` and a `.png` beside it; the same figure, the same bytes."""
+    """Write `pdf` and a `.png` beside it; the same figure always gives the same bytes."""
     for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {"Software": None})):
         with journal_style(), atomic_path(path) as temporary:
             figure.savefig(temporary, metadata=metadata)

@@ -13,13 +13,13 @@ from textscf.results import captions
 from textscf.results.items import Item, Results
 
 _ASIDE = 2**0.06
-"""Factor between the places of two rows at the same value."""
+"""Factor between the horizontal positions of two rows at the same value."""
 _BESIDE = 2**0.12
-"""Factor between the places of a mean and of its seeds."""
+"""Factor between the horizontal positions of a mean and of its seeds."""
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """A line per sweep with 95 % intervals; InputError for a row that is not a sweep over the one setting."""
+    """Draw a line per sweep with 95 % intervals; InputError if the rows are not all sweeps over one setting."""
     key = _swept_setting(item)
     data = summarise(item, results).sort_values(["method", key], kind="stable").reset_index(drop=True)
     with journal_style():
@@ -42,7 +42,7 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def _swept_setting(item: Item) -> str:
-    """The dotted key of the one setting that all rows are sweeps over."""
+    """Dotted key of the setting that all rows sweep."""
     points = points_of(item)
     keys = {tuple(point.swept) for point in points}
     if len(keys) != 1 or len(next(iter(keys))) != 1:
@@ -55,7 +55,7 @@ def _swept_setting(item: Item) -> str:
 
 
 def _draw_line(axes: Axes, data: pd.DataFrame, key: str, aside: float, colour: str, marker: str) -> None:
-    """A line with its error bars and its seeds, drawn beside the values by a factor so that bars do not overlap."""
+    """Draw a line with error bars and seeds; the factor `aside` shifts it so that the rows' bars do not overlap."""
     reach = data[["dice_low", "dice_high"]].sub(data["dice"], axis=0).abs().to_numpy().T
     axes.errorbar(
         data[key] * aside, data["dice"], reach, color=colour, linewidth=1, elinewidth=0.7, capsize=2, capthick=0.7,

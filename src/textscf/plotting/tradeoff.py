@@ -1,6 +1,6 @@
 """Figure 4 of the paper: mean Dice against SDlogJ, over lambda and with or without integration.
 
-Where the cohort is the paper's, methods that the paper quotes from elsewhere stand beside the runs.
+If the cohort is the paper's, the figure also shows the methods whose values the paper quotes from other publications.
 """
 
 import pandas as pd
@@ -14,13 +14,13 @@ from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results.items import Item, Results
 
 _HEIGHT_OF_QUOTED = 2.5
-"""Millimetres that a quoted method adds to the figure's height, for its line of the legend."""
+"""Millimetres that a quoted method adds to the figure's height, for its line in the legend."""
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """A point per run; those of a sweep are joined in order of lambda, for each number of integration steps.
+    """Draw a point per run; points of a sweep are joined in order of lambda, per number of integration steps.
 
-    The data has a line per run, then one per quoted method, marked by `quoted` and without pairs.
+    The data has one line per run, then one per quoted method, with `quoted` set and 0 pairs.
     """
     data = summarise(item, results)
     with journal_style():
@@ -42,7 +42,7 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def _quoted(item: Item) -> pd.DataFrame:
-    """The values that the paper quotes, one line per method, with the columns of `summarise` that CSV files need."""
+    """Values that the paper quotes, one line per method, with the columns of `summarise` that CSV files need."""
     counts = {"steps": 0, "pairs": 0, "seeds": 0, "trained": False, "quoted": True}
     lines = [
         {"method": label, "run": "", "dice": values["dice"], "sdlogj": values["sdlogj"], **counts}
@@ -68,9 +68,9 @@ def _draw_method(axes: Axes, data: pd.DataFrame, colour: str, marker: str) -> No
 
 
 def _draw_labels(axes: Axes, data: pd.DataFrame, others: list[Anchor]) -> bool:
-    """Write `Int` beside points with integration, and lambda beside those of sweeps if there is room for all.
+    """Write `Int` beside points with integration, and lambda beside points of sweeps if there is room for all texts.
 
-    No text touches `others`, the markers without one.
+    No text may touch `others`, the markers without a text. Returns whether lambda is written.
     """
     names = ["Int" if steps else "" for steps in data["steps"]]
     values = [f"{value:g}" if swept else "" for value, swept in zip(data["smoothness"], _is_swept(data), strict=True)]
@@ -87,7 +87,7 @@ def _anchors(data: pd.DataFrame, texts: list[str]) -> list[Anchor]:
 
 
 def _is_swept(data: pd.DataFrame) -> pd.Series:
-    """Whether a point is of a method with several values of lambda."""
+    """Whether a point belongs to a method with several values of lambda."""
     return data.groupby("method")["smoothness"].transform("nunique") > 1
 
 

@@ -1,4 +1,4 @@
-"""How trainings went: loss and validation Dice over steps."""
+"""Training curves: loss and validation Dice over steps."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from textscf.results.items import Item, Results, read_csv
 
 _LINES = ["solid", "dashed", "dotted", "dashdot"]
 _FIRST, _OTHERS = 1.1, 0.5
-"""Widths of the line of the first seed, and of the lines of other seeds."""
+"""Line widths of the first seed and of the other seeds."""
 _LEGEND_COLUMN = 16.0
-"""Millimetres that a column of the legend has beside its text: the sample of a line."""
+"""Width in millimetres of a legend column without its text; it holds the line sample."""
 
 
 def draw(item: Item, results: Results) -> Drawing:
-    """A line per run, with the look of its row, thin for further seeds; InputError for a row that is not trained."""
+    """Draw a line per run in its row's style, thin for further seeds; InputError for a row that is not trained."""
     data = histories(item, results)
     with journal_style():
         figure = new_figure(TEXT_WIDTH, 62)
@@ -38,7 +38,7 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def _styles(item: Item) -> dict[str, dict[str, Any]]:
-    """Colour and line style of each row by label; rows of one colour have styles of their own."""
+    """Colour and line style of each row by label; rows with the same colour get different line styles."""
     styles: dict[str, dict[str, Any]] = {}
     for label, colour, _ in looks(item):
         alike = sum(other["color"] == colour for other in styles.values())
@@ -53,7 +53,10 @@ def _legend(figure: Figure, styles: dict[str, dict[str, Any]]) -> None:
 
 
 def histories(item: Item, results: Results) -> pd.DataFrame:
-    """Columns method, run (its id), step, loss, validation_dice (%), a line per epoch."""
+    """Training histories of all runs, one line per epoch.
+
+    Columns: method, run (its id), step, loss, validation_dice (%).
+    """
     frames = []
     for row in item.rows:
         if not results.is_trained(row):

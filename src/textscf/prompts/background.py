@@ -1,4 +1,4 @@
-"""The vector of the background, orthogonal to every region's (paper, section 3.3.1)."""
+"""Vector of the background, orthogonal to the vectors of all regions (paper, section 3.3.1)."""
 
 from collections.abc import Callable
 
@@ -6,25 +6,25 @@ import numpy as np
 
 
 def svd_background(regions: np.ndarray) -> np.ndarray:
-    """The last right singular vector of the region embeddings: ``V[:, -1]``, the last row of ``Vh``.
+    """Last right singular vector of the region embeddings: ``V[:, -1]``, the last row of ``Vh``.
 
-    The null space has C1 - N + 1 dimensions, so the vector depends on the LAPACK in use; the sign is fixed:
-    the component of largest magnitude is positive.
+    The null space has C1 - N + 1 dimensions, so the vector depends on the LAPACK in use. Its sign is fixed: the
+    component of largest magnitude is positive.
 
     Args:
-        regions: ``(N - 1, C1)``, B~ of the paper.
+        regions: vectors ``(N - 1, C1)`` of the regions, B~ of the paper.
 
     Returns:
         ``(C1,)`` float64 of unit length with ``B~ b_0 = 0``.
 
     Raises:
-        ValueError: the vectors are not longer than their number, so that none is orthogonal to all.
+        ValueError: C1 is not larger than N - 1, so a vector orthogonal to all regions need not exist.
     """
     return _positive(_right_singular_vectors(regions)[-1])
 
 
 def released_background(regions: np.ndarray) -> np.ndarray:
-    """What the released code takes by mistake: the last column of ``Vh``, which is not orthogonal to B~."""
+    """Background of the released code: by mistake the last column of ``Vh``, which is not orthogonal to B~."""
     return _right_singular_vectors(regions)[:, -1]
 
 
@@ -43,4 +43,4 @@ BACKGROUNDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "svd": svd_background,
     "svd_released": released_background,
 }
-"""Backgrounds computed from the regions; the kind `text` encodes the word "background" like a region."""
+"""Backgrounds computed from the regions; the kind `text` instead encodes the word "background" like a region."""

@@ -1,4 +1,4 @@
-"""Where CLIP's weights come from: a local mirror, the caches of CLIP and open_clip, a download."""
+"""Finds CLIP's weights in a local mirror, in the caches of CLIP and open_clip, or by download."""
 
 import zipfile
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ _SUFFIXES = (".safetensors", ".bin", ".pt")
 
 
 def find_weights(model: str, published: Mapping[str, Any], data_root: Path | None) -> Path:
-    """The file with the weights that open_clip knows as `published` (its `url`, `hf_hub`) for `model`.
+    """Find the file with the weights of `model` that open_clip lists as `published` (its `url`, `hf_hub`).
 
-    Looked for in this order: in `data_root`, by the name of OpenAI's file (such as ``ViT-L-14-336px.pt``) or as
-    `model` with the suffix .safetensors, .bin or .pt; in CLIP's cache; in open_clip's, which downloads; by a
-    download of OpenAI's file to CLIP's cache.
+    The file is searched in this order: in `data_root`, by the name of OpenAI's file (such as ``ViT-L-14-336px.pt``) or
+    as `model` with the suffix .safetensors, .bin or .pt; in CLIP's cache; in open_clip's cache, to which open_clip
+    downloads it. The last resort is a download of OpenAI's file to CLIP's cache.
 
     Raises:
-        InputError: the file is nowhere to be had; says what to put where.
+        InputError: the file cannot be found or downloaded; the message says what to put where.
     """
     url = str(published.get("url") or "")
     own = Path(url).name
@@ -50,13 +50,13 @@ def find_weights(model: str, published: Mapping[str, Any], data_root: Path | Non
 
 
 def published_digest(published: Mapping[str, Any]) -> str | None:
-    """SHA-256 of the file that OpenAI published, which is the last folder of its address."""
+    """SHA-256 of the file that OpenAI published, read from the last folder of its address; None for other files."""
     folder = str(published.get("url") or "").split("/")[-2:-1]
     return folder[0] if folder and len(folder[0]) == 64 else None
 
 
 def is_torchscript(path: Path) -> bool:
-    """Whether a file is a TorchScript archive, which has code beside its weights."""
+    """Whether a file is a TorchScript archive, which holds code beside its weights."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -64,7 +64,7 @@ def is_torchscript(path: Path) -> bool:
 
 
 def check_code(path: Path, published: Mapping[str, Any]) -> None:
-    """InputError for a TorchScript archive that is not, byte by byte, the one that OpenAI published."""
+    """Raise InputError for a TorchScript archive that is not, byte by byte, the one that OpenAI published."""
     digest = published_digest(published)
     if digest is None:
         raise InputError(f"{path}: is a TorchScript archive, which can hold code; expected safetensors or a state dict")
@@ -73,7 +73,7 @@ def check_code(path: Path, published: Mapping[str, Any]) -> None:
 
 
 def _downloaded(published: Mapping[str, Any]) -> Path:
-    """From the cache of open_clip, or downloaded to it."""
+    """Path of the file in open_clip's cache, to which it is downloaded if needed."""
     from open_clip.pretrained import download_pretrained
 
     if not published.get("hf_hub"):

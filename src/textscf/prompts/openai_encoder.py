@@ -1,4 +1,4 @@
-"""OpenAI's text embeddings, such as text-embedding-ada-002 (paper, Table 1, row 7), by its API."""
+"""OpenAI's text embeddings, such as text-embedding-ada-002 (paper, Table 1, row 7), through its API."""
 
 import os
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class OpenAIEncoder:
-    """Embeddings as the service gives them. The key comes from the environment and is never written anywhere.
+    """Encoder that returns the service's embeddings. The key comes from the environment and is never written anywhere.
 
     Args:
-        model: of the service, e.g. ``text-embedding-ada-002`` (C1 = 1536).
+        model: name of a model of the service, e.g. ``text-embedding-ada-002`` (C1 = 1536).
     """
 
     model: str
 
     def encode(self, names: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
-        """Vectors ``(N, C1)`` of the prompts, by one request.
+        """Vectors ``(N, C1)`` of the prompts, from one request.
 
         Raises:
-            InputError: there is no key, the service refuses or cannot be reached, or its answer makes no sense.
+            InputError: there is no key, the service refuses or cannot be reached, or its answer is unusable.
         """
         import openai
 
@@ -44,7 +44,7 @@ class OpenAIEncoder:
             with openai.OpenAI(max_retries=_ATTEMPTS - 1) as client:
                 answer = client.embeddings.create(model=self.model, input=list(prompts), encoding_format="float")
             vectors = np.array([item.embedding for item in sorted(answer.data, key=lambda item: item.index)])
-        except openai.APIStatusError as error:  # its own words can quote the key
+        except openai.APIStatusError as error:  # the service's own message can quote the key
             meaning = _MEANINGS.get(error.status_code, "a fault of the service; try again later")
             raise InputError(f"{where}: the service answers {error.status_code}: {meaning}") from None
         except openai.APIConnectionError:
@@ -56,5 +56,5 @@ class OpenAIEncoder:
         return vectors.astype(np.float32)
 
     def provenance(self) -> dict[str, Any]:
-        """The service and its model, whose weights are not public."""
+        """Names of the service and of its model; the model's weights are not public."""
         return {"model": self.model, "service": "OpenAI API"}

@@ -1,4 +1,4 @@
-"""From the settings of a prompt set to the embedding of an anatomy."""
+"""Makes the embedding of an anatomy from the settings of a prompt set."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ _WITHOUT_TEXT = ("one_hot", "file")
 
 
 class Region(NamedTuple):
-    """A region with its name, the name as prompts spell it, and the prompt."""
+    """A region: its label, its name, the word with which prompts name it, and its prompt."""
 
     label: int
     name: str
@@ -29,18 +29,18 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Settings of a prompt set; ValueError for one that cannot be.
+    """Settings of a prompt set. Raises ValueError for invalid settings.
 
     Attributes:
         encoder: one of `ENCODERS`.
-        background: `svd`, `svd_released`, or `text`: the word "background" is encoded like a region.
+        background: `svd`, `svd_released`, or `text`, which encodes the word "background" like a region.
         anatomy: ``{body_part, structures: [{label, name, prompt}, ...]}``, labels 1 to N - 1.
-        modality: as prompts spell it, e.g. "computerized tomography".
-        auxiliary: ``{anatomy, modality}`` of an auxiliary cohort whose m structures are regions N to N + m - 1, each
-            prompted with its own body part and modality; the background's prompt has those of the first anatomy.
-        template: see `textscf.prompts.templates`; None for encoders that read no text.
-        model, pretrained, file: of the encoders that take them.
-        rename: name of a structure as prompts spell it -> the name that its prompt has instead.
+        modality: imaging modality as prompts spell it, e.g. "computerized tomography".
+        auxiliary: ``{anatomy, modality}`` of an auxiliary cohort. Its m structures are regions N to N + m - 1, and
+            their prompts have its body part and modality. The background's prompt has those of the first anatomy.
+        template: template of the prompts, see `textscf.prompts.templates`; None for encoders that read no text.
+        model, pretrained, file: options of the encoders that take them.
+        rename: maps the name of a structure, as prompts spell it, to the name that its prompt has instead.
     """
 
     encoder: str
@@ -74,16 +74,16 @@ class PromptSet:
                 raise ValueError(f"rename: no structure is called '{word}'{suggest(word, words)}")
 
     def build_encoder(self, device: str = "cpu", data_root: Path | None = None) -> Encoder:
-        """Its encoder; nothing is read or computed yet."""
+        """Create the encoder; nothing is read or computed yet."""
         return build_encoder(self.encoder, EncoderOptions(self.model, self.pretrained, self.file, device, data_root))
 
     @property
     def title(self) -> str:
-        """Of its anatomy, or of both."""
+        """Title of the anatomy, or the titles of both anatomies."""
         return " and ".join(anatomy["title"] for anatomy, _ in self.sources())
 
     def sources(self) -> list[tuple[Mapping[str, Any], str]]:
-        """Anatomy and modality of its cohort, and of the auxiliary one."""
+        """Anatomy and modality of the cohort and, if given, of the auxiliary cohort."""
         both = [(self.anatomy, self.modality)]
         return both + ([(self.auxiliary["anatomy"], self.auxiliary["modality"])] if self.auxiliary else [])
 
@@ -113,7 +113,7 @@ def _words(anatomy: Mapping[str, Any]) -> dict[int, str]:
 
 
 def embed(settings: PromptSet, device: str = "cpu", data_root: Path | None = None) -> tuple[Embedding, dict[str, Any]]:
-    """Encode the regions, background first; returns the embedding and its provenance.
+    """Encode the regions, background first. Returns the embedding and its provenance.
 
     `data_root` is a local mirror, searched for an encoder's weights before any download.
     """

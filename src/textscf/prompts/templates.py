@@ -12,7 +12,7 @@ def region_name(text: str) -> str:
 
 
 def check_template(template: str) -> None:
-    """ValueError unless `template` has the field {structure}, and no others than {modality} and {body_part}."""
+    """Raise ValueError unless `template` has the field {structure}, and no others than {modality} and {body_part}."""
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
     except ValueError as error:
@@ -26,5 +26,5 @@ def check_template(template: str) -> None:
 
 
 def fill_template(template: str, structure: str, modality: str, body_part: str) -> str:
-    """The prompt of one region."""
+    """Fill in the prompt of one region."""
     return template.format(structure=region_name(structure), modality=modality, body_part=body_part)

@@ -1,1 +1,1 @@
-"""Trained networks and iterative methods in use: fields of pairs of scans, their metrics, and their export."""
+"""Registration of pairs of scans by trained networks and iterative methods: fields, metrics and export."""

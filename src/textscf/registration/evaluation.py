@@ -29,14 +29,14 @@ class PairRegistrar(Protocol):
     """Registers pairs of subjects of a cohort.
 
     Attributes:
-        in_workers: whether worker processes register, each a pair at a time, or the parent process. Such a registrar
-            can be pickled.
+        in_workers: whether worker processes register the pairs, one pair at a time each; otherwise the parent process
+            does. A registrar for workers must be picklable.
     """
 
     in_workers: ClassVar[bool]
 
     def displacement(self, fixed: str, moving: str) -> tuple[NDArray[np.floating], float]:
-        """Field ``(H, W, D, 3)`` in voxels that warps `moving` onto `fixed`, and the seconds that it took."""
+        """Displacement field ``(H, W, D, 3)`` in voxels that warps `moving` to `fixed`, and its computing time in s."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class _Case:
 def registrar_of(
     settings: dict[str, Any], cohort: Cohort, checkpoint: Path | None, device: str | None
 ) -> PairRegistrar | None:
-    """What registers the pairs of a run; None for no registration (the paper's row Initial).
+    """Make the registrar of a run; None for no registration (the paper's row Initial).
 
     Args:
         settings: resolved settings of the run.
         cohort: prepared cohort of the run.
         checkpoint: `checkpoint.pt` of a trained run.
-        device: torch device of a trained run; None for a free one.
+        device: torch device for a trained run; None selects a free device.
 
     Raises:
-        InputError: the run's method is not known, or is a trained one without a checkpoint.
+        InputError: the run's method is unknown, or it is ``learned`` and there is no checkpoint.
     """
     match settings["method"]:
         case "initial":
@@ -74,23 +74,23 @@ def registrar_of(
 
 
 def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, folder: Path, workers: int = 1) -> None:
-    """Register and measure every test pair; write `metrics.csv` (per structure) and `pairs.csv` to `folder`.
+    """Register and evaluate every test pair; write `metrics.csv` (per structure) and `pairs.csv` to `folder`.
 
-    Dice and HD95 of `pairs.csv` leave missing structures out; tables take theirs from `metrics.csv` by the convention
-    that they state.
+    Mean Dice and HD95 in `pairs.csv` leave missing structures out. Tables compute theirs from `metrics.csv` by the
+    convention that they state.
 
     Args:
         run: id of the run, the first column of both files.
         cohort: prepared cohort.
-        registrar: what registers a pair; None for no registration.
-        workers: processes that measure, and that register where the registrar allows it.
+        registrar: registers each pair; None for no registration.
+        workers: number of processes that compute metrics; they also register if the registrar is `in_workers`.
 
     Raises:
         InputError: a pair cannot be registered, or a process dies.
     """
     pairs = cohort.pairs["test"]
     rows = []
-    context = multiprocessing.get_context("fork")  # its processes need no GPU, and begin at once
+    context = multiprocessing.get_context("fork")  # worker processes need no GPU, and a fork starts at once
     with (
         ProcessPoolExecutor(workers, context, end_with_parent) as pool,
         progress_bar(len(pairs), f"evaluating {run}") as bar,
@@ -120,7 +120,7 @@ def _submit(pool: ProcessPoolExecutor, cohort: Cohort, registrar: PairRegistrar 
 
 
 def _in_order(futures: Iterator["Future[_Case]"], ahead: int) -> Iterator[_Case]:
-    """Results in order, with at most `ahead` more begun; the rest is cancelled when one fails."""
+    """Yield results in order, with at most `ahead` more calls submitted; cancel the rest if a call fails."""
     waiting: deque[Future[_Case]] = deque()
     try:
         for future in futures:

@@ -1,4 +1,4 @@
-"""Using a trained run: displacement fields for pairs of prepared scans."""
+"""Inference with a trained run: displacement fields of pairs of prepared scans."""
 
 import time
 from pathlib import Path
@@ -21,8 +21,8 @@ class Registrar:
 
     Args:
         checkpoint: `checkpoint.pt` of the run.
-        cohort: prepared cohort the pairs come from.
-        device: where to compute.
+        cohort: prepared cohort of the pairs.
+        device: device of the network and the scans.
     """
 
     in_workers: ClassVar[bool] = False
@@ -36,18 +36,18 @@ class Registrar:
         self._scans = VolumeStore(cohort, segmentation, device)
 
     def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:
-        """Field ``(H, W, D, 3)`` in voxels, and the seconds that the network took."""
+        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time of the network in s."""
         return timed_prediction(self._network, self._scans[fixed], self._scans[moving])
 
 
 def predict(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:
-    """Displacement field ``(1, 3, H, W, D)`` in voxels of a network in evaluation mode, in float32."""
+    """Predict the displacement field ``(1, 3, H, W, D)``, in voxels and float32; the network is in evaluation mode."""
     with torch.inference_mode():
         return network(moving.image, fixed.image, fixed.regions, fixed.confidence)
 
 
 def timed_prediction(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> tuple[np.ndarray, float]:
-    """Field ``(H, W, D, 3)`` in voxels and the seconds it took, transfer from the device included."""
+    """Displacement field ``(H, W, D, 3)`` in voxels, and the time in s, including the transfer from the device."""
     started = time.perf_counter()
     displacement = predict(network, fixed, moving)[0].movedim(0, -1).cpu().numpy()
     if not np.isfinite(displacement).all():

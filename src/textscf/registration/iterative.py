@@ -1,10 +1,11 @@
-"""Registration by optimisation, anew for every pair: ANTs SyN.
+"""Registration by iterative optimisation of each pair: ANTs SyN.
 
 B. B. Avants, C. L. Epstein, M. Grossman, J. C. Gee, "Symmetric diffeomorphic image registration with cross-correlation:
-evaluating automated labeling of elderly and neurodegenerative brain", Medical Image Analysis 12 (2008) 26-41, run by
-the antspyx package with that package's default settings: centres of mass aligned, an affine transformation and then
-SyN, both by Mattes mutual information with 32 bins; SyN with gradient step 0.2, update fields smoothed with a variance
-of 3, and 40, 20 and 0 iterations at a quarter, half and all of the resolution.
+evaluating automated labeling of elderly and neurodegenerative brain", Medical Image Analysis 12 (2008) 26-41.
+
+The antspyx package runs SyN with its default settings. It aligns the centres of mass and then optimises an affine
+transformation and the SyN transformation, both by Mattes mutual information with 32 bins. SyN has gradient step 0.2,
+update fields smoothed with a variance of 3, and 40, 20 and 0 iterations at a quarter, half and full resolution.
 """
 
 import os
@@ -29,14 +30,14 @@ class SynRegistrar:
     """Registers pairs of a prepared cohort with ANTs SyN.
 
     Attributes:
-        cohort: prepared cohort the pairs come from.
+        cohort: prepared cohort of the pairs.
     """
 
     cohort: Cohort
     in_workers: ClassVar[bool] = True
 
     def displacement(self, fixed: str, moving: str) -> tuple[NDArray[np.float32], float]:
-        """Field ``(H, W, D, 3)`` in voxels, and the seconds that it took once the images were read.
+        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time in s without reading the images.
 
         InputError if ANTs cannot register the pair.
         """
@@ -57,9 +58,9 @@ class SynRegistrar:
 def register_syn(
     fixed: NDArray[np.float32], moving: NDArray[np.float32], spacing: Sequence[float]
 ) -> NDArray[np.float32]:
-    """Displacement that brings `moving` onto `fixed`, its affine part included.
+    """Displacement field that warps `moving` to `fixed`, including the affine part.
 
-    The same images give the same bytes: ANTs computes in one thread, its random samples from a fixed seed.
+    The same images give the same bytes, because ANTs computes in one thread and draws its samples with a fixed seed.
 
     Args:
         fixed: image ``(H, W, D)`` in [0, 1].
@@ -70,7 +71,7 @@ def register_syn(
         ``(H, W, D, 3)`` in voxels, components in axis order, ``warped(x) = moving(x + u(x))``.
 
     Raises:
-        RuntimeError: ANTs failed, as it does for an image without contrast.
+        RuntimeError: ANTs failed, for example for an image without contrast.
         ValueError: the field is not finite.
     """
     ants = _load_ants()
@@ -89,10 +90,10 @@ def register_syn(
 
 
 def _load_ants() -> ModuleType:
-    """The package, seeded and held to one thread.
+    """Import the package ants with a fixed seed and one thread.
 
-    It is imported here as that takes seconds, and as its number of threads is read from the environment then. What it
-    calls deterministic stays off, for that refuses SyN with default settings.
+    The import is here because it takes seconds and because it reads the number of threads from the environment. The
+    deterministic mode of ants stays off, because that mode refuses SyN with default settings.
     """
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
     try:

@@ -1,10 +1,12 @@
-"""Displacement fields in the forms that the Learn2Reg challenge takes, written, checked and read again.
+"""Writing, checking and reading of displacement fields in the file forms of the Learn2Reg challenge.
 
-Forms are called by the year in which the challenge's evaluator (https://github.com/MDL-UzL/L2R) took them up:
+A form is named by the year in which the challenge's evaluator (https://github.com/MDL-UzL/L2R) introduced it:
 
-- 2025: ``disp_FFFF_0000_MMMM_0000.nii.gz``, float32 ``(H, W, D, 3)``. Scans of one modality need long names since.
+- 2025: ``disp_FFFF_0000_MMMM_0000.nii.gz``, float32 ``(H, W, D, 3)``. Since 2025 scans of one modality need these long
+  names, too.
 - 2022: ``disp_FFFF_MMMM.nii.gz``, the same content.
-- 2021: ``task_NN/disp_FFFF_MMMM.npz``, one array, float16 ``(3, H/2, W/2, D/2)``; its evaluator enlarges it by splines.
+- 2021: ``task_NN/disp_FFFF_MMMM.npz``, one array, float16 ``(3, H/2, W/2, D/2)``. The evaluator of that year upsamples
+  the array by splines.
 
 FFFF and MMMM are the numbers of the fixed and the moving scan. Displacements are in voxels of the challenge's scans.
 """
@@ -39,15 +41,15 @@ _NAMED_IN_MESSAGE = 3
 
 @dataclass(frozen=True)
 class Form:
-    """One form of the challenge's files.
+    """A file form of the challenge.
 
     Attributes:
-        name: of a pair's file, with the numbers and modalities of fixed and moving scan.
-        step: every how many voxels the field is kept.
-        encode: file content of a field ``(H, W, D, 3)`` and the affine of its grid.
-        decode: the array of a file's content.
-        shape: of the array for a grid ``(H, W, D)``.
-        dtype: of the array.
+        name: template of a pair's file name, with the numbers and modalities of the fixed and moving scan.
+        step: spacing in voxels at which the field is sampled; 1 keeps every voxel.
+        encode: turns a field ``(H, W, D, 3)`` and the affine of its grid into the file content.
+        decode: turns the file content into the array.
+        shape: gives the shape of the array for a grid ``(H, W, D)``.
+        dtype: data type of the array.
     """
 
     name: str
@@ -100,18 +102,18 @@ FORMS = {
 def export_fields(
     cohort: Cohort, config: Mapping[str, Any], raw: Path, registrar: PairRegistrar, form: str, archive: Path
 ) -> None:
-    """Register all test pairs and write their fields to the zip file `archive`, which is then checked.
+    """Register all test pairs, write their displacement fields to the zip file `archive`, and check the file.
 
     Args:
         cohort: prepared cohort.
-        config: its resolved settings; `learn2reg` says on which grid the challenge has its scans.
-        raw: folder of the stored scans, of which the grid is read.
-        registrar: what registers a pair.
+        config: resolved settings of the cohort; key `learn2reg` gives the grid of the challenge's scans.
+        raw: folder of the stored scans; the grid is read from them.
+        registrar: registers each pair.
         form: key of `FORMS`.
         archive: file to write.
 
     Raises:
-        InputError: the cohort is not one of the challenge, a stored scan cannot be read, or two differ in their grid.
+        InputError: the cohort is not part of the challenge, a stored scan cannot be read, or stored grids differ.
     """
     names = file_names(cohort, config, form)
     grid = challenge_grid(cohort, config, raw)
@@ -129,7 +131,7 @@ def export_fields(
 
 
 def file_names(cohort: Cohort, config: Mapping[str, Any], form: str) -> dict[tuple[str, str], str]:
-    """Name in the archive of each test pair (fixed id, moving id)."""
+    """File name in the archive of each test pair (fixed id, moving id)."""
     if form not in FORMS:
         raise InputError(f"form '{form}': unknown; expected one of {', '.join(FORMS)}")
     settings = config.get("learn2reg")
@@ -149,7 +151,7 @@ def file_names(cohort: Cohort, config: Mapping[str, Any], form: str) -> dict[tup
 
 
 def challenge_grid(cohort: Cohort, config: Mapping[str, Any], raw: Path) -> Placement:
-    """The grid of the challenge's scans: that of the stored scans, all alike, or the prepared one cut or padded."""
+    """Grid of the challenge's scans: the common grid of all stored scans, or the prepared grid, cropped or padded."""
     recipe, shape = stored_recipe(dict(config), raw), config["learn2reg"]["grid"]
     if shape != "stored":
         affine = geometry.centred_affine(recipe.orientation, recipe.spacing, tuple(shape))
@@ -164,11 +166,11 @@ def challenge_grid(cohort: Cohort, config: Mapping[str, Any], raw: Path) -> Plac
 
 
 def check_archive(archive: Path, names: Iterable[str], shape: tuple[int, ...], form: str) -> None:
-    """InputError unless a zip file has just the expected files with arrays as the challenge's evaluator takes them.
+    """Raise InputError unless a zip file has exactly the expected files, with arrays that the evaluator accepts.
 
     Args:
         archive: zip file.
-        names: expected names.
+        names: expected file names.
         shape: ``(H, W, D)`` of the challenge's scans.
         form: key of `FORMS`.
     """
@@ -195,7 +197,7 @@ def check_archive(archive: Path, names: Iterable[str], shape: tuple[int, ...], f
 
 
 def read_field(archive: Path, name: str, form: str) -> NDArray[np.float32]:
-    """A field ``(H, W, D, 3)`` from an archive as the challenge's evaluator of that form reads it."""
+    """Read a field ``(H, W, D, 3)`` from an archive like the challenge's evaluator for that form."""
     with zipfile.ZipFile(archive) as opened:
         array = FORMS[form].decode(opened.read(name)).astype(np.float32)
     if FORMS[form].step == 1:

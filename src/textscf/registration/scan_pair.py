@@ -1,4 +1,4 @@
-"""Registering one pair of image files with a trained run."""
+"""Registration of one pair of image files with a trained run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,20 +31,20 @@ def register_files(
 ) -> None:
     """Write `displacement.nii.gz` (H, W, D, 3), `warped.nii.gz`, `fixed.nii.gz`, `moving.nii.gz`, `registration.json`.
 
-    Both scans are first brought to the grid of the cohort that the run was trained on, as its preparation does; all
-    files lie on that grid. Displacements are in its voxels: ``warped(x) = moving(x + u(x))``.
+    The function first preprocesses both scans like the run's cohort and resamples them to its grid. All files are on
+    that grid. Displacements are in its voxels: ``warped(x) = moving(x + u(x))``.
 
     Args:
         checkpoint: `checkpoint.pt` of the run.
         fixed, moving: NIfTI images.
-        out: folder.
-        device: where to compute.
+        out: folder for the files.
+        device: device of the computation.
         fixed_labels: label map of the fixed image with the cohort's labels, for a run with a text-driven head.
-        segmentor: weights, with `config.yaml` beside them, that segment the fixed image where no label map is given;
-            the run's own by default.
+        segmentor: weights, with `config.yaml` beside them, that segment the fixed image if no label map is given; the
+            default is the run's own segmentor.
 
     Raises:
-        InputError: a file cannot be used, or a run with a text-driven head finds no regions.
+        InputError: a file cannot be used, or there are no regions for a run with a text-driven head.
     """
     trained = load_checkpoint(checkpoint, device)
     recipe = Recipe.from_config(trained.cohort)
@@ -72,19 +72,19 @@ def register_files(
 
 
 def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, device: torch.device) -> "Segmentor":
-    """The segmentor of weights that are given, else the one in a released model, else the one that the workflow keeps.
+    """Load the segmentor of the `given` weights, else that of a released model, else that in the workflow's results.
 
     Args:
         checkpoint: file that `trained` was read from.
         trained: run with a text-driven head.
         given: weights with `config.yaml` beside them.
-        device: where to compute.
+        device: device of the computation.
 
     Raises:
-        InputError: there is none, or its weights do not fit.
+        InputError: no segmentor is found, or its weights do not fit.
     """
     from textscf.segmentation.segmentor import Segmentor
-    from textscf.segmentation.swin_unetr import read_weights  # MONAI takes seconds
+    from textscf.segmentation.swin_unetr import read_weights  # importing MONAI takes seconds
 
     anatomy, recipe = trained.cohort["anatomy"], Recipe.from_config(trained.cohort)
     if given is None and trained.segmentor:
@@ -102,7 +102,7 @@ def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, de
 
 
 def _of_the_workflow(checkpoint: Path, trained: TrainedRun) -> Path:
-    """Where the workflow keeps the weights of the segmentor that the run was trained with: `results/cohorts/...`."""
+    """Path in `results/cohorts/...` of the weights of the segmentor that the run was trained with."""
     folder = Layout.around(checkpoint.parent).segmentation(trained.cohort["name"], trained.run["segmentor"])
     known = [folder / name for name in NETWORK_FILES.values()]
     return next((path for path in known if path.is_file()), known[0])

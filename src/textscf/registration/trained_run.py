@@ -1,4 +1,4 @@
-"""The checkpoint that inference, evaluation and `src/register.py` read."""
+"""Checkpoint of a trained run; inference, evaluation and `src/register.py` read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class TrainedRun:
     """A trained network with frozen region filters.
 
     Attributes:
-        network: in evaluation mode.
-        run: settings of its run.
-        cohort: description of its cohort.
-        segmentor: `settings` and `weights` of the segmentor that a released model brings with it; else None.
+        network: network in evaluation mode.
+        run: settings of the run.
+        cohort: description of the run's cohort.
+        segmentor: `settings` and `weights` of the segmentor in a released model; None for other checkpoints.
     """
 
     network: RegistrationNetwork
@@ -35,7 +35,7 @@ class TrainedRun:
 
 
 def export_checkpoint(path: Path, network: RegistrationNetwork, run: Mapping[str, Any], cohort: Cohort) -> None:
-    """Write `network` with frozen filters, and what is needed to use it on new scans."""
+    """Write `network` with frozen filters, and the settings needed to apply it to new scans."""
     content = {
         "format": FORMAT,
         "run": dict(run),
@@ -46,7 +46,7 @@ def export_checkpoint(path: Path, network: RegistrationNetwork, run: Mapping[str
 
 
 def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
-    """Read a checkpoint; InputError if it is not one or its weights do not fit its settings."""
+    """Read a checkpoint; InputError if the file is not a checkpoint or its weights do not fit its settings."""
     content = load_state(path, device)
     if content.get("format") != FORMAT:
         raise InputError(f"{path}: is no checkpoint of a run (format {content.get('format')}); expected '{FORMAT}'")
@@ -66,13 +66,13 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
 
 
 def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> int:
-    """Regions that a network has filters for: the cohort's, and those of an auxiliary cohort that was encoded."""
+    """Number of regions with filters in a network: those of the cohort and of an encoded auxiliary cohort."""
     stored = [len(value) for name, value in state.items() if name.endswith(".stored")]
     return max([len(cohort["anatomy"]["structures"]) + 1, *stored])
 
 
 def _description(cohort: Cohort) -> dict[str, Any]:
-    """What a new scan must be made like: anatomy, grid and preprocessing of the cohort."""
+    """Description of a cohort, needed to prepare new scans: anatomy, grid and preprocessing."""
     content = read_json(cohort.folder / "cohort.json")
     kept = {key: content[key] for key in ("name", "notice", "modality", "anatomy", "shape", "spacing", "affine")}
     return {**kept, "preprocess": read_yaml(cohort.folder / "config.yaml")["preprocess"]}

@@ -1,4 +1,4 @@
-"""Scans, labels and segmentations of a cohort as tensors that stay on the training device."""
+"""Scans, labels and segmentations of a cohort as tensors that stay on the device."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from textscf.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class Scan:
-    """One subject, tensors ``(1, 1, H, W, D)``: image in [0, 1]; labels; region and p(x) where a head uses them."""
+    """One subject as tensors ``(1, 1, H, W, D)``: image in [0, 1], labels, and regions and p(x) if a head uses them."""
 
     image: Tensor
     labels: Tensor
@@ -23,18 +23,19 @@ class Scan:
 
 
 class VolumeStore:
-    """Loads each subject once and keeps it on `device`, confidences as the bytes that they were stored as.
+    """Loads each subject once and keeps it on `device`; keeps confidences as bytes, as in their files.
 
     Args:
         cohort: prepared cohort.
-        segmentation: of its scans; None where no head uses regions.
-        device: where the scans are kept.
-        compact: keep images in 16 bits, in steps of 1/65535; meant for trainings in bfloat16, which has 8.
+        segmentation: segmentation of the cohort's scans; None if no head uses regions.
+        device: device that keeps the scans.
+        compact: keep images as 16-bit integers, in steps of 1/65535; intended for trainings in bfloat16, which has a
+            precision of 8 bits.
 
     Attributes:
-        n_labels: labels of the scans with the background.
-        n_regions: regions of the scans that a text-driven head must know, with the background.
-        auxiliary_subjects: training subjects that are not of the cohort (see `textscf.training.auxiliary`).
+        n_labels: number of labels in the scans, including the background.
+        n_regions: number of regions that a text-driven head must know, including the background.
+        auxiliary_subjects: training subjects of an auxiliary cohort (see `textscf.training.auxiliary`).
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class VolumeStore:
         return replace(stored, image=_as_fraction(stored.image), confidence=confidence)
 
     def preload(self, subjects: Iterable[str]) -> None:
-        """Read these subjects now, in parallel, so that an unreadable file shows before training starts."""
+        """Load these subjects now, in parallel, so that an unreadable file raises an error before training starts."""
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             list(pool.map(self._stored, subjects))
 
@@ -79,7 +80,7 @@ class VolumeStore:
 
 
 def _as_fraction(stored: Tensor) -> Tensor:
-    """Whole numbers as fractions of the largest one of their type."""
+    """Divide integers by the largest integer of their data type; return floats unchanged."""
     if stored.is_floating_point():
         return stored
     return stored.float() / torch.iinfo(stored.dtype).max

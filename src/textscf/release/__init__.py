@@ -1,4 +1,4 @@
-"""Models for use: a trained run with its segmentor in one file, and the card that comes with it."""
+"""Release of models: one file with a trained run and its segmentor, and a model card."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +14,13 @@ from textscf.release.model import write_model
 
 
 def release(settings: Mapping[str, Any], results: Path, out: Path, device: torch.device) -> None:
-    """Write the model `out` and its card, the same name with the suffix ``.md``.
+    """Write the model to `out`, and its card to the same path with the suffix ``.md``.
 
     Args:
-        settings: of the model, see `textscf.workflow.model_settings`.
+        settings: settings of the model, see `textscf.workflow.model_settings`.
         results: folder of all results.
         out: file of the model.
-        device: where its test pairs are registered.
+        device: device for registering the test pairs.
 
     Raises:
         InputError: a file of the run, its cohort or its segmentor is missing or cannot be used.

@@ -1,4 +1,4 @@
-"""The card of a model: data and licence, how it was made, how good it is, and where it must not be used."""
+"""Model card: usage, uses to avoid, data and licence, accuracy, training, file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,16 +24,16 @@ def model_card(
     model: Path,
     release: Release,
 ) -> str:
-    """Markdown.
+    """Text of the card in Markdown.
 
     Args:
-        settings: of the model, see `Study.settings`.
-        run: folder of its run.
+        settings: settings of the model, see `textscf.workflow.model_settings`.
+        run: folder of the model's run.
         initial: folder of the run without registration.
-        cohort: that the run is of.
-        segmentor: folder of its segmentor, if it has one.
-        model: its file.
-        release: how it was written.
+        cohort: cohort of the run.
+        segmentor: folder of the model's segmentor; None for a model without one.
+        model: file of the model.
+        release: result of `write_model`.
     """
     parts = [
         f"# {settings['title']}",

@@ -1,4 +1,4 @@
-"""The file of a model: a trained network with its segmentor, and what new scans must be made like."""
+"""File of a released model: a trained network, its segmentor, and the preprocessing that new scans need."""
 
 import logging
 import tempfile
@@ -27,17 +27,17 @@ from textscf.results.items import read_csv
 _LOG = logging.getLogger(__name__)
 
 TOLERANCE = 0.05
-"""Points of mean test Dice that weights in half precision may differ by; else they are kept in single precision."""
+"""Largest change of mean test Dice, in points, for which weights are stored in half precision instead of single."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A model as it was written.
+    """Precision and test results of a written model.
 
     Attributes:
-        precision: of its weights, half or single.
-        difference: of its mean test Dice from that of the run, in points.
-        metrics, pairs: `metrics.csv` and `pairs.csv` of the test pairs, registered by the model's file alone.
+        precision: precision of the stored weights, half or single.
+        difference: mean test Dice of the model minus that of the run, in points.
+        metrics, pairs: `metrics.csv` and `pairs.csv` of the test pairs, registered with only the model's file.
     """
 
     precision: str
@@ -47,14 +47,14 @@ class Release:
 
 
 def write_model(run: Path, cohort: Cohort, segmentor: Path | None, out: Path, device: torch.device) -> Release:
-    """Write a run and its segmentor to one file, in half precision if test Dice stays within `TOLERANCE`.
+    """Write a run and its segmentor to one file, in half precision if mean test Dice changes by at most `TOLERANCE`.
 
     Args:
         run: folder of the run, with `checkpoint.pt` and `metrics.csv`.
-        cohort: that the run is of.
+        cohort: cohort of the run.
         segmentor: folder of the run's segmentor; None for a run without text-driven head.
-        out: file.
-        device: where the test pairs are registered.
+        out: file of the model.
+        device: device for registering the test pairs.
 
     Raises:
         InputError: the segmentor was not trained here, or a file is missing or cannot be used.
@@ -85,7 +85,7 @@ def _read_segmentor(folder: Path) -> dict[str, Any]:
 
 
 def _halved(content: Any) -> Any:
-    """The same with all tensors of single precision in half precision."""
+    """Copy of `content` with all single-precision tensors converted to half precision."""
     if isinstance(content, Mapping):
         return {key: _halved(value) for key, value in content.items()}
     return content.half() if isinstance(content, Tensor) and content.dtype == torch.float32 else content
@@ -108,7 +108,7 @@ def _measure(model: Path, cohort: Cohort, device: torch.device) -> tuple[pd.Data
 
 
 class _ModelRegistrar:
-    """Registers pairs of a cohort with nothing but the file of a model, which segments the fixed scans."""
+    """Registers pairs of a cohort with only a model's file, whose segmentor segments the scans."""
 
     in_workers: ClassVar[bool] = False
 
@@ -120,7 +120,7 @@ class _ModelRegistrar:
         self._scans: dict[str, Scan] = {}
 
     def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:
-        """Field ``(H, W, D, 3)`` in voxels, and the seconds that the network took."""
+        """Displacement field ``(H, W, D, 3)`` in voxels, and the network's run time in seconds."""
         return timed_prediction(self._network, self._scan(fixed), self._scan(moving))
 
     def _scan(self, subject: str) -> Scan:

@@ -1,4 +1,4 @@
-"""The report of a study: its tables, figures, trainings and provenance on one page."""
+"""Report of a study: its tables, figures, trainings and provenance on one HTML page."""
 
 from textscf.report.page import report
 from textscf.report.shown import load_shown

@@ -1,4 +1,4 @@
-"""Curves of a training as a small drawing: validation Dice above, loss terms below."""
+"""Training curves as a small SVG drawing: validation Dice above, loss terms below."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from markupsafe import Markup
 from textscf.report.trainings import DICE, Training
 
 WIDTH, HEIGHT = 480, 220
-"""Of a drawing, in its own units."""
+"""Size of a drawing in SVG units."""
 
 POINTS = 60
-"""At most in a curve: hundreds of runs must fit on a page."""
+"""Largest number of points in a curve, because hundreds of runs must fit on a page."""
 
 _DICE_BAND, _LOSS_BAND = (6, 112), (126, 214)
 _LEFT, _RIGHT = 4, 476
@@ -21,7 +21,7 @@ _AXES = ("epoch", "step", DICE)
 
 @dataclass(frozen=True)
 class Curve:
-    """One of a drawing's curves: its name, the class that colours it, and its first and last value."""
+    """A curve of a drawing: its name, its CSS class for the colour (`style`), and its first and last value."""
 
     name: str
     style: str
@@ -31,7 +31,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class CurvePanel:
-    """A drawing and what explains it."""
+    """A drawing, with its training and the names and values of its curves."""
 
     training: Training
     curves: list[Curve]
@@ -39,14 +39,14 @@ class CurvePanel:
 
 
 def dice_limits(trainings: list[Training]) -> tuple[float, float]:
-    """Lowest and highest validation Dice of all trainings, the common scale of their drawings."""
+    """Lowest and highest validation Dice of all trainings, used as the common scale of their drawings."""
     values = np.concatenate([training.history[DICE].to_numpy(float) for training in trainings])
     values = values[np.isfinite(values)]
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
 
 
 def draw_panel(training: Training, limits: tuple[float, float]) -> CurvePanel:
-    """Dice on the common scale `limits`; every loss term on its own, from its lowest to its highest value."""
+    """Draw Dice on the common scale `limits`, and each loss term on its own scale, from its lowest to highest value."""
     history = training.history
     names = [DICE, *(column for column in history.columns if column not in _AXES)]
     curves, paths = [], []
@@ -70,7 +70,7 @@ def draw_panel(training: Training, limits: tuple[float, float]) -> CurvePanel:
 
 
 def _path(steps: pd.Series, values: pd.Series, scale: tuple[float, float], band: tuple[int, int]) -> str:
-    """Path data of a curve over steps from 0 on; `band` has the y of the highest and of the lowest value of `scale`."""
+    """SVG path data of a curve over steps from 0; `band` is the y of the highest and of the lowest value of `scale`."""
     chosen = np.unique(np.linspace(0, len(values) - 1, POINTS).round().astype(int))
     low, high = scale
     height = (values.to_numpy(float)[chosen] - low) / ((high - low) or 1)

@@ -1,4 +1,4 @@
-"""What a study leaves out of its tables and figures, and why."""
+"""Table of the methods that a study leaves out of its tables and figures, with reasons."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from textscf.tables.display import Cell, Column, Display
 
 
 def omissions(items: Iterable[Item]) -> Display | None:
-    """A line for each method that was not run; None if all were."""
+    """Table with one line per method that was not run; None if all methods were run."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for item in items:
         for label, row in labelled_rows(item):

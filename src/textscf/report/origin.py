@@ -1,4 +1,4 @@
-"""Where the results of a study come from: code, packages, machines, time, energy, settings."""
+"""Provenance of a study's results: code, packages, machines, time, energy, settings."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ _NAMES = {"git_revision": "Code revision", "python": "Python", "device": "Device
 
 
 def warnings(trainings: list[Training]) -> list[str]:
-    """Whether the runs come from different code, devices or packages, or from code that is in no commit."""
+    """Warnings about runs from different code, devices or packages, or from code with uncommitted changes."""
     found = []
     for noun, values in (
         ("code revisions", [training.revision for training in trainings]),
@@ -37,7 +37,7 @@ def warnings(trainings: list[Training]) -> list[str]:
 
 
 def origin(trainings: list[Training]) -> Display:
-    """Code, machine and packages of the trained runs; several values where they differ, with their numbers of runs."""
+    """Code, machine and packages of the trained runs; where values differ, each with its number of runs."""
     environments = [training.environment for training in trainings]
     lines = {name: [str(e[key]) for e in environments] for key, name in _NAMES.items()}
     lines["Platform"] = [e["platform"] for e in environments]
@@ -49,7 +49,7 @@ def origin(trainings: list[Training]) -> Display:
 
 
 def energy_sentence(trainings: list[Training]) -> str:
-    """Energy of all trainings whose device tells it."""
+    """Sentence on the total energy of all trainings whose device reports it."""
     joules = [t.timing["energy_joules"] for t in trainings if "energy_joules" in t.timing]
     if not joules:
         return "Energy: no device told what the trainings took."
@@ -57,7 +57,7 @@ def energy_sentence(trainings: list[Training]) -> str:
 
 
 def stage_times(shown: Shown, results: Path) -> Display | None:
-    """What the stages of cohorts and runs took, by rule, as their logs say; None where no log says it."""
+    """Time and memory of the stages of cohorts and runs, by rule, from their logs; None if no log has them."""
     stages: dict[str, list[Usage]] = {}
     for log in _logs(shown, results):
         if taken := read_usage(log):
@@ -79,7 +79,7 @@ def stage_times(shown: Shown, results: Path) -> Display | None:
 
 
 def common_settings(trainings: list[Training]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Settings that all trained runs share by their dotted keys, and those of each run that are not among them."""
+    """Settings shared by all trained runs, by dotted key, and the other settings of each run, by run."""
     flat = {training.run: _flat(training.settings) for training in trainings}
     first = next(iter(flat.values()), {})
     common = {key: value for key, value in first.items() if all(run.get(key) == value for run in flat.values())}
@@ -88,7 +88,7 @@ def common_settings(trainings: list[Training]) -> tuple[dict[str, str], dict[str
 
 
 def cohort_settings(name: str, results: Path) -> str:
-    """How a cohort was prepared, as YAML; without its anatomy and phantoms, which are long."""
+    """Settings of a cohort as YAML, without its anatomy and phantoms, which are long."""
     settings = _without(read_yaml(Layout(results).cohort(name) / "config.yaml"), ("anatomy", "phantom"))
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=90)
 
@@ -127,7 +127,7 @@ def _logs(shown: Shown, results: Path) -> Iterable[Path]:
 
 
 def _rule(log: Path) -> str:
-    """The rule that a log is of: ``.../segmentations/tiny/logs/train.log`` is train_segmentor's."""
+    """Name of the rule that wrote a log, such as train_segmentor for ``.../segmentations/tiny/logs/train.log``."""
     return "train_segmentor" if log.stem == "train" and log.parts[-4] == "segmentations" else log.stem
 
 

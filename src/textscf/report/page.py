@@ -1,4 +1,4 @@
-"""The page of a report: everything that it shows, laid into its template."""
+"""HTML page of a report, rendered from a template."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -22,12 +22,12 @@ from textscf.tables.formats import to_fragment
 
 
 def report(shown: Shown, results: Path, made: date) -> str:
-    """The page as HTML, without a reference to anything but the files beside it.
+    """The page as HTML; it refers only to files in the results folder.
 
     Args:
-        shown: what it shows.
+        shown: contents of the report.
         results: folder of all results.
-        made: date that the page states.
+        made: date printed on the page.
 
     Raises:
         InputError: a file of a table, figure or run is missing or cannot be used.
@@ -66,7 +66,7 @@ def _fragment(table: Display | None) -> Markup | None:
 
 
 def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
-    """The headline, and the other tables, figures and examples."""
+    """Template values of the headline and of all other tables, figures and examples."""
     table, figure = shown.headline["table"], shown.headline["figure"]
     item = files.item(table) if table else None
 

@@ -1,4 +1,4 @@
-"""Names of the rows of tables and figures that stand on their own."""
+"""Names for rows of tables and figures that are clear outside their table or figure."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,10 @@ from textscf.results.items import Item, Row
 
 
 def labelled_rows(item: Item) -> Iterator[tuple[str, Row]]:
-    """Rows, their versions with the text-driven head, and the points of sweeps that were not left out as a whole.
+    """Yield (name, row) for all rows, their versions with the text-driven head, and the points of their sweeps.
 
-    A row that a table merely numbers is named after the table too.
+    The points of a sweep that is left out as a whole are skipped. If a row's label is just a number, the name starts
+    with the table.
     """
     for row in item.rows:
         label = f"{item.number}, row {row.label}" if row.label.isdigit() else row.label

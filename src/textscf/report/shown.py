@@ -1,4 +1,4 @@
-"""What a report shows, as the study resolved it, and the files of its tables and figures."""
+"""Contents of a report: its resolved settings (`Shown`), and the files of its tables and figures (`Files`)."""
 
 import base64
 import os
@@ -17,26 +17,26 @@ from textscf.tables.formats import fragment_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SCREEN_SCALE = 1.45 * 96 / 300
-"""Two figures of a column's width find room beside each other on the page."""
+"""Screen pixels per pixel of a figure; two figures one column wide then fit side by side on the page."""
 _TITLES = {"claim": "Complexity claim", "claims": "Verdicts"}
-"""Headings of tables that are not among the study's experiments, by name."""
+"""Headings, by name, of tables that no experiment of the study defines."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Settings of a report; tables and figures by their place below `results/`, without a suffix.
+    """Settings of a report; tables and figures are given by their path below `results/`, without a suffix.
 
     Attributes:
-        study, title: of the study.
-        part: `report` for all of it, `quick` for its first part.
-        plan: the trainings of the study, and how long they take by measured step times; of the whole alone.
-        cohorts: name, title, notice, licence and citation of each.
-        claims: the page of claims; None for the first part.
+        study, title: name and title of the study.
+        part: `report` for the whole report, `quick` for its first part.
+        plan: number of trainings of the study and their estimated time; None for the first part.
+        cohorts: name, title, notice, licence and citation of each cohort.
+        claims: the claims page; None for the first part.
         headline: the main `table` and `figure`; None where the study has none.
-        tables, figures: all of them, with those of the headline.
-        examples: `figure` and which `pair` it shows: best, median or worst.
-        runs: ids of all runs that are shown.
-        left_out: names of tables and figures that would show nothing.
+        tables, figures: all tables and figures except examples, with those of the headline.
+        examples: for each example its `figure` and the shown `pair`: best, median or worst.
+        runs: ids of all runs in the report.
+        left_out: names of tables and figures that are omitted because they would be empty.
     """
 
     study: str
@@ -54,7 +54,7 @@ class Shown:
 
     @property
     def notices(self) -> list[str]:
-        """What must be said of the data, once each."""
+        """Notices about the data, without repetitions."""
         return list(dict.fromkeys(cohort["notice"] for cohort in self.cohorts if cohort["notice"]))
 
 
@@ -65,7 +65,7 @@ def load_shown(path: Path) -> Shown:
 
 @dataclass(frozen=True)
 class Link:
-    """A file beside the report."""
+    """Link to a file near the report; `target` is relative to the study's folder."""
 
     text: str
     target: str
@@ -83,7 +83,7 @@ class Table:
 
 @dataclass(frozen=True)
 class ShownFigure:
-    """A figure as a data URI, its text for those who do not see it, its full caption, width and height on a screen."""
+    """A figure as a data URI, with alternative text, full caption, and width and height in screen pixels."""
 
     name: str
     title: str
@@ -95,20 +95,20 @@ class ShownFigure:
 
 
 def _screen_size(png: bytes) -> tuple[int, int]:
-    """Width and height in pixels of the screen: somewhat larger than in print at the figure's own resolution."""
+    """Width and height in screen pixels; figures are shown somewhat larger than in print."""
     width, height = struct.unpack(">II", png[16:24])
     return round(width * _SCREEN_SCALE), round(height * _SCREEN_SCALE)
 
 
 class Files:
-    """Tables and figures below `results`, with links relative to the folder of `study`."""
+    """Reads tables and figures below `results`; their links are relative to the folder of `study`."""
 
     def __init__(self, results: Path, study: str) -> None:
         self._results, self._study = results, study
         self._items: dict[str, Item] = {}
 
     def item(self, place: str) -> Item | None:
-        """Specification of a table or figure; None for a table that is not among the study's experiments."""
+        """Specification of a table or figure; None for a table that no experiment of the study defines."""
         if not place.startswith(f"{self._study}/") or Path(place).name in _TITLES:
             return None
         if place not in self._items:
@@ -116,7 +116,7 @@ class Files:
         return self._items[place]
 
     def table(self, place: str) -> Table:
-        """A table as its page shows it."""
+        """A table, taken from its HTML page; InputError if the page has none."""
         path = self._results / f"{place}.html"
         fragment = fragment_of(read_text(path))
         if fragment is None:
@@ -126,7 +126,7 @@ class Files:
         return Table(name, item.number if item else _TITLES[name], Markup(fragment), self._links(place, links))
 
     def picture(self, place: str) -> ShownFigure:
-        """A figure with its caption."""
+        """A figure with its caption; InputError if its PNG file is missing or invalid."""
         item = self.item(place)
         if item is None:
             raise InputError(f"{place}: not a figure of study '{self._study}'")
@@ -147,7 +147,7 @@ class Files:
         )
 
     def _links(self, place: str, suffixes: dict[str, str]) -> list[Link]:
-        """Links to the files of a table or figure that are there."""
+        """Links to the existing files of a table or figure."""
         return [
             Link(text, os.path.relpath(f"{place}{suffix}", self._study))
             for text, suffix in suffixes.items()

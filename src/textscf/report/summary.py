@@ -1,4 +1,4 @@
-"""The main result in a paragraph: the reference method against the best other one, from the t-tests of its table."""
+"""Paragraph on the main result: the reference method against the best other one, from the t-tests of its table."""
 
 import math
 from pathlib import Path
@@ -18,11 +18,11 @@ _COLUMNS = [
 def summary(item: Item, tests: Path) -> str | None:
     """A few sentences on Dice; None for a table without a reference or without a method to compare it with.
 
-    Methods that see the labels on which they are scored are not compared with one that does not.
+    If the reference does not see the labels on which it is scored, methods that see them are not compared with it.
 
     Args:
-        item: the table.
-        tests: its `<table>_tests.csv`.
+        item: specification of the table.
+        tests: file `<table>_tests.csv` of the table.
     """
     reference = item.reference_row
     if reference is None:
@@ -56,7 +56,7 @@ def _sentences(reference: str, best: pd.Series) -> list[str]:
 
 
 def signed(value: float) -> str:
-    """Two decimals with a sign."""
+    """A number with two decimals and a sign."""
     return f"{value:+.2f}".replace("-", "−")
 
 

@@ -1,4 +1,4 @@
-"""The trainings of a study: how each went and what it took."""
+"""Trainings of a study: history, time, memory and energy of each."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,12 +23,12 @@ class Training:
     """A trained run.
 
     Attributes:
-        run: its id.
-        label: of its row, with what tells it from the row's other runs.
-        settings: of the run, resolved.
+        run: id of the run.
+        label: label of the run's row, with the seed if the row has several runs.
+        settings: resolved settings of the run.
         history: step, loss terms and validation Dice of each epoch.
-        timing: as `timing.json` has it.
-        environment: as `environment.json` has it.
+        timing: content of `timing.json`.
+        environment: content of `environment.json`.
     """
 
     run: str
@@ -40,23 +40,23 @@ class Training:
 
     @property
     def device(self) -> str:
-        """The GPU, or the processor where there was none."""
+        """Name of the GPU, or of the processor for a run on the CPU."""
         device = self.environment["device"]
         return f"CPU: {self.environment['processor']}" if device == "cpu" else device
 
     @property
     def memory_gib(self) -> float:
-        """Peak memory of the GPU, or of the process where there was none."""
+        """Peak memory of the GPU, or of the process for a run on the CPU."""
         return self.timing.get("peak_device_memory_gib", self.timing["peak_memory_gib"])
 
     @property
     def revision(self) -> str:
-        """Of the code."""
+        """Git revision of the code, or `unknown`."""
         return self.environment["git_revision"] or "unknown"
 
 
 def load_trainings(items: Iterable[Item], results: Results) -> dict[str, list[Training]]:
-    """Trained runs under the heading of the first table or figure that shows them."""
+    """Trained runs, grouped by the heading of the first table or figure that shows them."""
     groups: dict[str, list[Training]] = {}
     seen: set[str] = set()
     for item in items:
@@ -71,7 +71,7 @@ def load_trainings(items: Iterable[Item], results: Results) -> dict[str, list[Tr
 
 
 def _labelled_runs(item: Item) -> Iterator[tuple[str, str]]:
-    """Labels and ids of all runs; those of a sweep with its points."""
+    """Labels and ids of all runs; the runs of a sweep are labelled by their points."""
     for label, row in labelled_rows(item):
         if not row.points:
             yield from _seeds(label, row)
@@ -99,7 +99,7 @@ def _load(run: str, label: str, settings: dict[str, Any], results: Results) -> T
 
 
 def trainings_table(trainings: list[Training]) -> Display:
-    """What each training took, in the units of the headings."""
+    """Table of steps, best Dice, time, memory and energy of each training, in the units of the headings."""
     columns = [
         Column("Run", "", [Cell(training.label) for training in trainings]),
         Column("Name", "", [Cell(training.run) for training in trainings]),
@@ -134,7 +134,7 @@ def trainings_table(trainings: list[Training]) -> Display:
 
 
 def _rises(trainings: list[Training]) -> Column:
-    """Rise of validation Dice over the last tenth of each training, in points."""
+    """Column with the rise of validation Dice over the last tenth of each training, in points."""
     rises = [training.timing.get("last_rise") for training in trainings]
     marks = ["" if is_converged(rise) else f" {NOT_CONVERGED}" for rise in rises]
     cells = [

@@ -1,1 +1,1 @@
-"""Metrics of runs as tables and figures take them: rows, statistics, the paper's values, captions."""
+"""Results of a study for tables and figures: rows, metrics, statistics, the paper's values, captions."""

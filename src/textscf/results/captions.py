@@ -1,4 +1,4 @@
-"""Sentences of captions: what a table or figure shows, of what, and how it was counted."""
+"""Sentences for captions and footnotes of tables and figures: study, cohorts, conventions, training, omissions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ _CONVENTIONS: dict[Convention, str] = {
 
 
 def subject_sentences(item: Item) -> list[str]:
-    """The item's own first sentence, then study, cohorts and what is simulated about them."""
+    """The item's own caption, then a sentence with the study, its cohorts and their notices, such as simulated data."""
     cohorts = "; ".join(item.cohorts)
     noun = "Cohort" if len(item.cohorts) == 1 else "Cohorts"
     notices = f" ({'; '.join(item.notices)})" if item.notices else ""
@@ -29,12 +29,12 @@ def subject_sentences(item: Item) -> list[str]:
 
 
 def convention_sentence(convention: Convention) -> str:
-    """How missing and lost structures count."""
+    """The sentence that explains how a convention counts missing and lost structures."""
     return _CONVENTIONS[convention]
 
 
 def pairs_phrase(counts: Sequence[int]) -> str:
-    """Numbers of test pairs, usually one for all methods, in words."""
+    """Numbers of test pairs in words; usually all methods have the same number."""
     noun = "pair" if list(counts) == [1] else "pairs"
     return f"{' or '.join(map(str, counts))} test {noun}"
 
@@ -49,7 +49,7 @@ def seeds_phrase(counts: Sequence[int]) -> str:
 
 
 def training_sentences(schedules: Mapping[str, str]) -> list[str]:
-    """How long the networks were trained, for methods with their schedules in words (see `schedule_phrase`)."""
+    """Sentences on the length of training, from label to schedule in words (see `schedule_phrase`)."""
     groups: dict[str, list[str]] = {}
     for label, schedule in schedules.items():
         groups.setdefault(schedule, []).append(label)
@@ -60,12 +60,12 @@ def training_sentences(schedules: Mapping[str, str]) -> list[str]:
 
 
 def schedule_phrase(epochs: int, steps_per_epoch: int | None) -> str:
-    """The length of a training in words, such as `10 epochs of 90 steps`."""
+    """Length of a training in words, such as `10 epochs of 90 steps`."""
     return f"{epochs} epochs of {f'{steps_per_epoch} steps' if steps_per_epoch else 'all training pairs'}"
 
 
 def not_run_sentences(item: Item) -> list[str]:
-    """Which rows, second runs of rows and points of sweeps the study leaves out, and why, in one sentence."""
+    """One sentence that lists the omitted rows, runs with the head and sweep points, with reasons; none if all ran."""
     reasons: dict[str, list[str]] = {}
     for label, reason in (entry for row in item.rows for entry in _left_out(row)):
         reasons.setdefault(reason, []).append(label)
@@ -74,7 +74,7 @@ def not_run_sentences(item: Item) -> list[str]:
 
 
 def _left_out(row: Row) -> list[tuple[str, str]]:
-    """What is left out of a row with the reasons: all of it, or its run with the head and points of its sweep."""
+    """Omitted parts of a row as (label, reason): the whole row, or points of its sweep and its run with the head."""
     if row.not_run:
         return [(row.label, row.not_run)]
     found = [(f"{row.label} with {settings_phrase(point.swept)}", point.not_run) for point in row.points]
@@ -94,7 +94,7 @@ def setting_name(key: str) -> str:
 
 
 def leakage_sentences(item: Item) -> list[str]:
-    """The explanation of the dagger, if any row of the item sees the labels on which it is scored."""
+    """Explanation of the dagger; empty if no row takes the labels on which it is scored as input."""
     labels = [row.label for row in item.rows if row.sees_fixed_labels]
     if not labels:
         return []
@@ -104,7 +104,7 @@ def leakage_sentences(item: Item) -> list[str]:
 
 
 def marked_label(row: Row) -> str:
-    """The label of a method, with a dagger where it sees the labels on which it is scored."""
+    """Label of a method, with a dagger if its input has the labels on which it is scored."""
     return f"{row.label} {DAGGER}" if row.sees_fixed_labels else row.label
 
 

@@ -1,4 +1,4 @@
-"""What a table or figure is made from: its specification, and the metrics of the runs that it names."""
+"""Input of a table or figure: its specification (`Item`, `Row`) and the files of its runs (`Results`)."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ from textscf.results.statistics import compare_runs, mean_over_seeds
 GROUND_TRUTH = "ground_truth"
 
 COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
-"""What `complexity.json` tells of a network, in training and in inference."""
+"""Numbers of a network in `complexity.json`, given for training and for inference."""
 
 _PAIR_COLUMNS = ["run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"]
 _NUMBERS = ("label", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds")
@@ -33,14 +33,14 @@ class Row:
     Attributes:
         run: name of the run.
         label: name shown.
-        runs: ids of the concrete runs, one per seed; of all points for a sweep.
-        segmentor: where the region masks come from; None for a method without them.
+        runs: ids of the concrete runs, one per seed; for a sweep, those of all its points.
+        segmentor: source of the region masks; None for a method without masks.
         reported: the method's name in the table of the paper.
         with_head: the same method with the text-driven head, for figures that compare the two.
         details: texts of further columns by their heading.
-        not_run: why the study leaves the method out, which then has no runs.
-        points: the runs of a sweep.
-        swept: values of a sweep's point by the setting that they are of, such as ``loss.smoothness``.
+        not_run: the reason why the study leaves the method out; such a method has no runs.
+        points: rows of a sweep's points.
+        swept: for a point of a sweep, its values by dotted setting, such as ``loss.smoothness``.
     """
 
     run: str
@@ -56,15 +56,15 @@ class Row:
 
     @property
     def sees_fixed_labels(self) -> bool:
-        """Whether the method, or a point of its sweep, takes the labels as input on which it is scored."""
+        """Whether the input of the method, or of a point of its sweep, has the labels on which it is scored."""
         return GROUND_TRUTH in (self.segmentor, *(point.segmentor for point in self.points))
 
 
 @dataclass(frozen=True)
 class Item:
-    """A table or figure as the study resolved it.
+    """A table or figure with its settings resolved.
 
-    `quoted` has the values that a figure shows although the paper has them from elsewhere, by label (`quoted_values`).
+    `quoted` has values that the paper quotes from other sources and that a figure shows, by label (`quoted_values`).
     """
 
     name: str
@@ -88,17 +88,17 @@ class Item:
 
     @property
     def reference_row(self) -> Row | None:
-        """The row that the others are compared with; None also where the study leaves it out."""
+        """The row that all other rows are compared with; None if there is no reference or the study leaves it out."""
         return next((row for row in self.rows if row.run == self.reference and row.runs), None)
 
     def without_missing(self) -> "Item":
-        """The same item with the rows alone that the study runs, both runs of a row where it has two."""
+        """A copy with only the rows and sweep points that have runs; a row with `with_head` needs both runs."""
         present = [row for row in self.rows if row.runs and (row.with_head is None or row.with_head.runs)]
         return dataclasses.replace(self, rows=[_with_present_points(row) for row in present])
 
     @property
     def number(self) -> str:
-        """The name as a heading: `table3` is Table 3, and `figure4a` is Figure 4a."""
+        """Heading made from the name: `Table 3` from `table3`, `Figure 4a` from `figure4a`."""
         return re.sub(r"(\d+[a-z]?)$", r" \1", self.name.capitalize()).strip()
 
 
@@ -108,7 +108,7 @@ def load_item(path: Path) -> Item:
 
 
 def make_item(content: Any, source: str) -> Item:
-    """A table or figure from its resolved settings; InputError if they are none."""
+    """Make an item from its resolved settings; InputError if they are not those of a table or figure."""
     filled = fill(Item, content, source)
     rows = [make_row(row, f"{source}: rows[{n}]") for n, row in enumerate(filled.rows)]
     item = dataclasses.replace(filled, rows=rows)
@@ -118,7 +118,7 @@ def make_item(content: Any, source: str) -> Item:
 
 
 def make_row(content: Any, source: str) -> Row:
-    """A row from its resolved settings; InputError if they are none."""
+    """Make a row from its resolved settings; InputError if they are not those of a row."""
     row = fill(Row, content, source)
     with_head = make_row(row.with_head, source) if row.with_head else None
     points = [make_row(point, f"{source}.points[{n}]") for n, point in enumerate(row.points)]
@@ -131,14 +131,14 @@ def _with_present_points(row: Row) -> Row:
 
 @dataclass(frozen=True)
 class Results:
-    """Files of the runs of a study below `folder`, usually `results/`; InputError for one that cannot be used."""
+    """Reads the files of a study's runs below `folder`, usually `results/`; InputError for an unusable file."""
 
     folder: Path
     study: str
     _frames: dict[Path, pd.DataFrame] = field(default_factory=dict, repr=False)
 
     def run_folder(self, run: str) -> Path:
-        """Where the files of a concrete run are."""
+        """Folder of a concrete run."""
         return Layout(self.folder).run(self.study, run)
 
     def settings(self, run: str) -> dict[str, Any]:
@@ -146,15 +146,15 @@ class Results:
         return read_yaml(self.run_folder(run) / "config.yaml")
 
     def is_initial(self, row: Row) -> bool:
-        """Whether the row stands for no registration."""
+        """Whether the row's method is `initial`, that is, no registration."""
         return self.settings(row.runs[0])["method"] == "initial"
 
     def is_trained(self, row: Row) -> bool:
-        """Whether the row stands for a trained network."""
+        """Whether the row's method is a trained network."""
         return self.settings(row.runs[0])["method"] == "learned"
 
     def timing(self, run: str) -> dict[str, Any]:
-        """`timing.json` of a trained concrete run; InputError without what is read of it."""
+        """Content of `timing.json` of a trained concrete run; InputError if a required key is missing."""
         path = self.run_folder(run) / "timing.json"
         content = read_json(path)
         missing = [key for key in ("best_validation_dice", "converged", "last_rise", "restarts") if key not in content]
@@ -163,19 +163,19 @@ class Results:
         return content
 
     def has_converged(self, row: Row) -> bool:
-        """Whether the trainings of all seeds of a row have converged, see `textscf.training.convergence`."""
+        """Whether the trainings of all seeds of a row converged, see `textscf.training.convergence`."""
         return all(self.timing(run)["converged"] for run in row.runs)
 
     def metrics(self, row: Row) -> list[pd.DataFrame]:
-        """`metrics.csv` of each seed: one line per pair and structure."""
+        """Tables `metrics.csv`, one per seed, with one line per pair and structure."""
         return self._read(row, "metrics.csv", METRIC_COLUMNS)
 
     def pairs(self, row: Row) -> list[pd.DataFrame]:
-        """`pairs.csv` of each seed: one line per pair."""
+        """Tables `pairs.csv`, one per seed, with one line per pair."""
         return self._read(row, "pairs.csv", _PAIR_COLUMNS)
 
     def seed_mean(self, row: Row, convention: Convention) -> pd.DataFrame:
-        """Dice and HD95 per pair and structure as the convention counts them, averaged over seeds."""
+        """Dice and HD95 per pair and structure under a convention, averaged over seeds."""
         frames = [apply_convention(frame, convention) for frame in self.metrics(row)]
         try:
             return mean_over_seeds(frames)
@@ -185,7 +185,8 @@ class Results:
     def complexity(self, row: Row) -> dict[str, Any]:
         """Parameters and multi-adds of a row's network, by `training` and `inference`, and the `shape` of its volumes.
 
-        Of the first seed, as they are alike. InputError for a row without a network, or a file with other content.
+        The numbers are those of the first seed; they do not depend on the seed. InputError for a row without a network,
+        or a file with other content.
         """
         if not self.is_trained(row):
             source = self.run_folder(row.runs[0]) / "config.yaml"
@@ -215,7 +216,7 @@ class Results:
 
 
 def read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
-    """Read a table of rows with `columns`; InputError otherwise, which says `what` was expected."""
+    """Read a CSV file with `columns` and at least one row; the InputError for other files names `what` was expected."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected {what}")
     try:
@@ -233,11 +234,11 @@ def read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
 
 
 def compare_with_reference(item: Item, results: Results) -> pd.DataFrame:
-    """Paired t-tests of Dice between the reference row and every other one, seeds averaged per pair first.
+    """Paired t-tests of Dice between the reference row and every other row; seeds are averaged per pair first.
 
     Returns:
         Columns reference, method (labels), then those of `compare_runs`, where `a` is the reference and Dice is a
-        fraction; no rows for an item without a reference.
+        fraction. An item without a reference gives no rows.
     """
     if item.reference_row is None:
         return pd.DataFrame(columns=["reference", "method"])

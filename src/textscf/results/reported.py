@@ -1,4 +1,4 @@
-"""The values that the paper prints, as `config/reported.yaml` has them."""
+"""Values printed in the paper, read from `config/reported.yaml`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +10,12 @@ from textscf.results.items import Item, Row
 
 
 def printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, Any]:
-    """The paper's values of a row; none where the row names no line of its table.
+    """The paper's values of a row; empty if the item has no table in the paper or the row no line in it.
 
-    The first key of a line of the reported table is the name by which rows refer to it.
+    A row refers to a line of the reported table by the value of the line's first key.
 
     Raises:
-        InputError: `reported` has no such table, or not one such line.
+        InputError: `reported` does not have the table, or not exactly one line of that name.
     """
     if item.reported is None or row.reported is None:
         return {}
@@ -29,6 +29,6 @@ def printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, Any]:
 
 
 def quoted_values(item: Item, reported: Path) -> dict[str, Mapping[str, Any]]:
-    """Values that the paper quotes from elsewhere, by the label of their row; none where the cohorts are others."""
+    """Values that the paper quotes from other sources, by row label; empty unless the cohorts are the paper's."""
     printed = {row.label: printed_values(item, row, reported) for row in item.rows}
     return {label: values for label, values in printed.items() if item.paper_cohort and values.get("quoted", False)}

@@ -1,6 +1,6 @@
-"""Paired comparison of two runs: the paper's t-test per structure, and what it leaves out.
+"""Paired comparison of two runs: the paper's t-test per structure, with further statistics.
 
-The paper (section 4.3.2, Fig. 3) compares Dice per structure over pairs by a paired t-test. Beside it stand p values
+The paper (section 4.3.2, Fig. 3) compares Dice per structure over pairs by a paired t-test. This module adds p values
 adjusted for the number of structures (Holm 1979), an effect size, and a bootstrap over subjects, because pairs that
 share a subject are not independent.
 """
@@ -19,10 +19,11 @@ _STRUCTURE = ["label", "structure"]
 
 
 def mean_over_seeds(seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """One set of rows from those of several seeds of a run: `dice` and `hd95` averaged per pair and structure.
+    """Average `dice` and `hd95` over the seeds of a run, per pair and structure.
 
     Args:
-        seeds: frames with columns fixed, moving, label, structure, dice, hd95, an aggregation convention applied.
+        seeds: one frame per seed with columns fixed, moving, label, structure, dice, hd95; an aggregation convention
+            has been applied.
 
     Raises:
         ValueError: the seeds were not evaluated on the same pairs and structures.
@@ -44,18 +45,18 @@ def compare_runs(
     """Test run `a` against run `b` on each structure, and on the mean over structures (``all``, the last row).
 
     Args:
-        a: rows with columns fixed, moving, structure and `metric`, one per pair and structure, an aggregation
-            convention applied; for a run of several seeds from `mean_over_seeds`.
-        b: the same of the other run.
+        a: rows with columns fixed, moving, structure and `metric`, one per pair and structure; an aggregation
+            convention has been applied. For a run of several seeds, use `mean_over_seeds`.
+        b: the same for the other run.
         metric: column to compare.
-        confidence: of the bootstrap interval.
-        n_bootstrap: bootstrap samples.
-        seed: of the bootstrap; same seed, same interval.
+        confidence: level of the bootstrap interval.
+        n_bootstrap: number of bootstrap samples.
+        seed: random seed of the bootstrap; the same seed gives the same interval.
 
     Returns:
         Columns structure, n (pairs with a finite value in both), mean_a, mean_b, difference (a - b), t, p, p_holm,
-        effect_size, ci_low, ci_high. Values that n does not allow are NaN, and so are t and p of differences without
-        any spread. Holm's family is the structures; ``all`` is a family of its own.
+        effect_size, ci_low, ci_high. Values for which n is too small are NaN; t, p and effect_size are also NaN if all
+        differences are equal. Holm's adjustment is over the structures; ``all`` is not adjusted.
 
     Raises:
         ValueError: the runs were not evaluated on the same pairs and structures.
@@ -79,14 +80,14 @@ def compare_runs(
 
 
 def _pair_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Values by pair (index) and structure (columns, in the order of the rows), with their mean as ``all``."""
+    """Values by pair (index) and structure (columns in order of first occurrence), with their mean as ``all``."""
     structures = list(rows["structure"].unique())
     table = rows.pivot(index=_PAIR, columns="structure", values=metric)[structures]  # noqa: PD010 duplicates must fail
     return table.assign(**{ALL: table.mean(axis=1)})
 
 
 def _paired_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, float]:
-    """Paired t-test (scipy) and Cohen's d_z, the mean difference in units of the differences' standard deviation."""
+    """Paired t-test (scipy) and Cohen's d_z, the mean difference divided by the differences' standard deviation."""
     difference = a - b
     n = len(difference)
     mean_a, mean_b = (float(x.mean()) if n else np.nan for x in (a, b))
@@ -107,7 +108,7 @@ def _paired_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, fl
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm's step-down adjustment of p values ``(N,)``; NaN (no test) stays NaN and does not count in the family."""
+    """Holm's step-down adjustment of p values ``(N,)``; NaN (no test) stays NaN and does not count as a test."""
     adjusted = np.full(len(p), np.nan)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
     stepped = p[order] * np.arange(len(order), 0, -1)
@@ -118,11 +119,12 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
 def subject_bootstrap_weights(
     pairs: Sequence[tuple[str, str]], n_samples: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Weights ``(n_samples, P)`` of the pairs when the subjects, not the pairs, are drawn with replacement.
+    """Bootstrap weights ``(n_samples, P)`` of the pairs; subjects, not pairs, are drawn with replacement.
 
-    Subjects are drawn from all that occur in a pair, in either role. A pair of subjects drawn c and d times occurs
-    c * d times in the sample: the bootstrap of the vertices of a graph (Snijders & Borgatti 1999), here a complete one
-    for a design of all ordered pairs. A subject paired with its own copy has no registration and is left out.
+    Subjects are drawn from all that occur in a pair, as fixed or as moving. If the two subjects of a pair are drawn c
+    and d times, the pair occurs c * d times in the sample. This is the bootstrap of the vertices of a graph (Snijders &
+    Borgatti 1999); the graph is complete if the pairs are all ordered pairs. A subject paired with its own copy has no
+    registration and is left out.
     """
     subjects, index = np.unique(np.array(pairs, dtype=str).reshape(-1, 2), return_inverse=True)
     fixed, moving = index.reshape(-1, 2).T
@@ -131,15 +133,15 @@ def subject_bootstrap_weights(
 
 
 def bootstrap_means(values: pd.DataFrame, n_bootstrap: int = 10_000, seed: int = 0) -> NDArray[np.float64]:
-    """Means of the columns of `values` in samples of subjects, for intervals of what is computed from several means.
+    """Means of the columns of `values` in bootstrap samples, for intervals of numbers computed from several means.
 
     Args:
         values: ``(P, K)``, finite, one line per pair with the index (fixed, moving).
-        n_bootstrap: samples; those in which no pair is left are dropped.
-        seed: same seed, same samples, those of `compare_runs`.
+        n_bootstrap: number of samples of subjects; samples without any pair are dropped.
+        seed: random seed; the same seed gives the same samples as in `compare_runs`.
 
     Returns:
-        ``(at most n_bootstrap, K)``.
+        Array ``(S, K)`` with S at most `n_bootstrap`.
     """
     weights = subject_bootstrap_weights(list(values.index), n_bootstrap, np.random.default_rng(seed))
     weights = weights[weights.sum(1) > 0]
@@ -150,7 +152,7 @@ def bootstrap_means(values: pd.DataFrame, n_bootstrap: int = 10_000, seed: int =
 def _weighted_mean_interval(
     differences: NDArray[np.float64], weights: NDArray[np.float64], confidence: float
 ) -> tuple[float, float]:
-    """Percentile interval of the weighted mean; samples in which no pair is left are dropped."""
+    """Percentile interval of the weighted mean; samples without any pair are dropped."""
     known = ~np.isnan(differences)
     total = weights[:, known].sum(1)
     drawn = total > 0

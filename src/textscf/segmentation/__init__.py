@@ -1,4 +1,4 @@
-"""External segmentors: a MONAI SwinUNETR on every scan of a cohort (paper, section 3.3.2, mask branch)."""
+"""External segmentors: a MONAI SwinUNETR segments every scan of a cohort (paper, section 3.3.2, mask branch)."""
 
 from textscf.segmentation.result import Segmentation, load_segmentation
 

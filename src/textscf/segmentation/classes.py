@@ -1,4 +1,4 @@
-"""Which channel of a network that others trained stands for which region of an anatomy, by name."""
+"""Maps a pretrained network's channels to the regions of an anatomy, by name."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,15 +10,15 @@ BACKGROUND = "background"
 
 
 def region_channels(classes: Sequence[str], anatomy: Mapping[str, Any], source: str) -> list[int]:
-    """Channel of each region of `anatomy`, the background first and the structures by label.
+    """Channel of each region of `anatomy`, background first, then structures by label.
 
     Args:
-        classes: what each channel of the network stands for, `background` or the name of a structure.
+        classes: region of each channel of the network, `background` or the name of a structure.
         anatomy: `{structures: [{label, name}, ...]}`.
-        source: of the classes, for messages.
+        source: where the classes come from, for messages.
 
     Raises:
-        InputError: the names are not those of the anatomy, each once.
+        InputError: the names are not the regions of the anatomy, each once.
     """
     structures = sorted(anatomy["structures"], key=lambda structure: structure["label"])
     regions = [BACKGROUND, *(structure["name"] for structure in structures)]

@@ -12,13 +12,14 @@ from textscf.files.io import Volume, read_image, read_json, read_labels, sha256_
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Regions of the scans of one cohort, from `segmentation.json` of a segmentor.
+    """Regions of the scans of one cohort, as a segmentor's `segmentation.json` lists them.
 
     Attributes:
-        path: the `segmentation.json`.
-        label_folder: label maps by subject.
-        confidence_folder: confidences by subject, stored as 0 to 255; None means certainty (ground truth).
-        shape: of the cohort's volumes.
+        path: path of the `segmentation.json`.
+        label_folder: folder of the label maps, one per subject.
+        confidence_folder: folder of the confidences, one per subject, stored as 0 to 255; None means confidence 1
+            everywhere (ground truth).
+        shape: shape of the cohort's volumes.
     """
 
     path: Path
@@ -49,7 +50,7 @@ class Segmentation:
 
 
 def load_segmentation(path: Path, cohort: Cohort) -> Segmentation:
-    """Open `segmentation.json`; InputError if it is missing or not of this cohort."""
+    """Open `segmentation.json`. Raises InputError if it is missing or belongs to another cohort."""
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("labels"), str) or "confidence" not in content:
         raise InputError(

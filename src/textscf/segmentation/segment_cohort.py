@@ -25,8 +25,8 @@ def segment_cohort(
 ) -> None:
     """Write `labels/`, `confidence/` (p(x) scaled to 0 to 255) and, last, `segmentation.json` to `folder`.
 
-    With `source: ground_truth` the cohort's own labels are the segmentation, with certainty; else `network` is the
-    file of the trained or pretrained weights. A pretrained network reads the stored scans below `raw`.
+    With `source: ground_truth`, the cohort's own labels are the segmentation, with confidence 1. Otherwise `network` is
+    the file of the trained or pretrained weights. A pretrained network reads the stored scans below `raw`.
     """
     if not folder.resolve().is_relative_to(cohort.folder.resolve()):
         raise InputError(
@@ -42,7 +42,7 @@ def segment_cohort(
             f"segmentor {folder.name}: source is {settings['source']}, but no network is given (--network)"
         )
     from textscf.segmentation.segmentor import Segmentor
-    from textscf.segmentation.swin_unetr import read_weights  # MONAI takes seconds
+    from textscf.segmentation.swin_unetr import read_weights  # imports MONAI, which takes seconds
 
     config = read_yaml(cohort.folder / "config.yaml")
     recipe = Recipe.from_config(config) if raw is None else stored_recipe(config, raw)

@@ -1,4 +1,4 @@
-"""A segmentor in use: regions of scans on the grid of a cohort."""
+"""Applies a segmentor: gives the regions of scans on the grid of a cohort."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +16,14 @@ from textscf.segmentation.swin_unetr import check_window, probabilities, segment
 
 
 class Segmentor:
-    """A SwinUNETR that was trained on a cohort's prepared scans, or elsewhere on scans of its own resolution.
+    """A SwinUNETR that was trained on a cohort's prepared scans, or pretrained on scans of another resolution.
 
     Args:
         weights: state dictionary of the network.
         source: where the weights come from, for messages.
-        settings: of the segmentor, see `config/schemas/segmentor.yaml`.
-        anatomy: of the cohort.
-        recipe: by which the stored scans become the cohort's.
+        settings: settings of the segmentor, see `config/schemas/segmentor.yaml`.
+        anatomy: anatomy of the cohort.
+        recipe: settings for preparing the stored scans.
         device: where to compute.
 
     Raises:
@@ -51,8 +51,8 @@ class Segmentor:
         """J(x), the most probable region, uint8, and p(x), its probability, float32; both ``(H, W, D)``.
 
         Args:
-            prepared: the scan on the cohort's grid, which a network trained on the cohort takes.
-            stored: its file, which a pretrained network takes.
+            prepared: the scan on the cohort's grid, the input of a network trained on the cohort.
+            stored: file of the stored scan, the input of a pretrained network.
         """
         if self._settings["source"] == "train":
             distribution = probabilities(self._network, prepared, self._settings, self._device)

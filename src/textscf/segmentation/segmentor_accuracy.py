@@ -1,4 +1,4 @@
-"""How good a segmentor is, per split (the paper reports the mean over all scans, Table 5)."""
+"""Accuracy of a segmentor per split (the paper reports the mean over all scans, Table 5)."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from textscf.segmentation.result import Segmentation
 
 
 def accuracy(cohort: Cohort, segmentation: Segmentation, segmentor: str) -> pd.DataFrame:
-    """Dice of every structure of every scan: columns segmentor, subject, split, label, structure, dice.
+    """Dice of every structure in every scan: columns segmentor, subject, split, label, structure, dice.
 
     A structure that the scan does not have is left out.
     """
@@ -27,7 +27,7 @@ def accuracy(cohort: Cohort, segmentation: Segmentation, segmentor: str) -> pd.D
 
 
 def by_split(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean over scans of their mean Dice, for each split and for all scans: columns segmentor, split, scans, dice."""
+    """Mean Dice per scan, averaged over each split and over all scans: columns segmentor, split, scans, dice."""
     per_scan = frame.groupby(["segmentor", "split", "subject"], sort=False)["dice"].mean().reset_index()
     everything = per_scan.assign(split="all")
     grouped = pd.concat([per_scan, everything]).groupby(["segmentor", "split"], sort=False)["dice"]

@@ -1,4 +1,4 @@
-"""Segmentation of a stored scan by a network with a resolution of its own, brought to a cohort's grid."""
+"""Segments a stored scan at the network's own resolution and brings the result to a cohort's grid."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,11 +27,12 @@ def stored_probabilities(
     settings: Mapping[str, Any],
     device: torch.device,
 ) -> Tensor:
-    """Softmax ``(N, H, W, D)`` on the grid that `recipe` prepares, of a stored image in the units of the network.
+    """Softmax ``(N, H, W, D)`` of a stored image, on the grid that `recipe` prepares.
 
-    Region n is channel ``channels[n]`` of the network. The image is turned and resampled to the network's orientation
-    and spacing and scaled to [0, 1] (`input` of `settings`); the probabilities are interpolated linearly at the voxels
-    of the prepared grid. What the stored scan does not cover is background.
+    The image has the intensity units that the network expects. Region n is channel ``channels[n]`` of the network. The
+    image is turned and resampled to the network's orientation and spacing and scaled to [0, 1] (`input` of `settings`).
+    The probabilities are interpolated linearly at the voxels of the prepared grid. Voxels that the stored scan does not
+    cover are background.
 
     Raises:
         InputError: the image cannot be read.

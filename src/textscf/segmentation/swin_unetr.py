@@ -1,4 +1,4 @@
-"""SwinUNETR (Hatamizadeh et al. 2022, Tang et al. 2022) by MONAI, and its application to a whole scan."""
+"""SwinUNETR (Hatamizadeh et al. 2022, Tang et al. 2022) from MONAI, and its application to a whole scan."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def build_segmentor(settings: Mapping[str, Any], n_regions: int) -> nn.Module:
 
 
 def check_window(window: Sequence[int], source: str) -> None:
-    """InputError unless each edge is a multiple of 32 and the deepest level, 1/32, keeps more than one voxel."""
+    """Raise InputError unless each edge is a multiple of 32 and the deepest level, 1/32, has more than one voxel."""
     if any(edge < _EDGE or edge % _EDGE for edge in window) or math.prod(window) == _EDGE**3:
         raise InputError(
             f"{source}: window is {list(window)}; expected multiples of {_EDGE}, at least one of {2 * _EDGE} or more"
@@ -40,12 +40,12 @@ def check_window(window: Sequence[int], source: str) -> None:
 
 
 def load_segmentor(path: Path, settings: Mapping[str, Any], n_regions: int, device: torch.device) -> nn.Module:
-    """A segmentor with the weights of a file, in evaluation mode; see `read_weights` and `segmentor_with`."""
+    """Load a segmentor with the weights of a file, in evaluation mode; see `read_weights` and `segmentor_with`."""
     return segmentor_with(read_weights(path, settings), settings, n_regions, device, str(path))
 
 
 def read_weights(path: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state dictionary of a file, under `network` (ours) or `state_dict` (MONAI's); InputError without one."""
+    """Read a file's state dictionary, `network` (ours) or `state_dict` (MONAI's). Raises InputError without one."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; expected weights of a SwinUNETR with feature size {settings['feature_size']}"
@@ -60,12 +60,12 @@ def read_weights(path: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
 def segmentor_with(
     weights: Mapping[str, Any], settings: Mapping[str, Any], n_regions: int, device: torch.device, source: str
 ) -> nn.Module:
-    """A segmentor with given weights, in evaluation mode.
+    """Build a segmentor with given weights, in evaluation mode.
 
     Args:
-        weights: state dictionary.
-        settings: of the segmentor, see `config/schemas/segmentor.yaml`.
-        n_regions: regions with the background.
+        weights: state dictionary of the network.
+        settings: settings of the segmentor, see `config/schemas/segmentor.yaml`.
+        n_regions: number of regions, the background included.
         device: where to compute.
         source: where the weights come from, for messages.
 
@@ -81,7 +81,7 @@ def segmentor_with(
 
 
 def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Any]) -> str:
-    """How many keys are missing, unexpected or of another shape, the first of each by name; nothing if all fit."""
+    """Number of keys that are missing, unexpected or of another shape, with the first names; empty if all fit."""
     shapes = {key: _shape(found[key]) for key in sorted(wanted.keys() & found.keys())}
     kinds = {
         "missing": sorted(wanted.keys() - found.keys()),

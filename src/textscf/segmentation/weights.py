@@ -1,4 +1,4 @@
-"""Pretrained weights of a segmentor: from a local mirror or by download."""
+"""Gets the pretrained weights of a segmentor from a local mirror or by download."""
 
 import logging
 import shutil
@@ -14,13 +14,13 @@ _LOG = logging.getLogger(__name__)
 
 
 def obtain_weights(weights: Mapping[str, Any], data_root: Path | None, path: Path) -> None:
-    """Make `path` the file that `weights` (file, url, checksum) names, with its origin and SHA-256 in .json beside it.
+    """Save the file that `weights` (file, url, checksum) names as `path`, with origin and SHA-256 as .json beside it.
 
-    The file of that name in `data_root` is copied; else it is downloaded, resuming what an earlier call began. With
-    `checksum` null nothing is verified, and the log says so.
+    A file of that name in `data_root` is copied. Otherwise the file is downloaded; an interrupted download continues
+    in a later call. If `checksum` is null, the file is not verified, and the log says so.
 
     Raises:
-        InputError: no such folder `data_root`; the file has another checksum; the download failed.
+        InputError: the folder `data_root` does not exist, the file has another checksum, or the download failed.
     """
     if data_root is not None and not data_root.is_dir():
         raise InputError(f"data_root {data_root}: no such folder; expected a local mirror of the weights")

@@ -1,4 +1,4 @@
-"""Warping, resizing and integrating displacement fields, in torch."""
+"""Warping, resizing and integration of displacement fields in torch."""
 
 from textscf.spatial.integrate import compose, integrate
 from textscf.spatial.resize import halve, scale_components, upsample_displacement

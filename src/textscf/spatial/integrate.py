@@ -8,8 +8,8 @@ from textscf.spatial.warp import warp
 def compose(outer: Tensor, inner: Tensor, padding_mode: str = "border") -> Tensor:
     """Displacement of ``phi_outer(phi_inner(x))``: ``inner(x) + outer(x + inner(x))``, both ``(B, 3, H, W, D)``.
 
-    Warping with the result equals warping with `outer` first and its result with `inner` second. Outside the volume
-    `outer` is its value at the border, or zero with `padding_mode` ``zeros``.
+    Warping with the result equals warping with `outer` first and then with `inner`. Outside the volume `outer` has its
+    value at the border, or zero with `padding_mode` ``zeros``.
     """
     return inner + warp(outer, inner, padding_mode=padding_mode)
 
@@ -17,8 +17,8 @@ def compose(outer: Tensor, inner: Tensor, padding_mode: str = "border") -> Tenso
 def integrate(velocity: Tensor, steps: int, padding_mode: str = "zeros") -> Tensor:
     """Displacement ``exp(velocity)`` by scaling and squaring with `steps` squarings; 0 steps return `velocity`.
 
-    Outside the volume the velocity is zero, as the released textSCF and VoxelMorph integrate, or, with `padding_mode`
-    ``border``, its value at the border, as LapIRN integrates.
+    Outside the volume the velocity is zero, as in the released textSCF and VoxelMorph. With `padding_mode` ``border``
+    it has its value at the border, as in LapIRN.
     """
     displacement = velocity / 2**steps
     for _ in range(steps):

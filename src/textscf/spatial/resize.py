@@ -1,4 +1,4 @@
-"""Displacement fields and images on another grid."""
+"""Resizing of displacement fields and images to another grid."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,21 @@ from torch.nn import functional
 
 
 def upsample_displacement(displacement: Tensor, stride: int, shape: Sequence[int], placement: str) -> Tensor:
-    """Interpolate a field from a coarse grid to the images' grid.
+    """Interpolate a displacement field from a coarse grid to the images' grid.
 
     Args:
         displacement: ``(B, 3, h, w, d)`` in voxels of the coarse grid, with ``h = ceil(H / stride)`` and so on.
-        stride: voxels of the images' grid for each voxel of the coarse grid.
+        stride: voxels of the images' grid per voxel of the coarse grid, along each axis.
         shape: H, W, D.
-        placement: where voxel i of the coarse grid lies on the images' grid. ``aligned``: at ``stride * i``, where a
-            strided convolution computes it and where its region is looked up. ``released``: at
+        placement: position of voxel i of the coarse grid on the images' grid. ``aligned``: at ``stride * i``, where a
+            strided convolution computes the voxel and where the head looks up its region. ``released``: at
             ``stride * i + (stride - 1) / 2``, as in the released textSCF code.
 
     Returns:
-        ``(B, 3, H, W, D)`` in voxels of the images' grid. Beyond the coarse grid's last voxel its value goes on.
+        ``(B, 3, H, W, D)`` in voxels of the images' grid. Beyond the coarse grid, its last value is repeated.
 
     Raises:
-        ValueError: the field is not of the coarse grid that `stride` and `shape` give.
+        ValueError: the field does not have the size that follows from `stride` and `shape`.
     """
     if list(displacement.shape[2:]) != [-(-n // stride) for n in shape]:
         raise ValueError(f"a field of {list(displacement.shape[2:])} voxels for {list(shape)} and a stride of {stride}")
@@ -38,16 +38,17 @@ def upsample_displacement(displacement: Tensor, stride: int, shape: Sequence[int
 
 
 def scale_components(field: Tensor, factors: Sequence[float]) -> Tensor:
-    """A field ``(B, 3, h, w, d)``, each component times its factor.
+    """Multiply each component of a field ``(B, 3, h, w, d)`` by its factor.
 
-    The factors are not brought to the device in a tensor: for its copy the host would wait until the device is idle.
+    The factors stay Python numbers. If they were copied to the device as a tensor, the host would have to wait for the
+    device.
     """
     return torch.stack([part * factor for part, factor in zip(field.unbind(1), factors, strict=True)], dim=1)
 
 
 def halve(image: Tensor, count_padding: bool = False) -> Tensor:
-    """Mean over 3x3x3 voxels around every second one: ``(B, C, H, W, D)`` to ``(B, C, ceil(H / 2), ...)``.
+    """Mean of 3x3x3 voxels around every second voxel: ``(B, C, H, W, D)`` to ``(B, C, ceil(H / 2), ...)``.
 
-    Voxels outside the volume are left out of the mean, or count as zeros with `count_padding`.
+    The mean leaves out voxels outside the volume; with `count_padding` they count as zeros.
     """
     return functional.avg_pool3d(image, 3, stride=2, padding=1, count_include_pad=count_padding)

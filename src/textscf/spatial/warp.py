@@ -1,4 +1,4 @@
-"""The warps of the project: of images and fields, and of labels, on the device that holds them."""
+"""Warping of images, fields and labels on the device that holds them."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ def identity_grid(shape: Sequence[int], device: torch.device | None = None, dtyp
 
 
 def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros", stride: int = 1) -> Tensor:
-    """Pull `moving` back through a displacement field with trilinear interpolation.
+    """Warp `moving` by a displacement field with trilinear interpolation.
 
     Args:
-        moving: ``(B, C, H', W', D')``, of the field's size if `stride` is 1.
+        moving: ``(B, C, H', W', D')``, of the same size as the field if `stride` is 1.
         displacement: ``(B, 3, H, W, D)`` in voxels of its grid, components in axis order.
-        padding_mode: what lies outside the volume, ``zeros`` or ``border``.
-        stride: voxels of `moving` for each voxel of the field; voxel i of the field lies at ``stride * i``.
+        padding_mode: values outside the volume, ``zeros`` or ``border``.
+        stride: voxels of `moving` per voxel of the field, along each axis; voxel i of the field lies at ``stride * i``.
 
     Returns:
         ``(B, C, H, W, D)`` with ``warped(x) = moving(stride * (x + u(x)))``.
@@ -34,7 +34,7 @@ def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros", stri
 
 
 def warp_labels(moving: Tensor, displacement: Tensor) -> Tensor:
-    """Labels of ``moving(x + u(x))`` at the nearest voxel, equal to `textscf.metrics.warping.warp_labels`.
+    """Warp labels: ``moving(x + u(x))`` at the nearest voxel, equal to `textscf.metrics.warping.warp_labels`.
 
     Args:
         moving: ``(1, 1, H, W, D)``, whole numbers.

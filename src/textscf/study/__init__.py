@@ -1,4 +1,4 @@
-"""A study resolved from its configuration: runs, tables, figures, lengths. Needs neither torch nor NumPy."""
+"""Resolves a study's configuration into runs, tables, figures and training times. Needs neither torch nor NumPy."""
 
 from textscf.study.plan import plan
 from textscf.study.study import Study, load_study

@@ -1,4 +1,4 @@
-"""The files below `config/`: cohorts with their anatomies, phantoms and data sets, prompt sets, experiments."""
+"""Catalogue of the `config/` folder: cohorts with anatomies, phantoms and data sets, prompt sets, experiments."""
 
 import copy
 from collections.abc import Iterable
@@ -21,31 +21,31 @@ class Catalogue:
         self._cohorts: dict[str, dict[str, Any]] = {}
 
     def schema(self, kind: str) -> Path:
-        """The JSON schema of a kind of file."""
+        """Path of the JSON schema for a kind of file."""
         return self.folder / "schemas" / f"{kind}.yaml"
 
     def cohort(self, name: str) -> dict[str, Any]:
-        """A cohort with its anatomy, phantoms and data set inlined, without its segmentors and the grid of fields.
+        """A cohort with its anatomy, phantoms and data set inlined, without its keys `segmentors` and `field`.
 
-        The same object each time, not to be changed: a large study asks for it thousands of times.
+        Every call returns the same object, because a large study asks for it thousands of times. Do not change it.
         """
         if name not in self._cohorts:
             self._cohorts[name] = self._inlined(name)
         return self._cohorts[name]
 
     def field(self, cohort: str) -> str:
-        """The grid on which networks predict their fields for a cohort: `full` or `half`."""
+        """Resolution at which networks predict the displacement field for a cohort: `full` or `half`."""
         return self._read("cohort", "cohorts", cohort)["field"]
 
     def check_data_sets(self, names: Iterable[str], where: str) -> None:
-        """InputError if a name is not that of a data set."""
+        """Check that every name is a data set; InputError otherwise."""
         known = [path.stem for path in (self.folder / "data_sets").glob("*.yaml")]
         for name in names:
             if name not in known:
                 raise InputError(f"{where}: data set '{name}' is not defined{suggest(name, known)}")
 
     def segmentor(self, cohort: str, name: str) -> dict[str, Any]:
-        """Settings of a segmentor of a cohort."""
+        """Settings of a segmentor of a cohort; InputError for an unknown one."""
         if name == "ground_truth":
             return {"source": "ground_truth"}
         known = self._read("cohort", "cohorts", cohort)["segmentors"]
@@ -60,8 +60,8 @@ class Catalogue:
     def prompts(self, cohort: str, name: str) -> dict[str, Any]:
         """Settings of a prompt set for a cohort, with the cohort's anatomy and modality inlined.
 
-        A name such as `minilm.lung_ct` is the set `minilm` for the cohort together with the auxiliary cohort `lung_ct`,
-        whose anatomy and modality stand under `auxiliary`.
+        A name such as `minilm.lung_ct` means the set `minilm` for the cohort together with the auxiliary cohort
+        `lung_ct`. The key `auxiliary` then has the anatomy and modality of the auxiliary cohort.
         """
         prompts, _, auxiliary = name.partition(".")
         settings = {**self._read("prompts", "prompts", prompts), **self._prompted(cohort)}
@@ -73,12 +73,12 @@ class Catalogue:
 
     @cached_property
     def run_defaults(self) -> dict[str, Any]:
-        """The paper's settings of a run."""
+        """Default settings of a run, which are the paper's."""
         return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
 
     @cached_property
     def claims(self) -> dict[str, Any]:
-        """The claims of the paper."""
+        """Content of `claims.yaml`, the claims of the paper; InputError if two claims share an id."""
         content = read_validated(self.folder / "claims.yaml", self.schema("claims"))
         ids = [claim["id"] for claim in content["claims"]]
         for name in ids:

@@ -1,4 +1,4 @@
-"""What the experiments and the study say of each run, before the defaults are laid beneath it."""
+"""Definitions of runs: the settings from the experiments and the study, without the defaults."""
 
 import itertools
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ class Definitions:
     """Runs of a study by name.
 
     Attributes:
-        runs: settings of each run that differ from the defaults; a sweep is here as its points.
-        sweeps: name of a sweep -> name of each of its points -> the values that it stands for.
-        not_run: name of a run, sweep or point that is left out -> why.
+        runs: settings of each run that differ from the defaults; a sweep is replaced by its points.
+        sweeps: name of a sweep -> name of each point -> the point's values by dotted setting.
+        not_run: name of a run, sweep or point that the study leaves out -> reason.
     """
 
     runs: dict[str, Settings]
@@ -29,7 +29,7 @@ class Definitions:
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Settings:
-    """`base` with `override` laid over it: mappings merge key by key, anything else replaces."""
+    """Merge `override` into `base`: mappings merge key by key, other values replace those of `base`."""
     result = dict(base)
     for key, value in override.items():
         old = result.get(key)
@@ -38,16 +38,18 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Settings:
 
 
 def define_runs(runs: Mapping[str, Settings], study: Mapping[str, Any], source: str, schema: Path) -> Definitions:
-    """Definitions of all runs, in their order.
+    """Define all runs, in their order.
 
     Args:
-        runs: of all experiments, by name.
-        study: its `runs` are laid over them and its `not_run` leaves some out; both by name or pattern.
+        runs: definitions from all experiments, by name.
+        study: settings of the study; `runs` overrides the definitions and `not_run` leaves runs out, both by name or
+            pattern.
         source: the study's file, for messages.
-        schema: of a run, which the points of a sweep must meet.
+        schema: schema of a run, which the points of a sweep must meet.
 
     Raises:
-        InputError: a name or pattern that fits no run, a run that is `like` none, a sweep over what is not a setting.
+        InputError: a name or pattern matches no run, `like` names an unknown run or forms a cycle, or a sweep is over
+            something that is not a setting.
     """
     runs = dict(runs)
     for pattern, override in study.get("runs", {}).items():
@@ -81,7 +83,7 @@ def _matching(pattern: str, known: Mapping[str, Any], where: str) -> list[str]:
 
 
 def _inherited(name: str, runs: Mapping[str, Settings], heirs: list[str], source: str) -> Settings:
-    """Settings of a run over those of the run that it is `like`, whose sweep is its own affair."""
+    """Settings of a run merged into those of the run that `like` names; the sweep of that run is not inherited."""
     definition = dict(runs[name])
     base = definition.pop("like", None)
     if base is None:
@@ -95,7 +97,7 @@ def _inherited(name: str, runs: Mapping[str, Settings], heirs: list[str], source
 
 
 def _points(name: str, sweep: Mapping[str, list[Any]], source: str) -> dict[str, Settings]:
-    """Every combination of the sweep's values, by a name made from them."""
+    """Every combination of the sweep's values, by a point name made from the values."""
     points = {}
     for combination in itertools.product(*sweep.values()):
         values = dict(zip(sweep, combination, strict=True))
@@ -105,7 +107,7 @@ def _points(name: str, sweep: Mapping[str, list[Any]], source: str) -> dict[str,
 
 
 def _nested(values: Mapping[str, Any]) -> Settings:
-    """Settings from dotted keys, such as ``{"loss.smoothness": 0.1}``."""
+    """Nested settings from dotted keys, such as ``{"loss.smoothness": 0.1}``."""
     settings: Settings = {}
     for dotted, value in values.items():
         for key in reversed(dotted.split(".")):

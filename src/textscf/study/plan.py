@@ -1,4 +1,4 @@
-"""How much a study trains, and how long that takes by measured step times."""
+"""Number of trainings and steps of a study, and their time estimated from measured step times."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """The trainings of a study.
+    """Size of a study's training.
 
     Attributes:
         trainings: number of trainings by cohort.
-        steps: of all of them.
-        seconds: of all trainings whose step time was measured.
-        unmeasured: trainings whose step time was not.
-        device: that the step times were measured on.
+        steps: total number of steps of all trainings.
+        seconds: total time of the trainings whose step time was measured.
+        unmeasured: number of trainings whose step time was not measured.
+        device: device on which the step times were measured.
     """
 
     trainings: dict[str, int]
@@ -43,7 +43,7 @@ class Plan:
 
 
 def plan(study: "Study", step_times: Path) -> Plan:
-    """Count the trainings of a study; `step_times` is the file that benchmarks.step_times writes."""
+    """Count the trainings of a study and estimate their time; `benchmarks.step_times` writes the file `step_times`."""
     measured = read_validated(step_times, step_times.parent / "schemas" / "step_times.yaml")
     known = {_key(entry): entry["seconds"] for entry in measured["steps"]}
     trained = [run for run in study.runs.values() if run["method"] == "learned"]
@@ -59,7 +59,7 @@ def plan(study: "Study", step_times: Path) -> Plan:
 
 
 def training_steps(study: "Study", run: Settings) -> int:
-    """Steps of a run: epochs times steps, or all ordered training pairs, of an epoch."""
+    """Number of training steps of a run: epochs times steps per epoch, by default all ordered training pairs."""
     training = run["training"]
     cohorts = [run["cohort"], *([run["auxiliary"]["cohort"]] if run.get("auxiliary") else [])]
     subjects = [_count(study.cohort(cohort)["splits"]["train"]) for cohort in cohorts]
@@ -67,7 +67,7 @@ def training_steps(study: "Study", run: Settings) -> int:
 
 
 def workload(study: "Study", run: Settings) -> dict[str, Any]:
-    """What the time of a training step depends on: the network, the loss, and the size of volumes and text vectors."""
+    """Settings that determine the time of a training step: network, similarity, precision, volume shape, regions."""
     cohort = study.cohort(run["cohort"])
     return {
         "network": run["network"],

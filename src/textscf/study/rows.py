@@ -1,4 +1,4 @@
-"""Rows of tables and figures with the concrete runs that they stand for."""
+"""Resolves rows of tables and figures to concrete runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from textscf.files.schema import suggest
 from textscf.study.definitions import Definitions, Settings
 
 _FURTHER_RUNS = ("with_head",)
-"""Keys of a row, beside `run`, that name a run; resolved to a row of their own."""
+"""Keys of a row, beside `run`, that name a run. Each is resolved to a row of its own."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Rows:
     """Resolves rows.
 
     Attributes:
-        defined: runs, sweeps and what is left out, by name.
+        defined: definitions of runs and sweeps, and the omitted ones with reasons.
         groups: run name -> ids of its concrete runs.
         runs: settings of the concrete runs by id.
-        folder: the experiments', for messages.
+        folder: folder of the experiments, for messages.
     """
 
     defined: Definitions
@@ -28,9 +28,9 @@ class Rows:
     folder: str
 
     def resolve(self, item: str, row: Settings) -> Settings:
-        """A row of `item` with its `runs`, `segmentor`, the `points` of a sweep, and the reason if it is left out.
+        """Add `runs`, `segmentor`, the `points` of a sweep and the reason `not_run` of an omission to a row of `item`.
 
-        InputError if its run is not defined.
+        InputError if the row's run is not defined.
         """
         run = row["run"]
         if run in self.defined.sweeps:
@@ -61,6 +61,6 @@ class Rows:
 
 
 def runs_in(rows: Sequence[Settings]) -> list[str]:
-    """Ids of all concrete runs of resolved rows, with those that a row compares with."""
+    """Ids of all concrete runs of resolved rows, with those of the rows under `with_head`."""
     further = [row[key] for row in rows for key in _FURTHER_RUNS if key in row]
     return [run for row in (*rows, *further) for run in row["runs"]]

@@ -1,4 +1,4 @@
-"""A study: its runs with every setting resolved, and the tables and figures that name them."""
+"""A study: its runs with all settings resolved, and its tables and figures."""
 
 import contextlib
 import copy
@@ -27,12 +27,12 @@ def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | 
     """Resolve a study.
 
     Args:
-        config: the study's content, as Snakemake merged it from files and command line.
+        config: the study's content, merged by Snakemake from files and command line.
         folder: the `config/` folder with cohorts, experiments, schemas.
-        sources: the files that `config` came from; read again to refuse a key given twice.
+        sources: the files of `config`; they are read again to find keys that occur twice.
 
     Raises:
-        InputError: names file and key.
+        InputError: the configuration is invalid; the message names file and key.
     """
     catalogue = Catalogue(folder)
     for path in sources:
@@ -51,20 +51,20 @@ def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | 
 class Study:
     """A resolved study.
 
-    Two names whose settings are equal share their concrete runs, so that no training is repeated. A shared run has the
-    id that the first name in the order of the experiments gives it: an experiment added at the end renames nothing.
-    Names whose settings differ in their seeds alone are one method. Each of them stands for the runs of all their
+    Run names with equal settings share their concrete runs, so that no training is repeated. The first name in the
+    order of the experiments gives a shared run its id; an experiment added at the end therefore renames no run. Run
+    names whose settings differ only in their seeds are one method. Each of these names gets the runs of all their
     seeds, so that every table and figure shows the same value for the method.
 
     Attributes:
-        name, title: of the study.
-        runs: concrete runs (one per seed) by id, all settings resolved.
-        groups: run name -> ids of its concrete runs in the order of their seeds; none for a run that is left out.
-        tables, figures: their specifications by name.
-        left_out: tables and figures that would show nothing, as none of their rows is run.
-        cohorts: name of the cohort in each role.
+        name, title: name and title of the study.
+        runs: settings of the concrete runs (one per seed) by id, fully resolved.
+        groups: run name -> ids of its concrete runs in the order of their seeds; empty for an omitted run.
+        tables, figures: specifications of tables and figures by name.
+        left_out: names of omitted tables and figures, which would be empty because none of their rows is run.
+        cohorts: role -> name of the cohort.
         paper_cohort: whether the cohorts are the paper's own.
-        models: what the study says of the models that it releases, by name.
+        models: settings of the released models by name, from the study's file.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Study:
 
     @property
     def step_times(self) -> Path:
-        """File of the measured step times that plans go by."""
+        """File of the measured step times, used by `plan`."""
         return self._catalogue.folder / "step_times.yaml"
 
     @property
@@ -96,7 +96,7 @@ class Study:
         return read_yaml(self._catalogue.folder / "reported.yaml")
 
     def row(self, run: str, label: str) -> Settings | None:
-        """A row with a run or sweep, as tables and figures have them; None for a name that is not defined."""
+        """Resolved row for a run or sweep, as in tables and figures; None for an undefined name."""
         defined = run in self.groups or run in self._rows.defined.sweeps
         return self._rows.resolve(run, {"run": run, "label": label}) if defined else None
 
@@ -113,18 +113,22 @@ class Study:
         return self._catalogue.prompts(cohort, prompts)
 
     def runs_of(self, item: str) -> list[str]:
-        """Ids of the concrete runs that a table or figure shows."""
+        """Ids of the concrete runs shown in a table or figure."""
         spec = self.tables.get(item) or self.figures[item]
         return runs_in(spec["rows"])
 
 
 def _but_for_the_seed(settings: Settings) -> str:
-    """Text that is equal for settings that differ in their seed alone."""
+    """Settings without their seed as text; equal for settings that differ only in the seed."""
     return json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True)
 
 
 def _shows_anything(item: Settings, runs: Mapping[str, Settings]) -> bool:
-    """Whether some row is run; of a table of complexity, some network. Other tables say 'not run' in each row."""
+    """Whether a table or figure has anything to show.
+
+    At least one row must have a run, in a complexity table a trained one. Accuracy tables are never empty, because
+    they list 'not run' rows.
+    """
     kind = item.get("kind", "accuracy")
     shown = [runs[run] for run in runs_in(item["rows"])]
     if kind == "complexity":
@@ -133,7 +137,7 @@ def _shows_anything(item: Settings, runs: Mapping[str, Settings]) -> bool:
 
 
 def _typed(value: Any) -> Any:
-    """`value` with texts that are numbers, booleans or null made such: Snakemake's --config gives texts only."""
+    """Convert texts in `value` to numbers, booleans or None; Snakemake's --config gives only texts."""
     if isinstance(value, Mapping):
         return {key: _typed(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -179,7 +183,7 @@ class _Resolver:
         )
 
     def _concrete(self, defined: Definitions) -> tuple[dict[str, Settings], dict[str, list[str]]]:
-        """Concrete runs by id, and the ids of each name: every seed of the names that are alike but for their seeds."""
+        """Concrete runs by id, and their ids by run name; names that differ only in their seeds share the runs."""
         runs: dict[str, Settings] = {}
         alike: dict[str, dict[int, str]] = {}
         settled: dict[str, dict[int, str]] = {}
@@ -202,7 +206,8 @@ class _Resolver:
     def _collect(self, kind: str) -> Settings:
         """All runs, tables or figures of the experiments by name; InputError for a name used twice.
 
-        In the order of the experiments; within one, single runs stand before sweeps, whose points may equal them.
+        They keep the order of the experiments. Within an experiment, single runs come before sweeps: a sweep point with
+        equal settings then shares the single run and its id.
         """
         found: Settings = {}
         for experiment, content in self.experiments.items():
@@ -214,7 +219,7 @@ class _Resolver:
         return found
 
     def _resolve(self, name: str, override: Settings) -> dict[str, Settings]:
-        """Settings of a run for each of its seeds, by id."""
+        """Settings of the concrete runs of a run name, one per seed, by id."""
         defaults = merge(self.catalogue.run_defaults, self.config.get("defaults", {}))
         run = merge(defaults, override)
         run["cohort"] = self._own_cohort(name, run["cohort"])
@@ -236,7 +241,10 @@ class _Resolver:
         return {run_id: {"seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
 
     def _check_stages(self, name: str, training: Settings) -> None:
-        """Whether every stage of a training gets an epoch; the trainer would say so only when it comes to this run."""
+        """Check that every training stage of the network gets an epoch; InputError otherwise.
+
+        Without this check, the error would come only when the run is trained.
+        """
         stages = training["stages"]
         try:
             training_stages(stages, len(stages or ()), training["epochs"], 1)
@@ -244,7 +252,7 @@ class _Resolver:
             raise InputError(f"{self.source}: run '{name}': {error}") from None
 
     def _auxiliary(self, name: str, run: Settings) -> Settings | None:
-        """What a run says of its auxiliary cohort, with the cohort's name for its role."""
+        """Settings of a run's auxiliary cohort, with the role replaced by the cohort's name; None without one."""
         if run["auxiliary"] is None:
             return None
         cohort = self._cohort(name, run["auxiliary"]["cohort"])
@@ -281,7 +289,7 @@ class _Resolver:
         return {"network": network, "segmentor": segmentor, "prompts": prompts}
 
     def _own_cohort(self, name: str, role: str) -> str:
-        """The cohort of a role that a run is trained and evaluated on."""
+        """Cohort on which a run is trained and evaluated; InputError if it lacks validation or test pairs."""
         cohort = self._cohort(name, role)
         pairs = self.catalogue.cohort(cohort)["pairs"]
         missing = [split for split in ("validation", "test") if split not in pairs]

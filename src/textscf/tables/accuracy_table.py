@@ -1,4 +1,4 @@
-"""Tables of registration accuracy: the metrics of every method, and the tests of significance."""
+"""Accuracy tables: registration metrics of every method, and significance tests."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ _TEST_COLUMNS = [
 
 
 def make(item: Item, results: Results, reported: Path) -> Content:
-    """See `kinds.make`."""
+    """Make an accuracy table, see `table_kinds.make`."""
     table = compare(item, results, reported)
     return Content(table, display(item, table), significance(item, results))
 
@@ -32,7 +32,7 @@ def significance(item: Item, results: Results) -> pd.DataFrame:
     """Paired t-tests of Dice of the reference against every other method, per structure and for their mean (`all`).
 
     Seeds are averaged per pair first. Means, their difference (reference - method) and its 95 % bootstrap interval over
-    subjects are in percent; the effect size is Cohen's d_z; no rows without a reference.
+    subjects are in percent. The effect size is Cohen's d_z. A table without a reference gives no rows.
     """
     tests = compare_with_reference(item, results)
     if tests.empty:

@@ -1,4 +1,4 @@
-"""The paper's claim about complexity (abstract; section 4.3.4), checked on networks counted in several ways."""
+"""Check of the paper's complexity claim (abstract; section 4.3.4) on networks counted in several ways."""
 
 import dataclasses
 import math
@@ -26,9 +26,9 @@ class Network:
 
     Attributes:
         label: name shown.
-        backbone, head: see `build_network`; without a head the backbone's own.
+        backbone, head: settings, see `build_network`; with `head` None, the backbone's own head.
         stored: whether the filters of a text-driven head are stored, so that its MLP does not count.
-        unused_parameters: parameters of layers of the published code that nothing reads and that we do not build.
+        unused_parameters: number of parameters in unused layers of the published code, which we do not build.
     """
 
     label: str
@@ -40,15 +40,15 @@ class Network:
 
 @dataclass(frozen=True)
 class Claim:
-    """What is compared.
+    """A complexity claim: the networks to compare and their input sizes.
 
     Attributes:
         caption: first sentence of the table's caption.
-        shape: of the volumes, (H, W, D).
-        embedding_shape: regions N with the background, and length C1 of their vectors.
-        reference: what the candidates are compared with.
+        shape: shape of the volumes, (H, W, D).
+        embedding_shape: number of regions N with the background, and length C1 of their text vectors.
+        reference: network with which the candidates are compared.
         candidates: networks that the claim may be about.
-        notes: what readers need to know beside the numbers.
+        notes: footnotes of the table.
     """
 
     caption: str
@@ -60,7 +60,7 @@ class Claim:
 
 
 def load_claim(path: Path) -> Claim:
-    """Read a claim's YAML file; InputError if it is not one."""
+    """Read the YAML file of a complexity claim; InputError if it is not one."""
     claim = fill(Claim, read_yaml(path), path)
     reference = fill(Network, claim.reference, f"{path}: reference")
     candidates = [fill(Network, each, f"{path}: candidates[{n}]") for n, each in enumerate(claim.candidates)]
@@ -68,10 +68,12 @@ def load_claim(path: Path) -> Claim:
 
 
 def check_claim(claim: Claim, reported: Path) -> Content:
-    """One line per network, the reference first.
+    """Count all networks and compare them with the paper: one line per network, the reference first.
 
-    Columns of the frame: network, parameters, multi_adds, then for each of both `<count>_reduction_percent` against
-    the reference, the same with `_paper`, and with `_met`, whether they agree to two decimals; empty for the reference.
+    Columns of the frame: network, parameters, multi_adds. Then, for each of the two counts, the columns
+    `<count>_reduction_percent` (against the reference), the same name with `_paper` (the paper's value) and with `_met`
+    (whether both agree to two decimals). The names have `parameter` and `multi_add` as `<count>`. These columns are
+    empty for the reference.
     """
     paper = read_yaml(reported)["complexity"]
     frame = pd.DataFrame([_count(network, claim) for network in (claim.reference, *claim.candidates)])
@@ -122,7 +124,7 @@ def _percent(value: float) -> str:
 
 
 def _verdict(frame: pd.DataFrame) -> list[str]:
-    """By which networks each number of the claim is met, and which are larger than the reference."""
+    """Sentences on the networks that meet each number of the claim, and on those larger than the reference."""
     candidates = frame.iloc[1:]
     met = {name: candidates[f"{name}_met"].astype(bool) for name in _REDUCTIONS.values()}
     sentences = []

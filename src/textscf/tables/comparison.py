@@ -1,4 +1,4 @@
-"""The numbers of a table: every method's metrics over seeds, and the paper's values beside them."""
+"""Numbers of an accuracy table: metrics of every method over seeds, and the paper's values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from textscf.results.reported import printed_values
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric appears in tables.
+    """A metric as it appears in tables.
 
     Attributes:
-        name: column of the CSV file.
-        heading: with the unit.
+        name: column of the table's CSV file.
+        heading: heading with the unit.
         source: column of `metrics.csv` or `pairs.csv`.
-        scale: factor from there to the unit of the heading.
-        decimals: shown.
-        best: whether `max` or `min` is best.
-        printed: whether the paper's tables have it.
+        scale: factor from the unit of `source` to the unit of the heading.
+        decimals: number of decimals shown.
+        best: `max` or `min`, whichever is best.
+        printed: whether the paper's tables have the metric.
     """
 
     name: str
@@ -47,29 +47,31 @@ METRICS = (
 )
 OF_A_FIELD = ("sdlogj", "nonpositive_jacobian_percent", "seconds")
 SEGMENTOR = Metric("segmentor_dice", "Segmentor Dice (%)", "accuracy", 100, 2, "max", True)
-"""How good a row's segmentor is on all scans of the cohort, for tables that ask for it (paper, Table 5)."""
+"""Accuracy of a row's segmentor on all scans of the cohort, for tables with `segmentor_accuracy` (paper, Table 5)."""
 
 
 _NOT_RUN = pd.DataFrame({**{metric.name: [np.nan] for metric in METRICS}, "pairs": [0]})
 
 
 def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
-    """One line per method, in the order of the table; metrics of a method that was not run are NaN.
+    """Numbers of a table, one line per method in the table's order; metrics of a method that was not run are NaN.
 
-    Every metric is the mean over test pairs of one seed's run, then mean and standard deviation (N - 1) over seeds.
+    Each metric is first averaged over the test pairs of a seed; the table has the mean and the standard deviation
+    (N - 1) over seeds.
 
     Args:
-        item: the table.
-        results: metrics of its runs.
-        reported: file with the values that the paper prints.
+        item: specification of the table.
+        results: files of the table's runs.
+        reported: file with the paper's printed values.
 
     Returns:
-        Columns method, run, the headings of the rows' details, then per metric `<metric>` and `<metric>_sd` (NaN with
-        one seed) and, for metrics that the paper prints, `<metric>_paper` and `<metric>_difference` (ours - paper; NaN
-        unless the cohort is the paper's), the same of `SEGMENTOR` if the table has it, then runs (ids), seeds, pairs,
-        trained, converged (whether the trainings of all seeds have; None without any), training (its length in words),
-        sees_fixed_labels, paper_quoted (whether the paper has its values from elsewhere), not_run (why, or empty),
-        convention, notice. Units as in `METRICS`; metrics of a displacement field are NaN where nothing was registered.
+        Columns method, run, the headings of the rows' details. Then for each metric `<metric>` and `<metric>_sd` (NaN
+        with one seed) and, if the paper prints the metric, `<metric>_paper` and `<metric>_difference` (ours - paper;
+        NaN unless the cohort is the paper's). The same columns for `SEGMENTOR` if the table has it. Then runs (ids),
+        seeds, pairs, trained, converged (whether the trainings of all seeds converged; None for a method without
+        training), training (length in words), sees_fixed_labels, paper_quoted (whether the paper quotes the values from
+        other sources), not_run (reason, or empty), convention, notice. Units are those of `METRICS`. Metrics of a
+        displacement field are NaN for a run without registration.
 
     Raises:
         InputError: rows with different details, a sweep, or files that cannot be used.
@@ -105,14 +107,14 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any]) ->
 
 
 def _segmentor_dice(results: Results, row: Row) -> pd.Series:
-    """Mean Dice of a row's segmentor over all scans in percent; NaN for a method without one."""
+    """Mean Dice of a row's segmentor over all scans, in percent; NaN for a row without runs or segmentor."""
     if not row.runs or row.segmentor is None:
         return pd.Series([np.nan])
     return pd.Series([100 * results.segmentor_dice(row)])
 
 
 def _seed_values(item: Item, results: Results, row: Row) -> pd.DataFrame:
-    """Means over pairs, one line per seed: a column per metric in the unit of the table, and `pairs`."""
+    """Means over pairs, one line per seed: a column per metric in the unit of the table, and the number of `pairs`."""
     lines = []
     for metrics, pairs in zip(results.metrics(row), results.pairs(row), strict=True):
         overlap = run_means(metrics, item.convention).iloc[0]

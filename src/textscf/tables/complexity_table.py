@@ -1,4 +1,4 @@
-"""Tables of complexity: parameters and multi-adds of every method's network at the size of its cohort."""
+"""Complexity tables: parameters and multi-adds of every method's network at the volume size of its cohort."""
 
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ _ATTENTION = "Attention: its multiplications of activations with each other, whi
 
 
 def make(item: Item, results: Results, reported: Path) -> Content:
-    """One line per method that is run; the networks of a run's seeds are alike, the first is counted.
+    """Make a complexity table with one line per method that is run.
 
+    The numbers are those of a run's first seed; they do not depend on the seed.
     Columns of the frame: method, run, then `parameters`, `multi_adds` and `attention_multi_adds`, each as
     `<count>_training` and `<count>_inference`, shape (of the volumes, `HxWxD`), notice. InputError if a run has no
     network or the volumes of the runs differ in shape.
@@ -36,12 +37,12 @@ def make(item: Item, results: Results, reported: Path) -> Content:
 
 
 def counts(values: "pd.Series[int]") -> list[Cell]:
-    """Whole numbers with separators."""
+    """Cells with whole numbers and thousands separators."""
     return [Cell(f"{value:,}") for value in values]
 
 
 def giga(values: "pd.Series[int]") -> list[Cell]:
-    """Multi-adds in units of 1e9."""
+    """Cells with multi-adds in units of 1e9."""
     return [Cell(number(value / 1e9, 2)) for value in values]
 
 

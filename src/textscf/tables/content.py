@@ -1,4 +1,4 @@
-"""What every kind of table returns."""
+"""Result type of every kind of table."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from textscf.tables.display import Display
 
 @dataclass(frozen=True)
 class Content:
-    """A table's numbers for machines, the same for readers, and the tests of significance if the kind has them."""
+    """A table as a data frame and in readable form, and its significance tests (None for kinds without tests)."""
 
     frame: pd.DataFrame
     readable: Display

@@ -1,4 +1,4 @@
-"""A table as it is read: rounded, the best values marked, explained by footnotes; free of any file format."""
+"""Readable table, independent of the file format: rounded values, best values in bold, footnotes."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _SUBHEADINGS = ["this run", "paper", "difference"]
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, set in bold where it is the best of its column."""
+    """A text; bold marks the best value of a column."""
 
     text: str
     bold: bool = False
@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Cells under a heading; `subheading` is one of several columns under the same heading, or empty."""
+    """Cells under a heading; `subheading` distinguishes columns that share a heading, otherwise it is empty."""
 
     heading: str
     subheading: str
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Display:
-    """A readable table: its name for people and for references, caption, columns (the first has names), footnotes."""
+    """A readable table: title, label for references, caption, columns (the first one has the names), footnotes."""
 
     title: str
     label: str
@@ -47,7 +47,7 @@ class Display:
 
 
 def display(item: Item, table: pd.DataFrame) -> Display:
-    """Make the lines of `compare` readable."""
+    """Make a readable table from the data frame of `compare`."""
     with_paper = item.reported is not None
     columns = [Column("Method", "", _names(item, table))]
     columns += [Column(heading, "", [Cell(row.details[heading]) for row in item.rows]) for heading in _details(item)]
@@ -99,12 +99,12 @@ def _metric_columns(metric: Metric, table: pd.DataFrame, with_paper: bool) -> li
 
 
 def _quoted(table: pd.DataFrame) -> pd.Series:
-    """Rows with nothing but what the paper has from elsewhere."""
+    """Mask of rows that were not run and whose paper values are quoted from other sources."""
     return table["paper_quoted"] & table["not_run"].ne("")
 
 
 def _best(table: pd.DataFrame, metric: Metric, texts: list[str]) -> list[bool]:
-    """Which rows show the best value; rows that see the labels they are scored on do not compete."""
+    """Mask of rows that show the best value; rows that see the labels on which they are scored do not compete."""
     competing = table.loc[~table["sees_fixed_labels"], metric.name].replace(np.inf, np.nan).dropna()
     if len(competing) < 2:
         return [False] * len(table)
@@ -114,7 +114,7 @@ def _best(table: pd.DataFrame, metric: Metric, texts: list[str]) -> list[bool]:
 
 
 def number(value: float, decimals: int, undefined: str = UNDEFINED) -> str:
-    """A rounded number; `undefined` for NaN."""
+    """A rounded number as text; `undefined` for NaN."""
     if np.isnan(value):
         return undefined
     if np.isinf(value):

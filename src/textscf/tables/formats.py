@@ -1,4 +1,4 @@
-"""A readable table as Markdown, LaTeX, HTML, and a self-contained page of it."""
+"""Formats of a readable table: Markdown, LaTeX, and HTML as a fragment or a self-contained page."""
 
 import html
 import re
@@ -25,7 +25,7 @@ _LATEX = {
     "∞": r"$\infty$",
 }
 _ONE_LINE = 60
-"""Characters of the longest cell of a column that is not broken into lines."""
+"""Number of characters up to which cells stay on one line; columns with a longer cell are wrapped."""
 _LONG = ' class="text long"'
 _BODY = ("<body>", "</body>")
 _STYLE = """
@@ -47,7 +47,7 @@ p.note { margin: .2rem 0; font-size: 13px; color: #444; }
 
 
 def to_markdown(table: Display) -> str:
-    """Markdown with the caption above and the footnotes below."""
+    """The table in Markdown, with the caption above and the footnotes below."""
     headings = [_markdown(": ".join(filter(None, (c.heading, c.subheading)))) for c in table.columns]
     rules = [":--", *["--:"] * (len(headings) - 1)]
     body = [[_marked(cell, "**{}**", _markdown) for cell in row] for row in _rows(table)]
@@ -57,7 +57,7 @@ def to_markdown(table: Display) -> str:
 
 
 def to_latex(table: Display) -> str:
-    """A `table*` float with booktabs rules."""
+    """The table in LaTeX, as a `table*` float with booktabs rules."""
     alignment = "l" + "r" * (len(table.columns) - 1)
     body = [" & ".join(_marked(cell, r"\textbf{{{}}}", _latex) for cell in row) + r" \\" for row in _rows(table)]
     notes = [rf"\par\smallskip\noindent {_latex(note)}" for note in table.notes]
@@ -82,7 +82,7 @@ def to_latex(table: Display) -> str:
 
 
 def to_html(table: Display) -> str:
-    """A page of its own that needs no other file; `fragment_of` takes the table out of it."""
+    """A self-contained HTML page with the table; `fragment_of` extracts the table from it."""
     title = html.escape(table.title)
     lines = [
         "<!DOCTYPE html>",
@@ -93,7 +93,7 @@ def to_html(table: Display) -> str:
 
 
 def to_fragment(table: Display) -> str:
-    """Caption, table and footnotes for a page; headings of single columns have their number as `data-column`."""
+    """Caption, table and footnotes as HTML for a page; `data-column` of a column's heading is the column number."""
     title, caption = html.escape(table.title), html.escape(table.caption)
     columns = [_html_cells(number, column) for number, column in enumerate(table.columns)]
     body = [f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)]
@@ -109,7 +109,7 @@ def to_fragment(table: Display) -> str:
 
 
 def fragment_of(page: str) -> str | None:
-    """The fragment on a page that `to_html` made; None if it is no such page."""
+    """Extract the fragment from a page made by `to_html`; None for other pages."""
     body = page.partition(_BODY[0])[2].partition(_BODY[1])
     return body[0].strip() if body[1] else None
 
@@ -121,7 +121,7 @@ def _html_cells(number: int, column: Column) -> list[str]:
 
 
 def _text_class(column: Column) -> str:
-    """The attribute of a column's cells that sets words flush left, and breaks long ones into lines."""
+    """Class attribute of a column's cells: words are aligned left, and long texts are wrapped."""
     words = [cell.text for cell in column.cells if cell.text not in ("", UNDEFINED, NOT_RUN)]
     if _is_long(column):
         return _LONG
@@ -137,7 +137,7 @@ def _rows(table: Display) -> list[tuple[Cell, ...]]:
 
 
 def _groups(columns: list[Column]) -> list[tuple[str, int]]:
-    """Headings and how many columns each spans."""
+    """Headings with the number of columns that each spans."""
     return [(heading, len(list(group))) for heading, group in groupby(columns, key=lambda column: column.heading)]
 
 

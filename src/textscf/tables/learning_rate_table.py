@@ -1,4 +1,4 @@
-"""Tables that choose each method's learning rate by validation Dice; test pairs play no part."""
+"""Learning rate tables: choose each method's learning rate by validation Dice; test pairs are not used."""
 
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ _DIVERGED = "*"
 
 
 def make(item: Item, results: Results, reported: Path) -> Content:
-    """One line per method and learning rate.
+    """Make a learning rate table with one line per method and learning rate.
 
     Columns of the frame: method, run, learning_rate, best_validation_dice (percent; mean over seeds), seeds, restarts
-    (of trainings that had diverged), training (its length in words), chosen (whether the rate is the method's best),
-    notice. InputError for a row that is no sweep over the learning rate alone.
+    (number of restarts after divergence, over all seeds), training (length in words), chosen (whether the rate is the
+    method's best), notice. InputError for a row that is not a sweep over only the learning rate.
     """
     rows = item.without_missing().rows
     frame = pd.DataFrame([line for row in rows for line in _lines(item, results, row)])

@@ -1,4 +1,4 @@
-"""The kinds of tables: `kind` of a table's specification names one module here."""
+"""Kinds of tables; `kind` in a table's specification selects a module of `KINDS`."""
 
 from importlib import import_module
 from pathlib import Path
@@ -20,9 +20,9 @@ def make(item: Item, results: Results, reported: Path) -> Content:
     """Make a table of any kind; InputError for an unknown one.
 
     Args:
-        item: the table.
-        results: files of its runs.
-        reported: file with the values that the paper prints, for kinds that compare with them.
+        item: specification of the table.
+        results: files of the table's runs.
+        reported: file with the paper's printed values, for kinds that compare with them.
     """
     kind = item.kind or DEFAULT
     if kind not in KINDS:

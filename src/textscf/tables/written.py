@@ -1,4 +1,4 @@
-"""Writing a table: numbers for machines, the same for readers, and the tests of significance."""
+"""Writes the files of a table: CSV, readable formats, and the significance tests."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,15 +13,15 @@ _FORMATS = {**_PAGE_FORMATS, ".tex": to_latex}
 
 
 def write_table(table: Content, csv: Path) -> None:
-    """Write `csv`, beside it the same table as `.md`, `.tex`, `.html`, and, with tests, `<table>_tests.csv`.
+    """Write `csv`, the same table beside it as `.md`, `.tex` and `.html`, and any tests as `<table>_tests.csv`.
 
-    Everything is formatted before the first file is written; same inputs, same bytes.
+    All formats are made before the first file is written. The same input gives the same bytes.
     """
     _write(table, csv, _FORMATS)
 
 
 def write_page(table: Content, csv: Path) -> None:
-    """Write a table that is too long for a page of LaTeX: `csv`, beside it the same as `.md` and `.html`."""
+    """Write a table that is too long for a LaTeX page: `csv`, and the same table beside it as `.md` and `.html`."""
     _write(table, csv, _PAGE_FORMATS)
 
 

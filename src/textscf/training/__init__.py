@@ -1,1 +1,1 @@
-"""The one trainer of the project (paper, section 4.2)."""
+"""Training of registration networks (paper, section 4.2) and segmentors."""

@@ -1,14 +1,16 @@
 """Training with an auxiliary cohort (paper, section 4.4 and Table 4: abdomen CT with lung CT).
 
-The paper combines the scans of both cohorts under one loss and says no more. Settled here:
+The paper combines the scans of both cohorts under one loss and gives no further details. This project decides:
 
-- Both cohorts have one grid. A pair lies within one of them; the pairs of both training splits are drawn alike.
-- The m structures of the auxiliary cohort follow the n of the primary one as labels n + 1 to n + m, also one that both
-  have. The Dice loss is a mean over all n + m + 1 labels; one that neither scan of a pair has adds a constant.
-- Encoded, the auxiliary structures are regions n + 1 to n + m of the text-driven head, and an auxiliary scan's regions
-  are its own label map, with p = 1. Not encoded, all of it is background, with p = 1; the loss is the same.
-- Primary scans are what they are without an auxiliary cohort. Validation, the choice of the checkpoint and tests are
-  about them alone.
+- Both cohorts have the same grid. Both scans of a pair come from the same cohort. Pairs of both training splits are
+  drawn with the same probability.
+- The primary cohort has labels 1 to n. The m structures of the auxiliary cohort get labels n + 1 to n + m, even if both
+  cohorts have the same structure. The Dice loss is the mean over all n + m + 1 labels; a label that neither scan of a
+  pair has adds a constant.
+- If the auxiliary structures are encoded, they are regions n + 1 to n + m of the text-driven head; the regions of an
+  auxiliary scan are its own label map, with p = 1. If not, the whole auxiliary scan is background, with p = 1. The loss
+  is the same in both cases.
+- Primary scans are used as without an auxiliary cohort. Validation, choice of the checkpoint and tests use only them.
 """
 
 from collections.abc import Mapping
@@ -25,14 +27,14 @@ from textscf.segmentation import Segmentation
 
 
 class JointVolumeStore(VolumeStore):
-    """Scans of a primary cohort by subject, and those of an auxiliary one by ``<cohort>/<subject>``.
+    """Scans of a primary cohort, with keys ``<subject>``, and of an auxiliary cohort, with keys ``<cohort>/<subject>``.
 
     Args:
-        cohort: primary.
-        auxiliary: on the same grid.
+        cohort: primary cohort.
+        auxiliary: auxiliary cohort on the same grid.
         encode: whether the auxiliary structures are regions of the head.
-        segmentation: of the primary cohort; None where no head uses regions.
-        device, compact: as of `VolumeStore`.
+        segmentation: segmentation of the primary cohort; None if no head uses regions.
+        device, compact: see `VolumeStore`.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class JointVolumeStore(VolumeStore):
         return Scan(image, labels, regions, torch.full_like(labels, 255, dtype=torch.uint8))
 
     def _shifted(self, labels: np.ndarray) -> np.ndarray:
-        """Labels 1 to m as n + 1 to n + m, int16, as their sum may be more than 255."""
+        """Renumber labels 1 to m as n + 1 to n + m; the type is int16 because n + m may exceed 255."""
         return np.where(labels > 0, labels.astype(np.int16) + len(self._cohort.label_values), 0)
 
 
@@ -73,7 +75,7 @@ def open_volumes(
     auxiliary: Cohort | None,
     device: torch.device,
 ) -> VolumeStore:
-    """The scans that a run is trained on; InputError for another auxiliary cohort than its own or on another grid."""
+    """Open the scans for the training of a run; InputError if `auxiliary` is not the run's or has another grid."""
     settings = run.get("auxiliary")
     expected, found = settings["cohort"] if settings else "none", auxiliary.name if auxiliary else "none"
     if found != expected:

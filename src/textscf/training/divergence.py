@@ -1,15 +1,15 @@
-"""Noticing that a training has diverged: its field or its loss explodes, or its validation Dice collapses.
+"""Detection of a diverged training: its field or its loss explodes, or its validation Dice collapses.
 
-A network whose field leaves the volume everywhere gets no gradient from the images any more, and all its values may
-stay finite. Three signs are looked for:
+If the displacement field of a network leaves the volume everywhere, the images give no gradient any more, although all
+values may stay finite. The code looks for three signs of divergence:
 
 - a value of the loss is not finite;
-- the smoothness term, the mean squared gradient of the field, has in most of the last `WINDOW` steps been more than
-  `FACTOR` times its running median, and more than `FACTOR` times `FLOOR`. A field near the identity at the start may
-  grow by any factor; one of 10 changes by three voxels from each voxel to the next;
+- in most of the last `WINDOW` steps, the smoothness term (mean squared gradient of the field) was more than `FACTOR`
+  times its running median, and more than `FACTOR` times `FLOOR`. The floor is needed because a field near zero at the
+  start may grow by any factor. A smoothness term of 10 means a change of three voxels between neighbouring voxels;
 - validation Dice is below `COLLAPSE` times the best of the training.
 
-Nothing here makes the host wait for the device within a step; `sign` does, at the steps of `is_due`.
+Within a step, nothing here makes the host wait for the device. `sign` and `first_bad` wait, between steps.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _SMOOTHNESS = TERMS.index("smoothness")
 
 
 class DivergenceWatch:
-    """Values of the latest steps, on the device, and the smoothness that was usual before them, on the host."""
+    """Watches the smoothness term: the latest steps on the device, their earlier medians on the host."""
 
     def __init__(self, device: torch.device) -> None:
         self._window = torch.full((WINDOW,), torch.nan, device=device)
@@ -38,23 +38,23 @@ class DivergenceWatch:
         self._usual: list[float] = []
 
     def note(self, step: int, values: Tensor) -> None:
-        """Remember the values ``(4,)`` of a step, and the first step that had one which is not finite."""
+        """Record the loss values ``(4,)`` of a step, and remember the first step with a value that is not finite."""
         self._window[step % WINDOW] = values[_SMOOTHNESS]
         bad = ~values.isfinite().all() & (self._first_bad < 0)
         self._first_bad = torch.where(bad, step, self._first_bad)
 
     @staticmethod
     def is_due(steps: int) -> bool:
-        """Whether `sign` is to be asked after so many steps: by their number alone, so that a resumed run agrees."""
+        """Whether to call `sign` after this number of steps; depends on nothing else, so that a resumed run agrees."""
         return steps % WINDOW == 0
 
     def first_bad(self) -> int | None:
-        """The first step with a value that is not finite; the host waits for the device."""
+        """First step with a value that is not finite, or None; the host waits for the device."""
         step = int(self._first_bad)
         return None if step < 0 else step
 
     def sign(self) -> str | None:
-        """What shows that the training has diverged, in words, or None; the host waits for the device."""
+        """Text that describes the sign of divergence, or None; the host waits for the device."""
         found = float(self._window.nanmedian())
         usual = median(self._usual) if self._usual else 0.0
         if found > FACTOR * max(usual, FLOOR):
@@ -64,15 +64,15 @@ class DivergenceWatch:
         return None
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load` needs."""
+        """State for `load`."""
         return {"window": self._window, "first_bad": self._first_bad, "usual": self._usual}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Continue from a `state`."""
         self._window, self._first_bad = state["window"].clone(), state["first_bad"].clone()
         self._usual = list(state["usual"])
 
 
 def has_collapsed(dice: float, best: float) -> bool:
-    """Whether validation Dice is a small part of the best before it."""
+    """Whether validation Dice is below `COLLAPSE` times the best Dice before it."""
     return dice < COLLAPSE * best

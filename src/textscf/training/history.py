@@ -1,4 +1,4 @@
-"""History of a training: one row an epoch, as CSV and for TensorBoard."""
+"""History of a training: one row per epoch, as CSV and for TensorBoard."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from textscf.files.io import write_csv
 
 
 class History:
-    """Rows of an epoch's means; add a row and both files follow."""
+    """Rows with the means of each epoch; adding a row updates both outputs."""
 
     def __init__(self, folder: Path) -> None:
         self.rows: list[dict[str, float]] = []
         self._folder = folder
 
     def add(self, row: dict[str, float]) -> None:
-        """Append `row` (with `epoch` and `step`), rewrite `history.csv`, log to `tensorboard/`."""
+        """Append `row` (with `epoch` and `step`), rewrite `history.csv`, and log to `tensorboard/`."""
         from torch.utils.tensorboard import SummaryWriter
 
         self.rows.append(row)
@@ -25,5 +25,5 @@ class History:
                 writer.add_scalar(key, value, int(row["step"]))
 
     def write_csv(self) -> None:
-        """Write `history.csv`."""
+        """Write all rows to `history.csv`."""
         write_csv(self._folder / "history.csv", pd.DataFrame(self.rows))

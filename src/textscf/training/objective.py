@@ -1,4 +1,4 @@
-"""The composite loss of paper eq. (1)."""
+"""Composite loss of paper eq. (1)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,15 +15,15 @@ TERMS = ("loss", "similarity", "dice_loss", "smoothness")
 
 
 class Objective:
-    """``similarity + w_dice * dice + lambda * smoothness`` of one pair.
+    """Loss ``similarity + w_dice * dice + lambda * smoothness`` of one pair.
 
-    In a training stage whose field lies on a coarser grid, the loss is taken there. Voxel i of that grid lies at
-    ``stride * i`` of the images' grid for all terms: the fixed image is averaged around it, and the moving image and
-    both label maps are sampled there.
+    If the field of a training stage is on a coarser grid, the loss is computed on that grid. For all terms, voxel i of
+    the coarse grid lies at ``stride * i`` of the images' grid. The fixed image is averaged around that position; the
+    moving image and both label maps are sampled there.
 
     Args:
-        settings: ``{similarity, dice, smoothness, regularise, padding}`` of a run's `loss`.
-        n_labels: with the background.
+        settings: `loss` of a run, ``{similarity, dice, smoothness, regularise, padding}``.
+        n_labels: number of labels, including the background.
     """
 
     def __init__(self, settings: Mapping[str, Any], n_labels: int) -> None:
@@ -35,7 +35,7 @@ class Objective:
         self._padding: str = settings["padding"]
 
     def __call__(self, network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:
-        """Values ``(4,)`` in the order of `TERMS`; the first is to be minimised, the others are unweighted."""
+        """Compute values ``(4,)`` in the order of `TERMS`; training minimises the first, the others are unweighted."""
         stride = network.backbone.strides[network.backbone.stage]
         velocity = network.velocity(moving.image, fixed.image, fixed.regions, fixed.confidence)
         displacement = network.integrated(velocity)

@@ -1,4 +1,4 @@
-"""Which pair a training step sees. A pure function of seed and step, so that a resumed run sees the same ones."""
+"""Pair of each training step. It depends only on seed and step, so that a resumed run gets the same pairs."""
 
 import random
 from collections.abc import Sequence
@@ -8,13 +8,14 @@ Pair = tuple[str, str]
 
 
 class PairSchedule:
-    """Ordered (fixed, moving) pairs of distinct subjects of a cohort, reshuffled each time all have been seen.
+    """Ordered (fixed, moving) pairs of distinct subjects of a cohort, reshuffled after each pass and at each epoch.
 
     Args:
         subjects: training subjects.
-        seed: of the run.
+        seed: seed of the run.
         steps_per_epoch: pairs per epoch; None means every ordered pair once (380 for the paper's 20 scans).
-        auxiliary: training subjects of an auxiliary cohort; its pairs are drawn like the others, none is of both.
+        auxiliary: training subjects of an auxiliary cohort; its pairs are drawn like the others, and no pair mixes the
+            cohorts.
     """
 
     def __init__(
@@ -30,13 +31,13 @@ class PairSchedule:
         self._shuffled = lru_cache(maxsize=2)(self._shuffle)
 
     def __getitem__(self, step: int) -> Pair:
-        """The pair of a global step, counted from 0 over all epochs."""
+        """Pair of a step; steps count from 0 over all epochs."""
         epoch, index = divmod(step, self.steps_per_epoch)
         repeat, index = divmod(index, self._all)
         return self._pair(self._shuffled(epoch, repeat)[index])
 
     def _pair(self, code: int) -> Pair:
-        """The pair of a number below `_all`, which counts through one cohort's after the other's."""
+        """Pair with number `code` below `_all`; the numbers count first the cohort's pairs, then the auxiliary ones."""
         subjects = self._cohorts[0]
         if code >= _count(subjects):
             code, subjects = code - _count(subjects), self._cohorts[1]

@@ -1,4 +1,4 @@
-"""One run from its files: data, network, training, exported checkpoint."""
+"""Training of one run, from data and settings to the exported checkpoint."""
 
 import hashlib
 import json
@@ -40,11 +40,12 @@ def train_run(
 ) -> None:
     """Train a run and write `checkpoint.pt`, `history.csv`, `timing.json` and `environment.json` to `folder`.
 
-    `last.pt` and `best.pt` hold the full state of the last and the best epoch; a call on a folder with the `last.pt`
-    of the same settings and data goes on from there. `auxiliary` is the cohort that is trained on beside `cohort`.
+    `last.pt` holds the last saved state, `best.pt` that of the best epoch. If `folder` has a `last.pt` of the same
+    settings and data, the call resumes from it. `auxiliary` is a second cohort to train on.
 
     Raises:
-        InputError: bad data or settings. TrainingStopped: after SIGTERM.
+        InputError: bad data or settings.
+        TrainingStopped: after SIGTERM.
     """
     scans = open_volumes(run, cohort, segmentation, auxiliary, device)
     if embedding is not None and list(embedding.labels) != list(range(scans.n_regions)):
@@ -82,7 +83,7 @@ def fingerprint(
     embedding: Embedding | None,
     auxiliary: Cohort | None = None,
 ) -> str:
-    """Digest of everything that determines a training's result."""
+    """Digest of all settings and data that determine a training's result."""
     parts = [json.dumps(run, sort_keys=True), cohort.fingerprint()]
     parts += ["" if part is None else part.fingerprint() for part in (segmentation, embedding)]
     parts += [auxiliary.fingerprint()] if auxiliary else []

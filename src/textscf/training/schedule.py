@@ -1,4 +1,4 @@
-"""Learning rate and stages of a training."""
+"""Learning rate and training stages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from textscf.errors import InputError
 
 
 def polynomial(initial: float, step: int, total: int, power: float) -> float:
-    """``initial * (1 - step / total) ** power`` (paper, section 4.2: power 0.9)."""
+    """Polynomial decay ``initial * (1 - step / total) ** power`` (paper, section 4.2: power 0.9)."""
     return initial * max(0.0, 1 - step / total) ** power
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps from `first` up to `end` train stage `index` of a network, up to `thaw` without the stages before it."""
+    """Training stage `index`, from step `first` up to `end`; earlier stages stay frozen up to step `thaw`."""
 
     index: int
     first: int
@@ -23,13 +23,14 @@ class Stage:
 
 
 def learning_rate(settings: Mapping[str, Any], stage: Stage, step: int, steps_per_epoch: int) -> float:
-    """The rate of a step, which decays over its stage from step to step or from epoch to epoch.
+    """Learning rate of a step; it decays over the training stage, per step or per epoch.
 
     Args:
         settings: ``{learning_rate, decay_power, decay: step or epoch}``. The released code of textSCF and TransMorph
             decays per epoch.
-        stage: of the step.
-        step: counted from 0 over the whole training.
+        stage: training stage of the step.
+        step: number of the step, from 0 over the whole training.
+        steps_per_epoch: number of steps in an epoch.
     """
     done = step - stage.first
     if settings["decay"] == "epoch":
@@ -40,15 +41,17 @@ def learning_rate(settings: Mapping[str, Any], stage: Stage, step: int, steps_pe
 def training_stages(
     settings: Sequence[Mapping[str, float]] | None, n_stages: int, epochs: int, steps_per_epoch: int
 ) -> list[Stage]:
-    """The stages of a training, whole epochs each.
+    """Divide a training into training stages of whole epochs.
 
     Args:
-        settings: None to train everything in one go, or ``{share, frozen}`` for each stage: its share of the epochs,
-            and the share of the stage in which what earlier stages have trained is kept as it is.
-        n_stages: stages of the network.
+        settings: None to train the whole network at once, or ``{share, frozen}`` for each training stage: its share of
+            the epochs, and the share of its steps in which earlier stages stay frozen.
+        n_stages: number of training stages of the network.
+        epochs: number of epochs of the whole training.
+        steps_per_epoch: number of steps in an epoch.
 
     Raises:
-        InputError: as many settings as stages are expected, with an epoch or more for each.
+        InputError: the number of settings is not `n_stages`, or a training stage has no epoch.
     """
     if settings is None:
         return [Stage(n_stages - 1, 0, epochs * steps_per_epoch, 0)]

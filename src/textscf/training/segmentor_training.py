@@ -1,4 +1,4 @@
-"""Trains a segmentor on the training split of a cohort."""
+"""Training of a segmentor on the training split of a cohort."""
 
 import hashlib
 import json
@@ -37,13 +37,13 @@ _DECAY_POWER = 0.9
 
 
 class SegmentorTraining:
-    """Adam on random windows, Dice plus cross entropy, the best state by Dice on the validation split.
+    """Trains a segmentor: Adam on random windows, Dice plus cross entropy; keeps the state of best validation Dice.
 
     Args:
-        cohort: prepared cohort; only its training split is learned from.
-        settings: of the segmentor, see `config/schemas/segmentor.yaml`.
-        folder: for `training.pt`, the state that a killed training goes on from, and the one before it.
-        device: where to compute.
+        cohort: prepared cohort; the segmentor learns only from its training split.
+        settings: settings of the segmentor, see `config/schemas/segmentor.yaml`.
+        folder: folder for `training.pt`, the state from which a killed training resumes, and for the state before it.
+        device: device of the computation.
     """
 
     def __init__(self, cohort: Cohort, settings: Mapping[str, Any], folder: Path, device: torch.device) -> None:
@@ -65,10 +65,11 @@ class SegmentorTraining:
         self._best: dict[str, Any] = {"dice": -1.0, "network": {}}
 
     def fit(self) -> tuple[dict[str, Any], pd.DataFrame]:
-        """Train to the end; the best state dictionary and the history.
+        """Train to the end; return the best state dictionary and the history.
 
         Raises:
-            TrainingStopped: after SIGTERM, with the state saved. InputError: a loss is not finite; names the scans.
+            TrainingStopped: after SIGTERM, with the state saved.
+            InputError: a loss is not finite; the message names the scans.
         """
         self._resume()
         total, every = self._settings["steps"], self._settings["validate_every"]
@@ -104,7 +105,7 @@ class SegmentorTraining:
         self._step += 1
 
     def _batch(self) -> tuple[list[str], dict[str, torch.Tensor]]:
-        """Windows of random training scans; a function of seed and step alone."""
+        """Random windows of random training scans; they depend only on seed and step."""
         generator = np.random.default_rng([self._settings["seed"], self._step])
         subjects = [str(s) for s in generator.choice(list(self._scans), self._settings["batch_size"])]
         self._transform.set_random_state(seed=int(generator.integers(2**31)))
@@ -164,14 +165,17 @@ class SegmentorTraining:
 
 
 def train_segmentor(cohort: Cohort, settings: Mapping[str, Any], path: Path, device: torch.device) -> None:
-    """Train and write the best network to `path`, its history to `history.csv` beside it."""
+    """Train a segmentor; write the best network to `path` and the history to `history.csv` beside it."""
     weights, history = SegmentorTraining(cohort, settings, path.parent, device).fit()
     write_csv(path.parent / "history.csv", history)
     save_state(path, {"network": weights})
 
 
 def _augmentation(window: list[int]) -> Compose:
-    """Random windows, turned, scaled and re-contrasted a little; never mirrored, as left and right have names."""
+    """Random windows with small rotations, scalings, shifts, contrast changes and noise.
+
+    Windows are never mirrored, because left and right structures have different labels.
+    """
     keys = ("image", "labels")
     return Compose(
         [

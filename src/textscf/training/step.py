@@ -1,4 +1,4 @@
-"""One step of a training: the loss, its gradient, Adam; and in what form a GPU computes it."""
+"""One training step: the loss, its gradient, Adam, and the form (layout, compilation) of the computation."""
 
 import logging
 import time
@@ -24,23 +24,23 @@ _UNTIMED_STEPS, _TIMED_STEPS = 2, 5
 
 
 class TrainingStep:
-    """Brings a network one step of Adam nearer to a small loss.
+    """Updates a network by one step of Adam.
 
-    On a GPU `float32` is the reference: every operation in IEEE single precision, TF32 too is left out. `bfloat16`
-    multiplies in convolutions and matrix products in bfloat16 and does the rest in single precision. How features lie
-    in memory, and whether the loss is compiled, changes the result by rounding alone: `choose_form` measures it.
+    On a GPU `float32` is the reference: every operation uses IEEE single precision, without TF32. With `bfloat16`,
+    convolutions and matrix products multiply in bfloat16, and the rest is in single precision. The memory layout of
+    features and the compilation of the loss change the result only by rounding; `choose_form` measures their speed.
 
     Args:
-        network: on its device.
-        loss: values of which the first is minimised, see `textscf.training.objective.Objective`.
+        network: network on its device.
+        loss: computes values, of which the first is minimised, see `textscf.training.objective.Objective`.
         precision: ``float32`` or ``bfloat16``.
-        amsgrad: divide by the largest second moment so far instead of the present one.
-        clip_gradient: largest Euclidean norm of the gradient of all parameters together; a longer one is scaled down
-            to it. None leaves every gradient as it is.
+        amsgrad: use AMSGrad, which divides by the largest second moment so far instead of the present one.
+        clip_gradient: largest Euclidean norm of the gradient of all parameters together; a larger gradient is scaled
+            down to it. None means no clipping.
 
     Attributes:
         optimizer: Adam with its moments.
-        form: what `choose_form` has chosen, in words; None before.
+        form: text that describes the choice of `choose_form`; None before the choice.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class TrainingStep:
         self.restart()
 
     def restart(self) -> None:
-        """Forget Adam's moments."""
+        """Reset Adam's moments."""
         self.optimizer = torch.optim.Adam(self._network.parameters(), fused=True, amsgrad=self._amsgrad)
 
     def load(self, moments: Mapping[str, Any]) -> None:
-        """Take the optimizer's `state_dict`, which may come from another layout."""
+        """Load a `state_dict` of the optimizer, which may have another memory layout."""
         self.optimizer.load_state_dict(dict(moments))
         self._align_moments()
 
     def __call__(self, fixed: Scan, moving: Scan, learning_rate: float) -> Tensor:
-        """Values of the loss before the step, without waiting for the device."""
+        """Do one step and return the loss values before it, without waiting for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         values = self._gradient(fixed, moving)
@@ -80,9 +80,9 @@ class TrainingStep:
         return values
 
     def choose_form(self, fixed: Scan, moving: Scan, compiled: bool) -> None:
-        """Take the layout of features, and if `compiled` is asked for the compilation, that is fastest on this pair.
+        """Choose the memory layout that is fastest on this pair; if `compiled`, compile the loss where that is faster.
 
-        Parameters and random numbers stay as they are. The log tells what was measured. Where the environment has
+        Parameters and random numbers do not change. The log reports the measured times. If the environment has
         TORCH_COMPILE_DISABLE=1, nothing is compiled.
         """
         devices = [self._device] if self._device.type == "cuda" else []
@@ -103,7 +103,7 @@ class TrainingStep:
         logger.info("loss and gradient: %s; computed %s", measured, self.form)
 
     def _timed(self, layout: str, fixed: Scan, moving: Scan) -> float:
-        """Seconds of loss and gradient in a layout, after some that are not counted."""
+        """Mean seconds for loss and gradient in a layout, after some untimed repetitions."""
         self._arrange(layout)
         for _ in range(_UNTIMED_STEPS):
             self._gradient(fixed, moving)
@@ -115,7 +115,7 @@ class TrainingStep:
         return (time.perf_counter() - started) / _TIMED_STEPS
 
     def _gradient(self, fixed: Scan, moving: Scan) -> Tensor:
-        """Values of the loss; its gradients are those of the parameters afterwards."""
+        """Compute the loss values and set the gradients of the parameters."""
         self.optimizer.zero_grad(set_to_none=True)
         with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             try:
@@ -135,7 +135,7 @@ class TrainingStep:
         return values.detach()
 
     def _arrange(self, layout: str) -> None:
-        """Let kernels, by which cuDNN decides on the layout of features, and their moments lie in a layout."""
+        """Store kernels and their moments in a layout; cuDNN derives the layout of features from the kernels."""
         self._network.to(memory_format=_LAYOUTS[layout])
         self._align_moments()
 

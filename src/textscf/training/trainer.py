@@ -1,4 +1,4 @@
-"""The training loop: steps, epochs, validation, checkpoints, resumption."""
+"""Training loop: steps, epochs, validation, checkpoints, resumption."""
 
 import logging
 import time
@@ -31,21 +31,21 @@ _RATE_AFTER_RESTART = 0.5
 
 
 class Trainer:
-    """Trains one network; killed at any moment, it goes on from its last saved state as if never interrupted.
+    """Trains one network; a training killed at any moment resumes from its last saved state as if never interrupted.
 
-    Where `last.pt` is broken, it goes on from `best.pt`, a whole state too: until the first epoch has ended, it is the
-    untrained network's. A training that diverges (see `textscf.training.divergence`) goes back to `best.pt` and has
-    half the learning rate from there on; it stops when that has happened too often.
+    If `last.pt` is broken, the training resumes from `best.pt`, which is a full state, too. Until the first epoch has
+    ended, `best.pt` holds the untrained network. A training that diverges (see `textscf.training.divergence`) goes back
+    to `best.pt` and continues with half the learning rate. It fails after too many such restarts.
 
     Args:
-        network: on its device.
-        objective: the loss.
+        network: network on its device.
+        objective: loss.
         scans: training and validation volumes on the same device.
-        pairs: the pair of each step.
-        validate: mean validation Dice of the network.
-        settings: `training` of the run, as its schema says.
-        folder: where `last.pt`, `best.pt`, `history.csv` and `tensorboard/` go.
-        fingerprint: digest of everything that determines the result; a saved state of another one is not used.
+        pairs: pair of each step.
+        validate: computes the mean validation Dice of the network.
+        settings: `training` of the run, see its schema.
+        folder: folder for `last.pt`, `best.pt`, `history.csv` and `tensorboard/`.
+        fingerprint: digest of everything that determines the result; a saved state with another digest is not used.
     """
 
     def __init__(
@@ -78,15 +78,16 @@ class Trainer:
         self._energy = EnergyMeter(self._device)
 
     def fit(self) -> dict[str, Any]:
-        """Train to the end; returns ``{steps, seconds, seconds_per_step, best_validation_dice, ...}``.
+        """Train to the end; return ``{steps, seconds, seconds_per_step, best_validation_dice, ...}``.
 
-        Also `last_rise` and `converged`, see `textscf.training.convergence`, and `restarts`: after which `step` the
-        training went `back_to` which, and by which `sign`. Where the device tells it, `energy_joules` too, of all parts
-        of an interrupted training; on a GPU also `computed`, the form that was chosen for its steps.
+        The result also has `last_rise` and `converged` (see `textscf.training.convergence`), and `restarts`. Each
+        restart has the `step` of the divergence, the step `back_to` which the training returned, and the `sign`. If the
+        device reports its energy, the result has `energy_joules`, summed over all parts of an interrupted training. On
+        a GPU it may have `computed`, the form that was chosen for the steps.
 
         Raises:
             TrainingStopped: after SIGTERM, with the state saved.
-            InputError: a scan has values that are not finite, or the training diverges whatever its learning rate.
+            InputError: a scan has values that are not finite, or the training still diverges after the last restart.
         """
         self._resume()
         self._network.train()
@@ -132,14 +133,14 @@ class Trainer:
         }
 
     def _choose_form(self) -> None:
-        """On a GPU, measure how a step is computed fastest, if steps are to come; compiled only if there are many."""
+        """Choose the fastest form of the next steps on a GPU, except in float32; compile only if many steps remain."""
         remaining = self._total - self._step
         if self._device.type == "cuda" and self._settings["precision"] != "float32" and remaining:
             self._enter_stage()
             self._advance.choose_form(*self._scans_of(self._step), compiled=remaining >= _COMPILE_FROM_STEPS)
 
     def _enter_stage(self) -> Stage:
-        """The stage of the coming step; what it trains is what has gradients."""
+        """Return the training stage of the next step; only the parameters that it trains get gradients."""
         stage = next(stage for stage in self._stages if self._step < stage.end)
         self._network.train_stage(stage.index, alone=self._step < stage.thaw)
         return stage
@@ -161,7 +162,7 @@ class Trainer:
         self._step += 1
 
     def _sign(self, epoch_ends: bool) -> str | None:
-        """What shows that the training has diverged, if anything does; an epoch that has not is recorded at its end."""
+        """Text that describes the sign of divergence, or None; without a sign, record an epoch that has ended."""
         sign = self._not_finite() or (self._watch.sign() if self._watch.is_due(self._step) else None)
         return self._end_epoch() if epoch_ends and not sign else sign
 
@@ -195,7 +196,7 @@ class Trainer:
         return None
 
     def _go_back(self, sign: str) -> None:
-        """Return to the best state with a lower rate; InputError if that has not helped often enough."""
+        """Return to the best state with half the learning rate; InputError after `_MOST_RESTARTS` restarts."""
         found = f"the training has diverged by step {self._step}: {sign}"
         rate = self._settings["learning_rate"] * _RATE_AFTER_RESTART ** len(self._restarts)
         state = load_newest([self._best], self._device, self._fingerprint)
@@ -235,7 +236,7 @@ class Trainer:
         logger.info("resumed at step %d of %d", self._step, self._total)
 
     def _load(self, state: dict[str, Any]) -> None:
-        """Take what determines the coming steps; the time, the energy and the restarts so far are left."""
+        """Load the part of a state that determines the next steps; do not load time, energy and restarts."""
         self._network.load_state_dict(state["network"])
         self._advance.load(state["optimizer"])
         self._watch.load(state["watch"])

@@ -1,4 +1,4 @@
-"""Validation Dice, by which the best checkpoint is chosen."""
+"""Validation Dice, which selects the best checkpoint."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from textscf.training.pairs import Pair
 
 
 def mean_dice(network: RegistrationNetwork, scans: VolumeStore, pairs: Sequence[Pair], n_regions: int) -> float:
-    """Mean over pairs of the mean Dice over the structures that both scans have, counted on the device."""
+    """Mean over pairs of the mean Dice over the structures in both scans; voxels are counted on the device."""
     training = network.training
     network.eval()
     counts = []
@@ -28,7 +28,7 @@ def mean_dice(network: RegistrationNetwork, scans: VolumeStore, pairs: Sequence[
 
 
 def _present_mean(pairs: np.ndarray, moving: np.ndarray) -> float:
-    """Mean Dice of the structures in both scans, from the number of voxels by pair of labels and by moving label."""
+    """Mean Dice of the structures in both scans, from the voxel counts of label pairs and of moving labels."""
     confusion = pairs.reshape(len(moving), len(moving))
     present = (confusion.sum(1) > 0) & (moving > 0)
     return float(dice_scores(confusion)[1:][present[1:]].mean())

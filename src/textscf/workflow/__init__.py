@@ -1,4 +1,4 @@
-"""What the Snakefile asks of a study: inputs of rules, settings of stages, priorities of jobs."""
+"""Interface between a study and the Snakefile: inputs of rules, settings of stages, priorities of jobs."""
 
 from textscf.workflow.inputs import StudyFiles
 from textscf.workflow.priorities import Order

@@ -1,4 +1,4 @@
-"""The claims of the paper (`config/claims.yaml`) with the runs of a study that they are about."""
+"""Settings of the claims page: the claims of the paper (`config/claims.yaml`) with the runs of a study."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Settings = dict[str, Any]
 
 PAGE = "claims"
-"""Name of the page, and of the target that makes it."""
+"""Name of the page and of its Snakemake target."""
 
 _RUN_KEYS = ("run", "against", "runs", "sweep", "sweeps")
 """Keys of a claim that name runs or sweeps."""
@@ -21,10 +21,13 @@ def claims_settings(study: "Study") -> Settings:
     """Settings of ``results/<study>/claims``.
 
     Returns:
-        study, title, cohorts (titles), notices, paper_cohort, convention; `claims` as in the file, some with stand-ins
-        in place of runs that the study leaves out; `rows` by name for the runs that the study defines; `figures` by
-        name for those that it has; `quoted`, on the paper's cohorts, values that the paper has from elsewhere for runs
-        that the study leaves out, by name; `steps`, how long each trained run is trained, by name.
+        study, title, cohorts (titles), notices, paper_cohort, convention, and these keys:
+        `claims`: the claims of the file; stand-ins may replace runs that the study leaves out.
+        `rows`: resolved rows by name, for the runs that the study defines.
+        `figures`: specifications by name, for the figures that the study has.
+        `quoted`: for runs that the study leaves out, values by name that the paper quotes from other sources; only on
+        the paper's cohorts.
+        `steps`: number of training steps of each trained run, by name.
     """
     content = study.claims_file
     claims = [_with_stand_ins(study, claim, content["stand_ins"]) for claim in content["claims"]]
@@ -51,7 +54,7 @@ def claims_settings(study: "Study") -> Settings:
 
 
 def run_names(claim: Mapping[str, Any]) -> list[str]:
-    """Names of all runs and sweeps that a claim is about."""
+    """Names of all runs and sweeps in a claim."""
     names: list[str] = []
     for key in _RUN_KEYS:
         value = claim.get(key, [])
@@ -60,13 +63,13 @@ def run_names(claim: Mapping[str, Any]) -> list[str]:
 
 
 def runs_read(settings: Mapping[str, Any]) -> list[str]:
-    """Ids of the concrete runs whose metrics the page reads, from its settings."""
+    """Ids of the concrete runs whose metrics the claims page reads; `settings` are those of the page."""
     rows = [*settings["rows"].values(), *(row for figure in settings["figures"].values() for row in figure["rows"])]
     return list(dict.fromkeys(run for row in _flat(rows) for run in row["runs"]))
 
 
 def rows_counted(settings: Mapping[str, Any]) -> list[Settings]:
-    """Rows whose networks' parameters and multi-adds the page reads."""
+    """Rows and sweep points for which the claims page reads parameters and multi-adds."""
     rows: list[Settings] = []
     for claim in settings["claims"]:
         if claim["kind"] == "same_complexity":
@@ -77,7 +80,7 @@ def rows_counted(settings: Mapping[str, Any]) -> list[Settings]:
 
 
 def rows_segmented(settings: Mapping[str, Any]) -> list[Settings]:
-    """Rows whose segmentors' accuracies the page reads."""
+    """Rows for which the claims page reads the accuracy of the segmentor."""
     names = [
         name
         for claim in settings["claims"]
@@ -89,7 +92,7 @@ def rows_segmented(settings: Mapping[str, Any]) -> list[Settings]:
 
 
 def _with_stand_ins(study: "Study", claim: Settings, stand_ins: Mapping[str, str]) -> Settings:
-    """The claim about the stand-ins of all its runs that have one, if the study leaves one of these out."""
+    """If the study leaves out a run of the claim that has a stand-in, replace all such runs by their stand-ins."""
     replaced = {name: stand_ins[name] for name in run_names(claim) if name in stand_ins}
     if all(study.groups.get(name) for name in replaced):
         return claim
@@ -101,7 +104,7 @@ def _with_stand_ins(study: "Study", claim: Settings, stand_ins: Mapping[str, str
 
 
 def _labels(study: "Study") -> dict[str, str]:
-    """Names shown of runs, from the first table or figure that shows them under a name, not under a number."""
+    """Labels by run name, from the first table or figure whose label for the run is not just a number."""
     labels: dict[str, str] = {}
     for item in (*study.tables.values(), *study.figures.values()):
         for row in item["rows"]:
@@ -118,7 +121,7 @@ def _labels(study: "Study") -> dict[str, str]:
 
 
 def _flat(rows: Iterable[Settings]) -> list[Settings]:
-    """Rows with the points of sweeps and the runs with the text-driven head beside them."""
+    """Rows in one flat list, with their runs with the text-driven head and the points of their sweeps."""
     found: list[Settings] = []
     for row in rows:
         further = [row["with_head"]] if row.get("with_head") else []

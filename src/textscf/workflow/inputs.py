@@ -1,4 +1,4 @@
-"""Where the files of a study lie below `results/`, and which files a stage reads."""
+"""Paths of a study's files below `results/`, and the input files of each rule."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,38 +13,38 @@ from textscf.workflow.report_settings import CLAIM, report_settings
 
 
 class StudyFiles:
-    """Paths, relative to the working directory, for the rules of the workflow."""
+    """Input paths for the rules of the workflow, relative to the working directory."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
         self._layout = Layout()
 
     def source(self, cohort: str) -> list[str]:
-        """What the simulation of a cohort reads: the label maps of a real anatomy, or nothing."""
+        """Input of a cohort's simulation: the completed download (`source.json`) for a real anatomy, else nothing."""
         real = self._study.cohort(cohort)["source"]["kind"] == "archive"
         return [f"{self._layout.cohort(cohort)}/source.json"] if real else []
 
     def raw(self, cohort: str) -> str:
-        """What preparation reads: the sign that downloaded or simulated scans are complete."""
+        """Input of preprocessing: the file that marks the downloaded or simulated scans as complete."""
         return f"{self._layout.cohort(cohort)}/{'raw/simulation.json' if self._simulated(cohort) else 'source.json'}"
 
     def raw_folder(self, cohort: str) -> str:
-        """The folder with those scans."""
+        """Folder of the downloaded or simulated scans."""
         return f"{self._layout.cohort(cohort)}/{'raw' if self._simulated(cohort) else 'source'}"
 
     def segmentor_network(self, cohort: str, segmentor: str) -> list[str]:
-        """The weights of a segmentor that has some: trained here, or given."""
+        """Weights of a segmentor, trained here or pretrained; empty for a segmentor without weights."""
         name = NETWORK_FILES.get(self._study.segmentor(cohort, segmentor)["source"])
         return [f"{self._layout.segmentation(cohort, segmentor)}/{name}"] if name else []
 
     def segmenting(self, cohort: str, segmentor: str) -> dict[str, str]:
-        """The weights that a segmentor has, and the stored scans where it reads these instead of the prepared ones."""
+        """Weights of a segmentor, if any, and the raw scans for a pretrained one, which reads no preprocessed scans."""
         known = dict(zip(["network"], self.segmentor_network(cohort, segmentor), strict=False))
         pretrained = self._study.segmentor(cohort, segmentor)["source"] == "pretrained"
         return known | ({"raw": self.raw_folder(cohort)} if pretrained else {})
 
     def head(self, run: str) -> dict[str, str]:
-        """Segmentation and embedding of a run with a text-driven head."""
+        """Segmentation and embedding of a run with a text-driven head; empty for other runs."""
         settings = self._study.runs[run]
         if not settings.get("segmentor"):
             return {}
@@ -55,39 +55,39 @@ class StudyFiles:
         }
 
     def segmentation(self, runs: Iterable[str]) -> list[str]:
-        """Regions of the fixed scans of runs with a text-driven head."""
+        """Segmentations (regions of the fixed scans) of those runs that have a text-driven head."""
         return sorted({head["segmentation"] for run in runs if (head := self.head(run))})
 
     def auxiliary(self, run: str) -> list[str]:
-        """The prepared cohort that a run is trained on beside its own."""
+        """The preprocessed auxiliary cohort of a run; empty for a run without one."""
         auxiliary = self._study.runs[run].get("auxiliary")
         return [f"{self._layout.cohort(auxiliary['cohort'])}/cohort.json"] if auxiliary else []
 
     def checkpoints(self, runs: Iterable[str]) -> list[str]:
-        """Checkpoints of those runs that are trained."""
+        """Checkpoints of the trained runs among `runs`."""
         return [self._run(run, "checkpoint.pt") for run in self._trained(runs)]
 
     def metrics(self, item: str) -> list[str]:
-        """Metrics of all runs that a table or figure shows."""
+        """Metrics files of all runs in a table or figure."""
         runs = self._study.runs_of(item)
         return [self._run(run, name) for run in runs for name in ("metrics.csv", "pairs.csv")]
 
     def timings(self, item: str) -> list[str]:
-        """How the trainings of all runs went that a table or figure shows."""
+        """Timing files of all trained runs in a table or figure."""
         return [self._run(run, "timing.json") for run in self._trained(self._study.runs_of(item))]
 
     def segmentor_accuracy(self, table: str) -> list[str]:
-        """How good the segmentors of a table's rows are, for a table that tells it."""
+        """Accuracy files of the segmentors of a table's rows; empty if the table does not show segmentor accuracy."""
         tells = self._study.tables[table].get("segmentor_accuracy")
         return self._accuracies(self._study.runs_of(table)) if tells else []
 
     def complexity(self, item: str) -> list[str]:
-        """Counts of the networks that a table or figure shows; a run's seeds are alike, the first is counted."""
+        """Complexity files of the networks in a table or figure, for the first seed of each run (seeds are alike)."""
         rows = (self._study.tables.get(item) or self._study.figures[item])["rows"]
         return self._counts([point for row in rows for point in row.get("points") or [row]])
 
     def claims(self) -> list[str]:
-        """What the page of claims reads: of runs how they were trained and their metrics, and accuracies and counts."""
+        """Input of the claims page: settings, metrics and timing of runs, segmentor accuracies, complexity files."""
         settings = claims_settings(self._study)
         runs = runs_read(settings)
         segmented = [run for row in rows_segmented(settings) for run in row["runs"]]
@@ -100,16 +100,16 @@ class StudyFiles:
         ]
 
     def complexity_counts(self) -> list[str]:
-        """All counts that are shown anywhere: they are made together, as each takes less than its start."""
+        """All complexity files that the study needs. One job makes them all: counting is faster than starting a job."""
         items = [*self.tables("complexity"), *self.figures("cost")]
         return sorted({path for item in items for path in self.complexity(item)} | set(self._counts_of_claims()))
 
     def complexity_settings(self) -> list[str]:
-        """Settings of the runs of `complexity_counts`, in their order."""
+        """Settings files of the runs of `complexity_counts`, in the same order."""
         return [path.replace("complexity.json", "config.yaml") for path in self.complexity_counts()]
 
     def complexity_shapes(self) -> list[str]:
-        """What says how large these networks' volumes and text vectors are."""
+        """Files that give the sizes of volumes and text vectors for the networks of `complexity_counts`."""
         runs = [Path(path).parent.name for path in self.complexity_counts()]
         cohorts = {f"{self._layout.cohort(self._study.runs[run]['cohort'])}/cohort.json" for run in runs}
         return sorted(cohorts | {path for run in runs if (path := self.head(run).get("embedding"))})
@@ -123,7 +123,7 @@ class StudyFiles:
         return [name for name, spec in self._study.figures.items() if spec["kind"] == kind]
 
     def figure(self, figure: str) -> list[str]:
-        """What a figure reads beside metrics: checkpoints to register a pair with, counts or histories to show."""
+        """Input of a figure beside metrics: checkpoints and segmentations, complexity files, or histories."""
         match self._study.figures[figure]["kind"]:
             case "example" | "field":
                 runs = self._study.runs_of(figure)
@@ -135,7 +135,7 @@ class StudyFiles:
         return []
 
     def model(self, model: str) -> dict[str, str]:
-        """What a released model is made from, by what it is."""
+        """Input files of a released model, by role."""
         settings = model_settings(self._study, model)
         run, cohort = settings["run"], self._layout.cohort(settings["cohort"])
         segmentor = self._layout.segmentation(settings["cohort"], str(settings["segmentor"]))
@@ -151,7 +151,7 @@ class StudyFiles:
         }
 
     def report(self, part: str) -> list[str]:
-        """What the report of the study, or its first part, shows."""
+        """Input files of the report of the study, or of its first part."""
         settings, root = report_settings(self._study, part), self._layout.root
         shown = [*settings["figures"], *(example["figure"] for example in settings["examples"])]
         own = [*(table for table in settings["tables"] if table != CLAIM), *shown]
@@ -170,7 +170,7 @@ class StudyFiles:
 
     @staticmethod
     def targets(names: Iterable[str]) -> dict[str, list[str]]:
-        """Tables or figures by the target that makes them: its name, for `figure4a` and `figure4b` `figure4` too."""
+        """Tables or figures by Snakemake target: their own names; `figure4` also makes `figure4a` and `figure4b`."""
         names = list(names)
         targets = {name: [name] for name in names}
         for name in names:
@@ -179,19 +179,19 @@ class StudyFiles:
         return targets
 
     def segmentors(self) -> list[tuple[str, str]]:
-        """(cohort, segmentor) pairs that runs use."""
+        """Pairs (cohort, segmentor) used by runs."""
         runs = self._study.runs.values()
         return sorted({(run["cohort"], run["segmentor"]) for run in runs if run.get("segmentor")})
 
     def prompt_sets(self) -> list[tuple[str, str]]:
-        """(cohort, prompt set) pairs that runs use, those with an auxiliary cohort too (see `Catalogue.prompts`)."""
+        """Pairs (cohort, prompt set) used by runs; for sets with an auxiliary cohort see `Catalogue.prompts`."""
         return sorted({(run["cohort"], run["prompts"]) for run in self._study.runs.values() if run.get("prompts")})
 
     def _counts_of_claims(self) -> list[str]:
         return self._counts(rows_counted(claims_settings(self._study)))
 
     def _counts(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Counts of the networks of rows, of the first seed of each."""
+        """Complexity files of the trained networks of rows, for the first seed of each row."""
         runs = dict.fromkeys(row["runs"][0] for row in rows if row["runs"])
         return [self._run(run, "complexity.json") for run in self._trained(runs)]
 
@@ -199,7 +199,7 @@ class StudyFiles:
         return [run for run in runs if self._study.runs[run]["method"] == "learned"]
 
     def _accuracies(self, runs: Iterable[str]) -> list[str]:
-        """How good the segmentors of runs are, of those that have one."""
+        """Accuracy files of the segmentors of runs; runs without a segmentor are skipped."""
         settings = [self._study.runs[run] for run in runs]
         folders = {self._layout.segmentation(s["cohort"], s["segmentor"]) for s in settings if s.get("segmentor")}
         return [f"{folder}/accuracy_by_split.csv" for folder in sorted(folders)]

@@ -1,4 +1,4 @@
-"""The models that a study releases for use."""
+"""Settings of the models that a study releases."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ def model_settings(study: "Study", name: str) -> Settings:
     """Settings of ``results/<study>/models/<name>``.
 
     Returns:
-        model, study, `title`, `purpose`, `unfit` as in the study's file; run (id), initial (id of the run without
-        registration), cohort, segmentor (None without one); data (title), notice, licence and citation of the cohort.
+        model, study; title, purpose, unfit from the study's file; run (id), initial (id of the run without
+        registration), cohort, segmentor (None for a run without one); data (title), notice, licence, citation of the
+        cohort.
 
     Raises:
         InputError: the study does not train the run with this seed, or has no run without registration.

@@ -1,4 +1,4 @@
-"""Which of the jobs that could run does."""
+"""Job priorities."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -20,9 +20,9 @@ _WILDCARDS = {
 
 
 class Order:
-    """What the first report shows comes first; then what trainings wait for, then trainings, the longest first.
+    """Order of the jobs: first the jobs of the first report, then the inputs of trainings, then trainings by length.
 
-    Of equally long ones the order of the experiments' files decides.
+    Longer trainings come first. Among equally long ones, the order in the experiment files decides.
     """
 
     def __init__(self, study: Study) -> None:
@@ -36,7 +36,7 @@ class Order:
         }
 
     def priority(self, wildcards: Mapping[str, str]) -> int:
-        """Snakemake's priority of a job with these wildcards; one without any is of the first report."""
+        """Snakemake's priority of a job with these wildcards; a job without wildcards belongs to the first report."""
         names = dict(wildcards.items())
         parts = names.pop("owner", "").split("/")
         names |= {_WILDCARDS[kind]: name for kind, name in pairwise(parts) if kind in _WILDCARDS}
@@ -47,7 +47,7 @@ class Order:
         return _FIRST * self._shown.issuperset(names.values())
 
     def _length(self, run: str) -> int:
-        """Of a training, less its place; an optimisation of every pair is taken for the longest training."""
+        """Relative length of a run, ties by file order; SyN (optimises every pair) counts as the longest training."""
         if self._runs[run]["method"] == "learned":
             return _LONGEST * self._steps[run] // max(self._steps.values()) - self._places[run]
         return _LONGEST - self._places[run] if self._runs[run]["method"] == "syn" else 0

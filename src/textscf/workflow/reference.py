@@ -1,4 +1,4 @@
-"""Copies what is worth keeping of a finished study to `results/reference/`, for the repository."""
+"""Copies the small result files of a finished study to `results/reference/`, to be kept in the repository."""
 
 import shutil
 from pathlib import Path
@@ -20,9 +20,9 @@ _OF_COHORTS = ("segmentations/*/accuracy_by_split.csv", "segmentations/*/config.
 
 
 def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
-    """Copy what people read of `study`, settings, metrics and provenance, without weights and volumes, to `out`.
+    """Copy tables, figures, claims, settings, metrics and provenance of `study` to `out`, without weights and volumes.
 
-    Returns the files written. InputError if the study has no tables yet.
+    Returns the files written. InputError if the study has no tables or figures yet.
     """
     layout = Layout(results)
     source = layout.study(study)

@@ -1,4 +1,4 @@
-"""What the report of a study shows, and what its first part does."""
+"""Settings of the report of a study, and of its first part."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from textscf.study.study import Study
 
 PARTS = ("report", "quick")
-"""The whole report, and the headline alone."""
+"""The whole report, and the first part with only the headline."""
 
 CLAIM = "complexity/claim"
 
 
 def headline(study: "Study") -> dict[str, str | None]:
-    """The table and the figure that the study is about: the paper's main comparison, else the first."""
+    """The main table and figure of a study: the paper's main comparison, else the first one; None if there is none."""
     return {"table": _main(study.tables, "table3"), "figure": _main(study.figures, "figure3")}
 
 
 def report_settings(study: "Study", part: str) -> dict[str, Any]:
-    """Settings of ``results/<study>/<part>.html``; tables and figures are named by their place below `results/`."""
+    """Settings of ``results/<study>/<part>.html``; tables and figures are given by their path below `results/`."""
     main = headline(study)
     names = [name for name in main.values() if name] if part == "quick" else [*study.tables, *study.figures]
     runs = list(dict.fromkeys(run for name in names for run in study.runs_of(name)))
@@ -55,7 +55,7 @@ def _main(items: dict[str, Any], name: str) -> str | None:
 
 
 def _cohorts(study: "Study", runs: list[str]) -> list[dict[str, Any]]:
-    """Names of all cohorts that the runs learn from or are tested on, and what must be said of them."""
+    """Name, title, notice, licence and citation of all cohorts used to train or test the runs."""
     settings = [study.runs[run] for run in runs]
     names = {run["cohort"] for run in settings}
     names |= {run["auxiliary"]["cohort"] for run in settings if run.get("auxiliary")}

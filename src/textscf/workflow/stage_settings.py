@@ -1,4 +1,4 @@
-"""The settings that a stage reads, by the folder that they belong to."""
+"""Settings of each stage, by the folder of its `config.yaml`."""
 
 from textscf.errors import InputError
 from textscf.study.study import Settings, Study
@@ -8,7 +8,7 @@ from textscf.workflow.report_settings import PARTS, report_settings
 
 
 def stage_settings(study: Study, owner: str) -> Settings:
-    """Content of ``results/<owner>/config.yaml``: everything that the stage that reads it may depend on.
+    """Content of ``results/<owner>/config.yaml``, with all settings that the stages reading this file depend on.
 
     InputError for a folder that the study does not have.
     """

@@ -1,4 +1,4 @@
-"""Simulation in two halves that meet in a map of structures and tissues: anatomy -> map, map -> image."""
+"""Simulation in two halves: an anatomy gives a map of structures and tissues, and the map gives an image."""
 
 from textscf.data.simulation.subject import simulate_image, simulate_phantom_subject
 

@@ -1,4 +1,4 @@
-"""First half of the simulation: a declarative anatomy -> the structures and tissues of one subject."""
+"""First half of the simulation: draws the structures and tissues of one subject from a declarative anatomy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ _MIRROR = Affine(np.diag([-1.0, 1.0, 1.0]), np.zeros(3))
 def draw_anatomy(
     phantom: Mapping[str, Any], rng: np.random.Generator, shape: Sequence[int], spacing: Sequence[float]
 ) -> np.ndarray:
-    """Codes (H, W, D) uint8 of a random subject: labels, tissues of unlabelled parts, 0 where nothing is drawn.
+    """Draw a random subject as codes (H, W, D) uint8: labels, tissues of unlabelled parts, 0 elsewhere.
 
-    Axes run left, anterior, superior. The phantom is drawn in millimetres about the centre of the grid, with
-    `drawing_spacing`. Its `parts` are painted in their order, later ones over earlier ones.
+    Axes run left, anterior, superior. The phantom is drawn in mm about the centre of the grid, at `drawing_spacing`.
+    Its `parts` are painted in order, later parts over earlier ones.
     """
     mm = drawing_spacing(phantom["frame"], shape, spacing)
     centres = [voxel_centres(n, s) for n, s in zip(shape, mm, strict=True)]
@@ -45,7 +45,7 @@ def draw_anatomy(
 def drawing_spacing(frame: Sequence[float], shape: Sequence[int], spacing: Sequence[float]) -> tuple[float, ...]:
     """Spacing in mm at which a phantom is drawn and scanned: `spacing`, or coarser along axes too short for `frame`.
 
-    So a grid with a small field of view shows a compressed body with all its organs, not a part of it.
+    A grid with a small field of view therefore shows a compressed body with all its organs, not a part of it.
     """
     return tuple(max(float(s), extent / n) for n, s, extent in zip(shape, spacing, frame, strict=True))
 
@@ -53,7 +53,7 @@ def drawing_spacing(frame: Sequence[float], shape: Sequence[int], spacing: Seque
 def _motion(
     rng: np.random.Generator, part: Mapping[str, Any], slides: Mapping[str, Affine]
 ) -> tuple[list[Affine], float]:
-    """Pull-backs of a part and of its mirror image, and how far (mm) their filling moves their surfaces outwards."""
+    """Pull-backs of a part and of its mirror image, and the distance (mm) by which filling moves the surfaces out."""
     lower, upper = bounds(part["shape"])
     pulls = [vary(rng, (lower + upper) / 2, part)]
     swelling = float(rng.uniform(*part.get("filling", (0, 0))))
@@ -67,7 +67,7 @@ def _motion(
 def _grooves(
     rng: np.random.Generator, folding: Mapping[str, Any], shape: Sequence[int], spacing: Sequence[float]
 ) -> np.ndarray:
-    """Field (H, W, D): 1 on winding sheets about `apart` mm from each other, 0 between them; `width` is theirs."""
+    """Field (H, W, D): 1 on winding sheets of `width` about `apart` mm from each other, 0 between the sheets."""
     noise = smooth_noise(rng, shape, spacing, folding["apart"])
     return np.exp(-(noise**2) / np.float32(folding["width"]))
 
@@ -79,7 +79,7 @@ def _along(centres: np.ndarray, axis: int) -> np.ndarray:
 def _grid_box(
     shape: Mapping[str, Any], pull: Affine, reach: np.ndarray, centres: Sequence[np.ndarray]
 ) -> tuple[slice, slice, slice]:
-    """Piece of the grid that the shape can reach."""
+    """Slices of the grid that contain every voxel the shape can reach."""
     lower, upper = bounds(shape)
     corners = np.array([[(lower, upper)[b >> a & 1][a] for a in range(3)] for b in range(8)])
     push = pull.inverse()

@@ -1,7 +1,7 @@
-"""Body around organs: cavity, wall and diaphragm as smooth level fields, placed from a label map alone.
+"""Builds a body around organs from a label map alone: cavity, wall and diaphragm as smooth level fields.
 
-Works on a coarse copy of the label map (about 7 mm), so its cost hardly depends on the grid. Axes run left,
-anterior, superior; level fields are in mm, negative inside.
+The code works on a coarse copy of the label map (about 7 mm), so its cost hardly depends on the grid. Axes run left,
+anterior, superior. Level fields are in mm, negative inside.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ _WORKING_SPACING = 7.0
 
 @dataclass(frozen=True)
 class Body:
-    """Level fields of one subject on its coarse grid, and where the spine runs.
+    """Level fields of one subject on its coarse grid, and the courses of spine and aorta.
 
-    `cavity`, `muscle`, `skin`, `lung`, `heart` (h, w, d): levels of the inside and the outside of the trunk's
-    muscles, of the skin, the lungs and the heart; `angle` (h, w, d): angle about the spine in radians, 0 at
-    the back, pi at the front, the same on both sides; `spine`, `aorta` (2, d): x and y in mm of the vertebral
-    bodies and the aorta; `floor`, `dome`: heights in mm of the lowest and the highest organ.
+    `cavity`, `muscle` (h, w, d): levels of the inner and outer surface of the trunk's muscles. `skin`, `lung`, `heart`
+    (h, w, d): levels of the skin, the lungs and the heart. `angle` (h, w, d): angle about the spine in radians, 0 at
+    the back, pi at the front, the same on both sides. `spine`, `aorta` (2, d): x and y in mm of the vertebral bodies
+    and the aorta. `floor`, `dome`: heights in mm of the lowest and the highest labelled slice.
     """
 
     stride: tuple[int, int, int]
@@ -42,7 +42,7 @@ class Body:
 
 
 def course(line: np.ndarray, n: int, stride: int) -> np.ndarray:
-    """A coarse course (d,) along z brought to the `n` slices of the grid."""
+    """Interpolate a coarse course (d,) along z to the `n` slices of the grid."""
     return np.interp(np.arange(n) / stride, np.arange(len(line)), line).astype(np.float32)
 
 
@@ -72,13 +72,13 @@ def build_body(
 
 
 def _extent(organs: np.ndarray, heights: np.ndarray) -> tuple[float, float]:
-    """Lowest and highest labelled slice in mm."""
+    """Heights in mm of the lowest and the highest labelled slice."""
     used = heights[organs.any(axis=(0, 1))]
     return float(used[0]), float(used[-1])
 
 
 def _course(mask: np.ndarray, organs: np.ndarray, axes: Sequence[np.ndarray], smooth: float = 25.0) -> np.ndarray:
-    """Centre line (2, d) in mm of `mask` (of all organs where it is empty), smoothed and continued along z."""
+    """Centre line (2, d) in mm of `mask`, or of all organs if it is empty; smoothed and continued along z."""
     mask = mask if mask.any() else organs
     weight = mask.sum(axis=(0, 1)).astype(np.float64)
     sums = [
@@ -96,7 +96,7 @@ def _course(mask: np.ndarray, organs: np.ndarray, axes: Sequence[np.ndarray], sm
 def _spine(
     coarse: np.ndarray, organs: np.ndarray, axes: Sequence[np.ndarray], aorta: np.ndarray, settings: Mapping[str, Any]
 ) -> np.ndarray:
-    """Centre (2, d) of the vertebral bodies: behind and between the aorta and the vena cava."""
+    """Centre (2, d) in mm of the vertebral bodies: behind the aorta, midway between it and the vena cava."""
     cava = _course(coarse == settings["cava"], organs, axes)
     x = (np.median(aorta[0]) + np.median(cava[0])) / 2
     y = aorta[1] - np.float32(settings["behind"])
@@ -106,7 +106,7 @@ def _spine(
 def _cavity(
     organs: np.ndarray, axes: Sequence[np.ndarray], mm: Sequence[float], spine: np.ndarray, settings: Mapping[str, Any]
 ) -> np.ndarray:
-    """Level of a superellipse around all organs, bulged where an organ would stick out."""
+    """Level of the cavity: a superellipse around all organs that bulges where an organ would stick out."""
     margin, power = float(settings["margin"]), float(settings["power"])
     x, y, z = (axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :])
     used = [a[organs.any(axis=tuple(o for o in range(3) if o != i))] for i, a in enumerate(axes)]
@@ -125,7 +125,7 @@ def _cavity(
 
 
 def _superellipse(offsets: Sequence[np.ndarray], radii: Sequence[Any], power: float) -> np.ndarray:
-    """Distance in mm, to first order, to (|x|/a)^power + (|y|/b)^power = 1."""
+    """First-order distance in mm to the curve (|x|/a)^power + (|y|/b)^power = 1."""
     scaled = [np.abs(o) / np.asarray(r, np.float32) for o, r in zip(offsets, radii, strict=True)]
     norm = np.maximum((scaled[0] ** power + scaled[1] ** power) ** (1 / power), 0.05)
     slopes = [(u / norm) ** (power - 1) / np.asarray(r, np.float32) for u, r in zip(scaled, radii, strict=True)]
@@ -136,7 +136,7 @@ def _superellipse(offsets: Sequence[np.ndarray], radii: Sequence[Any], power: fl
 def _muscle(
     cavity: np.ndarray, angle: np.ndarray, axes: Sequence[np.ndarray], spine: np.ndarray, settings: Mapping[str, Any]
 ) -> np.ndarray:
-    """Level of the muscles' outside: thick at the flanks, thin in front, a block behind the spine."""
+    """Level of the muscles' outer surface: thick at the flanks, thin in front, with a block behind the spine."""
     around = cavity - np.float32(settings["muscle"]) * (0.65 + 0.5 * np.sin(angle)).astype(np.float32)
     width, depth, behind = settings["back"]
     offsets = (axes[0][:, None, None] - spine[0], axes[1][None, :, None] - spine[1] + np.float32(behind))
@@ -150,7 +150,7 @@ def _skin(muscle: np.ndarray, mm: Sequence[float], settings: Mapping[str, Any], 
 
 
 def _heart(coarse: np.ndarray, axes: Sequence[np.ndarray], settings: Mapping[str, Any]) -> np.ndarray:
-    """Level of an ellipsoid on the middle of the diaphragm, left of and above the liver's centre."""
+    """Level of the heart: an ellipsoid on the middle of the diaphragm, left of and above the liver's centre."""
     liver = np.argwhere(coarse == settings["liver"])
     liver = liver if len(liver) else np.argwhere(coarse > 0)
     where = [float(a[i]) for a, i in zip(axes, np.median(liver, axis=0).astype(int), strict=True)]
@@ -170,7 +170,7 @@ def _lung(
     spine: np.ndarray,
     settings: Mapping[str, Any],
 ) -> np.ndarray:
-    """Level of the lungs: in the cavity, above the organs' tops, deeper along the wall, beside the mediastinum."""
+    """Level of the lungs: in the cavity, above the organs, reaching deeper along the wall, beside the mediastinum."""
     below = np.isin(coarse, settings["above"])
     below = below if below.any() else coarse > 0
     has = below.any(axis=2)

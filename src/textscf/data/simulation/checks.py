@@ -1,4 +1,4 @@
-"""Checks of what a declarative file says; errors name the key, what was found and what was expected."""
+"""Checks of a declarative file; errors name the key, the value found and the value expected."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def check_shape(shape: Any, where: str) -> None:
-    """InputError naming `where` (a config key) unless `shape` is one of the seven kinds with its keys."""
+    """Raise InputError naming `where` (a config key) unless `shape` is one of the seven kinds with its keys."""
     if not isinstance(shape, Mapping) or len(shape) != 1 or next(iter(shape)) not in _KEYS:
         found = ", ".join(map(str, shape)) if isinstance(shape, Mapping) else repr(shape)
         raise InputError(f"{where}: found shape '{found}'; expected one of {', '.join(_KEYS)}")
@@ -34,7 +34,7 @@ def check_shape(shape: Any, where: str) -> None:
 
 
 def check_keys(content: Any, required: Collection[str], optional: Collection[str], where: str) -> None:
-    """InputError naming `where` unless `content` is a mapping with all required and no unknown keys."""
+    """Raise InputError naming `where` unless `content` is a mapping with all required and no unknown keys."""
     if not isinstance(content, Mapping):
         raise InputError(f"{where}: found {content!r}; expected a mapping with {', '.join(required or optional)}")
     for key in required:
@@ -62,14 +62,14 @@ def _check_entry(value: Any, entry: tuple[str, str], where: str) -> None:
 
 
 def check_list(value: Any, where: str) -> list[Any]:
-    """`value` if it is a list with something in it, else InputError."""
+    """Return `value` if it is a list with at least one entry, else raise InputError."""
     if not isinstance(value, list) or not value:
         raise InputError(f"{where}: found {value!r}; expected a list of at least one entry")
     return value
 
 
 def check_numbers(value: Any, count: int | None, where: str) -> None:
-    """InputError unless `value` is `count` numbers (0: one bare number, None: a list of any length)."""
+    """Raise InputError unless `value` is `count` numbers (0: one bare number, None: a list of any length)."""
     numbers = [value] if count == 0 else value
     right = isinstance(numbers, Sequence) and not isinstance(numbers, str) and count in (0, None, len(numbers))
     if not right or not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):

@@ -1,4 +1,4 @@
-"""From a label map to a map of tissues: body, bones, lungs, bowel, and what fills the organs."""
+"""Turns a label map into a map of tissues: body, bones, lungs, bowel, and the contents of the organs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def tissue_map(
 ) -> np.ndarray:
     """Tissues (H, W, D) uint8 of a trunk around and in the organs of `labels` (H, W, D).
 
-    Codes are the labels themselves and, above them, `Tissue`. `settings` is the phantom's `body`.
+    Codes are the labels themselves and, above them, the codes of `Tissue`. `settings` is the phantom's `body` section.
     """
     body = build_body(labels, spacing, settings, rng)
     cavity = resize(body.cavity, labels.shape, body.stride)
@@ -34,7 +34,7 @@ def tissue_map(
 
 
 def _trunk(body: Body, cavity: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-    """Skin, fat under it, the muscles around the cavity, and fat in the cavity."""
+    """Tissues of the trunk: skin, the fat under it, the muscles around the cavity, and fat in the cavity."""
     skin = resize(body.skin, cavity.shape, body.stride)
     muscle = resize(body.muscle, cavity.shape, body.stride)
     tissues = np.full(cavity.shape, Tissue.AIR, np.uint8)
@@ -46,7 +46,7 @@ def _trunk(body: Body, cavity: np.ndarray, settings: Mapping[str, Any]) -> np.nd
 
 
 def _paint_chest(tissues: np.ndarray, body: Body, cavity: np.ndarray) -> None:
-    """Heart, lungs, and the diaphragm as a thin muscle under them."""
+    """Paint the heart, the lungs, and the diaphragm as a thin muscle under them."""
     lung = resize(body.lung, tissues.shape, body.stride)
     heart = resize(body.heart, tissues.shape, body.stride)
     free = (tissues == Tissue.FAT) & (cavity < -3)
@@ -56,7 +56,7 @@ def _paint_chest(tissues: np.ndarray, body: Body, cavity: np.ndarray) -> None:
 
 
 def _paint_vessel(tissues: np.ndarray, body: Body, spacing: Sequence[float], radius: float) -> None:
-    """The aorta beyond the slices in which it is labelled."""
+    """Paint the aorta beyond the slices in which it is labelled."""
     x, y = (course(line, tissues.shape[2], body.stride[2]) for line in body.aorta)
     dx = (np.arange(tissues.shape[0], dtype=np.float32) * np.float32(spacing[0]))[:, None, None] - x
     dy = (np.arange(tissues.shape[1], dtype=np.float32) * np.float32(spacing[1]))[None, :, None] - y
@@ -73,7 +73,7 @@ def _paint_bowel(
     settings: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> None:
-    """Loops of bowel in the fat of the cavity, denser towards the pelvis, gas in those at the front."""
+    """Paint loops of bowel into the fat of the cavity, denser towards the pelvis; loops at the front hold gas."""
     loops = smooth_noise(rng, tissues.shape, spacing, settings["width"])
     gas = smooth_noise(rng, tissues.shape, spacing, 1.6 * settings["width"])
     z = np.arange(tissues.shape[2], dtype=np.float32) * np.float32(spacing[2])
@@ -97,7 +97,7 @@ def _fill(
     filled: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> None:
-    """Fill what lies deeper than `wall` mm in an organ with a tissue, and its front with gas."""
+    """Fill the part of an organ deeper than `wall` mm with a tissue, and the front of that part with gas."""
     gas_share = rng.uniform(*filled.get("gas", (0, 0)))
     box = ndimage.find_objects(labels == filled["label"], max_label=1)[0]
     if box is None:
@@ -121,7 +121,7 @@ def _paint_branches(
     settings: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> None:
-    """Vessels in an organ: curves where two smooth fields vanish together."""
+    """Paint vessels into an organ: curves along which two smooth fields are both near zero."""
     box = ndimage.find_objects(labels == settings["label"], max_label=1)[0]
     if box is None:
         return

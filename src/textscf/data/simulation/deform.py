@@ -1,6 +1,6 @@
-"""What makes subjects differ: smooth diffeomorphisms, organ size and place, sliding along borders.
+"""Random differences between subjects: smooth diffeomorphisms, organ size and place, sliding along borders.
 
-All maps are pull-backs in millimetres: they take a point of the subject to the point of the phantom drawn there.
+All maps are pull-backs in mm: they take a point of the subject to the point of the phantom that is drawn there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from scipy import ndimage
 from textscf.data.simulation.fields import sample_spline, smooth_noise
 from textscf.data.simulation.shapes import rotation
 
-_KNOT = 12.0  # mm between the points on which velocities are integrated
+_KNOT = 12.0  # mm between the lattice points of a velocity
 _SQUARINGS = 6
 
 
@@ -23,11 +23,11 @@ def random_displacement(
     frame: Sequence[float],
     centres: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """Diffeomorphic displacement (3, H, W, D) in mm at the product grid of `centres` (mm, three vectors).
+    """Diffeomorphic displacement (3, H, W, D) in mm on the product grid of `centres` (mm, three vectors).
 
-    A stationary velocity, the sum of noise `{width, amplitude}` in mm for each of `scales`, is drawn on a
-    lattice over `frame` (mm), integrated by scaling and squaring (Arsigny et al. 2006) and sampled. The
-    lattice knows nothing of the grid: the same subject comes out at every grid size.
+    A stationary velocity is the sum of noise `{width, amplitude}` in mm for each of `scales`. It is drawn on a lattice
+    over `frame` (mm), integrated by scaling and squaring (Arsigny et al. 2006) and sampled. The lattice does not
+    depend on the grid, so every grid size gives the same subject.
     """
     knots = [int(np.ceil(extent / _KNOT)) + 1 for extent in frame]
     spacing = [_KNOT] * 3
@@ -70,15 +70,15 @@ class Affine:
         )
 
     def inverse(self) -> "Affine":
-        """The push-forward of this pull-back."""
+        """Inverse map, the push-forward: from the phantom to the subject."""
         matrix = np.linalg.inv(self.matrix)
         return Affine(matrix, -np.einsum("ij,j->i", matrix, self.offset))
 
 
 def slide(rng: np.random.Generator, sliding: Mapping[str, Any]) -> Affine:
-    """Turn the contents of an ellipsoid `{centre, radii}` within it by angles of sd `degrees` about its axes.
+    """Turn the contents of an ellipsoid `{centre, radii}` by random angles of sd `degrees` about its axes.
 
-    The ellipsoid is mapped onto itself, so its contents move along its border against what lies outside.
+    The ellipsoid is mapped onto itself, so its contents slide along its border against the surroundings.
     """
     centre, radii = np.asarray(sliding["centre"], float), np.asarray(sliding["radii"], float)
     turn = rotation(rng.standard_normal(3) * np.asarray(sliding["degrees"], float))
@@ -87,7 +87,10 @@ def slide(rng: np.random.Generator, sliding: Mapping[str, Any]) -> Affine:
 
 
 def vary(rng: np.random.Generator, centre: np.ndarray, variation: Mapping[str, Any]) -> Affine:
-    """Resize, turn and shift about `centre` (mm): sd of log `size` (per axis and in all), `turn`, `place`."""
+    """Resize, turn and shift about `centre` (mm) by random amounts.
+
+    `variation` gives sds: `size` of the log of the overall size (half of it per axis), `turn` (degrees), `place` (mm).
+    """
     size = float(variation.get("size", 0))
     scale = np.exp(rng.standard_normal() * size + rng.standard_normal(3) * size / 2)
     turn = rotation(rng.standard_normal(3) * float(variation.get("turn", 0)))

@@ -1,13 +1,13 @@
 """Smooth fields on a grid: cubic B-splines over a lattice, sampled axis by axis.
 
-Only element-wise arithmetic in a fixed order is used, no BLAS, so the bytes do not depend on threads.
+The code uses element-wise arithmetic in a fixed order and no BLAS, so the bytes do not depend on threads.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-_LATTICE_SD = (151 / 315) ** 1.5  # of a cubic B-spline over unit white noise in 3-D, root mean square over positions
+_LATTICE_SD = (151 / 315) ** 1.5  # sd of a 3-D cubic B-spline over unit white noise, root mean square over positions
 
 
 def voxel_centres(n: int, spacing: float) -> np.ndarray:
@@ -16,9 +16,9 @@ def voxel_centres(n: int, spacing: float) -> np.ndarray:
 
 
 def sample_spline(lattice: np.ndarray, coordinates: Sequence[np.ndarray]) -> np.ndarray:
-    """Cubic B-spline with coefficients `lattice` (h, w, d) at the product grid of three coordinate vectors.
+    """Sample a cubic B-spline with coefficients `lattice` (h, w, d) on the product grid of three coordinate vectors.
 
-    Coordinates are in lattice units; outside the lattice its edge continues. Returns (H, W, D) float32,
+    Coordinates are in lattice units. Outside the lattice, its edge values continue. Returns (H, W, D) float32,
     where H, W, D are the lengths of the coordinate vectors.
     """
     field = lattice.astype(np.float32)
@@ -44,7 +44,7 @@ def _cubic_weights(t: np.ndarray) -> list[np.ndarray]:
 
 
 def smooth_noise(rng: np.random.Generator, shape: Sequence[int], spacing: Sequence[float], scale: float) -> np.ndarray:
-    """Noise (H, W, D) of mean 0 and standard deviation about 1 whose bumps are about `scale` mm wide."""
+    """Noise (H, W, D) with mean 0, standard deviation about 1 and bumps about `scale` mm wide."""
     extent = [n * s for n, s in zip(shape, spacing, strict=True)]
     lattice = rng.standard_normal([int(np.ceil(e / scale)) + 3 for e in extent], dtype=np.float32)
     coordinates = [
@@ -55,6 +55,6 @@ def smooth_noise(rng: np.random.Generator, shape: Sequence[int], spacing: Sequen
 
 
 def resize(field: np.ndarray, shape: Sequence[int], stride: Sequence[int]) -> np.ndarray:
-    """Bring a field sampled at every `stride`-th voxel back to `shape` (H, W, D)."""
+    """Interpolate a field sampled at every `stride`-th voxel to the full `shape` (H, W, D)."""
     coordinates = [np.arange(n, dtype=np.float32) / np.float32(step) for n, step in zip(shape, stride, strict=True)]
     return sample_spline(field, coordinates)

@@ -1,6 +1,6 @@
-"""Many subjects from one labelled scan: its anatomy moved and deformed, and scanned as if by another scanner.
+"""Makes many subjects from one labelled scan: deforms its anatomy and imitates another scanner.
 
-The labels of such a subject are those of the scan at the same places, so that they are as exact as the scan's own.
+A subject's labels are the scan's labels at the same places, so they are as exact as the scan's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,26 +14,28 @@ from textscf.data.simulation.fields import smooth_noise, voxel_centres
 
 _ANATOMY, _SCAN = 0, 1
 _OUTSIDE = 5e-3
-"""Intensity below which a voxel is outside; splines leave that much beside the head."""
+"""Intensity below which a voxel counts as outside; spline interpolation leaves up to this much beside the head."""
 _FULL_WIDTH = 2 * np.sqrt(2 * np.log(2))
-"""Full width at half maximum of a Gaussian of sd 1."""
+"""Full width at half maximum of a Gaussian of standard deviation (sd) 1."""
 
 
 def deformed_subject(
     image: np.ndarray, labels: np.ndarray, settings: Mapping[str, Any], number: int, seed: int, spacing: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image (H, W, D) float32 in [0, 1] and labels (H, W, D) uint8 of subject `number`; same numbers, same bytes.
+    """Image (H, W, D) float32 in [0, 1] and labels (H, W, D) uint8 of subject `number`; same inputs, same bytes.
 
     Args:
-        image: the scan (H, W, D), 0 outside of the head or brain, and its `labels` (H, W, D).
-        settings: `pose`, sd of the logarithm of `size`, of `turn` (degrees) and `place` (mm); `deformation`, noise
-            ``{width, amplitude}`` in mm that a velocity is the sum of; `contrast`, sd of the logarithm of the exponent
-            of intensities; `tissues`, sd of what is added to all of a structure; `bias`, noise ``{width, amplitude}``
-            of the logarithm of a factor; `thickness`, the largest width (mm) over which an axis may be blurred;
-            `noise`, the least and the largest sd of noise. Intensities are in parts of the brightest voxel.
-        number: of the subject.
-        seed: of the cohort.
-        spacing: mm.
+        image: the scan (H, W, D), 0 outside the head or brain.
+        labels: label map (H, W, D) of the scan.
+        settings: `pose`: sd of the logarithm of `size`, of `turn` (degrees) and of `place` (mm). `deformation`: list
+            of noise ``{width, amplitude}`` in mm; their sum is the velocity. `contrast`: sd of the logarithm of the
+            exponent applied to intensities. `tissues`: sd of the offset added to each structure. `bias`: noise
+            ``{width, amplitude}`` of the logarithm of the bias field, which multiplies intensities. `thickness`:
+            largest width (mm) of the blur along an axis. `noise`: smallest and largest sd of the noise. Intensities
+            are fractions of the brightest voxel.
+        number: number of the subject.
+        seed: seed of the cohort.
+        spacing: voxel spacing in mm.
     """
     rng = np.random.default_rng((seed, number, _ANATOMY))
     centres = [voxel_centres(n, s) for n, s in zip(image.shape, spacing, strict=True)]
@@ -56,7 +58,7 @@ def _rescanned(
     rng: np.random.Generator,
     spacing: Sequence[float],
 ) -> np.ndarray:
-    """The image (H, W, D) in another contrast, under another bias field, blurred, with noise; 0 stays 0."""
+    """Image (H, W, D) with another contrast, bias field, blur and noise; the outside stays 0."""
     inside = image > _OUTSIDE
     exponent = np.float32(np.exp(settings["contrast"] * rng.standard_normal()))
     offsets = np.float32(settings["tissues"]) * rng.standard_normal(int(regions.max()) + 1, dtype=np.float32)

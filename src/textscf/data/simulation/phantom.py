@@ -1,4 +1,4 @@
-"""Check of a declarative phantom, before anything is drawn from it."""
+"""Checks a declarative phantom before it is drawn."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,9 +29,9 @@ _SLOW_CHANGES = ("drift", "bias")
 
 
 def check_phantom(phantom: Any, where: str) -> None:
-    """InputError naming the first key of `phantom` that is missing, unknown or of the wrong kind.
+    """Raise InputError naming the first key of `phantom` that is missing, unknown or of the wrong kind.
 
-    `where` says which file or config key the phantom comes from.
+    `where` is the file or config key that the phantom comes from.
     """
     check_keys(phantom, _SECTIONS, _OPTIONAL_SECTIONS, where)
     check_numbers(phantom["frame"], 3, f"{where}.frame")
@@ -95,7 +95,7 @@ def _check_parts(phantom: Mapping[str, Any], where: str) -> None:
 
 
 def _check_painted(part: Mapping[str, Any], labels: list[int], tissues: list[str], where: str) -> None:
-    """Check what a part is painted as and add its labels to `labels`, those of the parts before it."""
+    """Check the label or tissue of a part and add its labels to `labels`, which holds those of earlier parts."""
     if "tissue" in part:
         _check_known(part["tissue"], tissues, f"{where}.tissue")
     if "label" not in part:

@@ -1,4 +1,4 @@
-"""Second half of the simulation: tissues -> an image in the unit of the phantom's signals."""
+"""Second half of the simulation: turns tissues into an image in the unit of the phantom's signals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ from textscf.data.simulation.tissues import painted_codes, tissue_codes
 def scan(
     tissues: np.ndarray, phantom: Mapping[str, Any], spacing: Sequence[float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Image (H, W, D) float32 of whole numbers within the scanner's `range` of a tissue map (H, W, D) uint8.
+    """Scan a tissue map (H, W, D) uint8: image (H, W, D) float32, whole numbers within the scanner's `range`.
 
-    Each tissue has a mean per contrast, a spread between subjects and a texture within; then the scanner's blur
-    (with the partial volume of a voxel), slow changes, correlated noise, and black where tissues are `blank`.
+    Each tissue has a mean per contrast, a spread between subjects and a texture within the tissue. The scanner then
+    adds blur (with the partial volume of a voxel), slow changes and correlated noise. Tissues in `blank` become black.
     """
     scanner = phantom["scanner"]
     means, textures = _draw_intensities(phantom, rng)
@@ -36,7 +36,7 @@ def scan(
 
 
 def _draw_intensities(phantom: Mapping[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One subject's mean and texture (256,), (256,) by code; a structure of a tissue has the signal of that tissue."""
+    """Mean and texture (256,), (256,) of each code in one subject; a structure made of a tissue has its signal."""
     codes = tissue_codes(phantom["tissues"])
     signals = {codes[name]: signal for name, signal in phantom["tissues"].items()}
     signals |= {part["label"]: part["signal"] for part in phantom["parts"] if "signal" in part}
@@ -57,7 +57,7 @@ def _draw_intensities(phantom: Mapping[str, Any], rng: np.random.Generator) -> t
 def _scanner_noise(
     rng: np.random.Generator, shape: Sequence[int], spacing: Sequence[float], scanner: Mapping[str, Any]
 ) -> np.ndarray:
-    """Noise of standard deviation 1, correlated over `noise_width` mm by the reconstruction's filter."""
+    """Noise of standard deviation 1, correlated over `noise_width` mm as by a reconstruction filter."""
     sigma = [scanner["noise_width"] / s for s in spacing]
     noise = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma, mode="wrap")
     impulse = np.zeros(65)

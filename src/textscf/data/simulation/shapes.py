@@ -1,14 +1,14 @@
-"""Declarative shapes -> level functions: millimetres to the surface, negative inside.
+"""Turns declarative shapes into level functions: distance to the surface in mm, negative inside.
 
-Seven kinds, each a mapping with one key, that nest freely:
+A shape is a mapping with one key. There are seven kinds, which nest freely:
 
     ellipsoid: {centre: [x, y, z], radii: [a, b, c], turn: [about x, y, z in degrees]}
     tube: {through: [[x, y, z], ...], radii: [r, ...]}     a tube along a spline through the points
     side: {point: [x, y, z], normal: [nx, ny, nz]}         everything behind the plane
-    union: {of: [shape, ...], blend: mm}                   rounded where the shapes meet
-    cut: {from: shape, by: [shape, ...]}                   the first without the others
-    both: {of: [shape, ...]}                               what the shapes share
-    repeat: {of: shape, step: [x, y, z], times: n}         the shape n times, each a step further
+    union: {of: [shape, ...], blend: mm}                   all shapes, rounded where they meet
+    cut: {from: shape, by: [shape, ...]}                   the shape `from` without the shapes `by`
+    both: {of: [shape, ...]}                               the intersection of the shapes
+    repeat: {of: shape, step: [x, y, z], times: n}         n copies of the shape, each a step further
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,13 @@ _SEGMENTS_PER_SPAN = 3
 
 
 def level(shape: Mapping[str, Any], points: Points) -> np.ndarray:
-    """Distance in mm (about; exact on the surface), negative inside, of `points`: three arrays of equal shape."""
+    """Distance in mm of `points` (three arrays of equal shape), negative inside; exact only on the surface."""
     kind, content = next(iter(shape.items()))
     return _KINDS[kind](content, points)
 
 
 def bounds(shape: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper corner (3,), (3,) in mm of a box around the shape; infinite where it is open."""
+    """Lower and upper corner (3,), (3,) in mm of a box around the shape; infinite where the shape has no end."""
     kind, content = next(iter(shape.items()))
     if kind == "ellipsoid":
         reach = np.asarray(content["radii"], float)
@@ -65,7 +65,7 @@ def _ellipsoid(content: Mapping[str, Any], points: Points) -> np.ndarray:
 
 
 def rotation(degrees: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Rotation matrix (3, 3) of turns about x, then y, then z."""
+    """Rotation matrix (3, 3) of turns in degrees about x, then y, then z."""
     matrix = np.eye(3)
     for axis, angle in enumerate(np.deg2rad(np.asarray(degrees, float))):
         turn = np.eye(3)
@@ -82,7 +82,7 @@ def _rotate(points: Points, matrix: np.ndarray) -> list[np.ndarray]:
 
 
 def _spline(content: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Catmull-Rom spline: points (M, 3) and radii (M,) along a tube."""
+    """Points (M, 3) and radii (M,) along a tube, from a Catmull-Rom spline."""
     knots = np.column_stack([np.asarray(content["through"], float), np.asarray(content["radii"], float)])
     padded = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])
     t = np.linspace(0, 1, _SEGMENTS_PER_SPAN, endpoint=False)[:, None]

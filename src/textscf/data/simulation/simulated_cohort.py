@@ -1,4 +1,4 @@
-"""Simulate the scans of a whole cohort: phantoms, images of real label maps, or deformations of one real scan."""
+"""Simulates the scans of a cohort: phantoms, images of real label maps, or deformations of one real scan."""
 
 import hashlib
 import json
@@ -22,16 +22,16 @@ from textscf.files.io import read_image, read_json, read_labels, sha256_of, writ
 from textscf.job.workers import parallel_map
 
 _LOG = logging.getLogger(__name__)
-_AXES = "LAS"  # of everything inside the simulation
+_AXES = "LAS"  # axis codes of all volumes inside the simulation
 
 
 @dataclass(frozen=True)
 class _SimulationTask:
-    """One subject: what is drawn (`settings`, `seed`, `number`), on which grid, and into which folder.
+    """One subject to simulate: its content (`settings`, `seed`, `number`), its grid and its output folder.
 
-    `settings` are a phantom, or those of `from_one` where there is an `image_file`. `label_file` is the real label
-    map, None where the anatomy is drawn too; `axes` are those of the stored volumes, `header` for those of the label
-    file; `spacing` overrides the label file's.
+    `settings` are a phantom, or the `from_one` section if there is an `image_file`. `label_file` is the real label
+    map, or None if the anatomy is drawn too. `axes` are the axis codes of the stored volumes, or `header` for those of
+    the label file. `spacing` overrides the label file's spacing.
     """
 
     subject: str
@@ -58,9 +58,9 @@ class _SimulationTask:
 def simulate_cohort(config: Mapping[str, Any], source: Path | None, folder: Path, workers: int) -> None:
     """Write images/ and labels/ of every subject of a resolved cohort `config` below `folder`.
 
-    `source` is the folder of the real scans, for cohorts with `simulate_ct` or `from_one`. Subjects that are complete
-    and were made from the same settings are kept. simulation.json, which says what is simulated, is written
-    last. InputError for a bad phantom or label map names file or key.
+    `source` is the folder of the real scans, for cohorts with `simulate_ct` or `from_one`. Complete subjects that were
+    made from the same settings, files and code are kept. simulation.json, which says what is simulated, is written
+    last. Raises InputError for a bad phantom or label map; the message names the file or key.
     """
     tasks = _tasks(config, source, folder)
     if tasks:
@@ -125,7 +125,7 @@ def _check_labels_are_known(task: _SimulationTask, cohort: str) -> None:
 
 
 def _simulate(task: _SimulationTask) -> bool:
-    """Write one subject's files, then its record; True if they were there already."""
+    """Write one subject's files, then its record. Returns True if the subject was already complete."""
     inputs = _inputs_digest(task)
     if _is_done(task, inputs):
         return True
@@ -143,7 +143,7 @@ def _simulate(task: _SimulationTask) -> bool:
 
 
 def _drawn(task: _SimulationTask) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A phantom on the cohort's grid: image, labels and affine."""
+    """Image, labels and affine of a phantom on the cohort's grid."""
     spacing = np.asarray(task.spacing, float)
     order = geometry.axis_order(task.axes, _AXES)
     shape = tuple(int(task.shape[axis]) for axis in order)
@@ -153,7 +153,7 @@ def _drawn(task: _SimulationTask) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _imaged(task: _SimulationTask, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An image of a real label map, on its grid and with its affine."""
+    """Image, labels and affine of a subject with a real label map, on the grid of that map."""
     volume = read_labels(path)
     axes = geometry.axis_codes(volume.affine) if task.axes == "header" else task.axes
     spacing = np.asarray(task.spacing or volume.spacing, float)
@@ -170,7 +170,7 @@ def _imaged(task: _SimulationTask, path: Path) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _deformed(task: _SimulationTask, image_file: Path, label_file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The one real scan, deformed and scanned anew, on its grid and with its affine."""
+    """Image, labels and affine of a subject deformed from the one real scan, on the grid of that scan."""
     image, stored = read_image(image_file), read_labels(label_file)
     if image.data.shape != stored.data.shape:
         raise InputError(
@@ -203,7 +203,7 @@ def _is_done(task: _SimulationTask, inputs: str) -> bool:
 
 
 def _inputs_digest(task: _SimulationTask) -> str:
-    """SHA-256 over all that a subject is made from: settings, label file and the code of this package."""
+    """SHA-256 of all inputs of a subject: settings, image and label file, and the code of this package."""
     settings = {key: value for key, value in vars(task).items() if key not in ("folder", "image_file", "label_file")}
     files = [path for path in (task.image_file, task.label_file) if path is not None and path.is_file()]
     parts = [json.dumps(settings, sort_keys=True), *_code(), *map(sha256_of, files)]

@@ -1,4 +1,4 @@
-"""Spine, the muscles beside it, ribs and hip bones, painted into a tissue map."""
+"""Paints the spine, the muscles beside it, the ribs and the hip bones into a tissue map."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,14 +49,14 @@ def _paint_spine(tissues: np.ndarray, body: Body, spacing: Sequence[float], sett
 
 
 def _ellipse(u: np.ndarray, v: np.ndarray, a: Any, b: Any) -> np.ndarray:
-    """Squared radius in units of the ellipse with half-axes `a` and `b` (numbers or arrays): below 1 inside."""
+    """Squared radius relative to the ellipse with half-axes `a` and `b` (numbers or arrays): below 1 inside."""
     return (u / np.asarray(a, np.float32)) ** 2 + (v / np.asarray(b, np.float32)) ** 2
 
 
 def _paint_ribs(
     tissues: np.ndarray, body: Body, cavity: np.ndarray, spacing: Sequence[float], settings: Mapping[str, Any]
 ) -> None:
-    """Oblique bands in the trunk's wall above the costal margin, and the hip bones' wings below the organs."""
+    """Paint ribs as oblique bands in the trunk's wall above the costal margin, and hip bone wings below the organs."""
     depth, thickness = settings["depth"], settings["thickness"]
     shell = np.nonzero((np.abs(cavity - depth) < thickness / 2) & (tissues == Tissue.MUSCLE))
     z = (shell[2] * np.float32(spacing[2])).astype(np.float32)

@@ -1,4 +1,4 @@
-"""One simulated subject: from a phantom, or an image of a given label map. Same seed and number, same bytes."""
+"""Simulates one subject from a phantom or from a given label map. Same seed and number, same bytes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def simulate_phantom_subject(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Image (H, W, D) float32 in the unit of the phantom's signals and labels (H, W, D) uint8 of subject `number`.
 
-    `shape` in voxels and `spacing` in mm; axes run left, anterior, superior. `phantom` as `check_phantom` accepts.
+    `shape` is in voxels and `spacing` in mm. Axes run left, anterior, superior. `phantom` must pass `check_phantom`.
     """
     drawn = draw_anatomy(phantom, np.random.default_rng((seed, number, _ANATOMY)), shape, spacing)
     image = _image(drawn, phantom, number, seed, drawing_spacing(phantom["frame"], shape, spacing))
@@ -29,9 +29,9 @@ def simulate_phantom_subject(
 def simulate_image(
     labels: np.ndarray, phantom: Mapping[str, Any], number: int, seed: int, spacing: Sequence[float]
 ) -> np.ndarray:
-    """Image (H, W, D) float32, whole numbers in the unit of the phantom's signals, of a label map (H, W, D).
+    """Image (H, W, D) float32 of a label map (H, W, D): whole numbers in the unit of the phantom's signals.
 
-    Axes run left, anterior, superior. InputError for an empty map and for labels that the phantom lacks.
+    Axes run left, anterior, superior. Raises InputError for an empty map or for labels that the phantom lacks.
     """
     known = {0} | structure_labels(phantom)
     found = {int(label) for label in np.unique(labels)}
@@ -45,7 +45,7 @@ def simulate_image(
 def _image(
     drawn: np.ndarray, phantom: Mapping[str, Any], number: int, seed: int, spacing: Sequence[float]
 ) -> np.ndarray:
-    """Image of what is drawn (H, W, D), labels and tissues, within the phantom's body if it has one, else in air."""
+    """Image of drawn labels and tissues (H, W, D), within the phantom's body if it has one, else in air."""
     rng = np.random.default_rng((seed, number, _SCAN))
     if "body" in phantom:
         tissues = tissue_map(drawn, spacing, phantom["body"], rng)

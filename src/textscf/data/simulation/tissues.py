@@ -1,4 +1,4 @@
-"""Codes of the tissue map that stands between labels and intensities."""
+"""Codes of the tissue map, the link between labels and intensities."""
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Tissue(IntEnum):
-    """Air, and what a trunk has around and in its organs; codes above every structure label."""
+    """Codes of air and of the tissues around and in the organs of a trunk; all are above every structure label."""
 
     AIR = 200
     SKIN = 201
@@ -32,7 +32,7 @@ FIRST_TISSUE = int(Tissue.AIR)
 
 
 def tissue_codes(names: Iterable[str]) -> dict[str, int]:
-    """Code of each tissue in `names`: that of `Tissue`, or one after those, in alphabetical order."""
+    """Code of each tissue in `names`: its code in `Tissue`, or else a code after those, in alphabetical order."""
     fixed = {tissue.name.lower(): int(tissue) for tissue in Tissue}
     others = sorted(set(names) - set(fixed))
     return {name: fixed[name] for name in names if name in fixed} | {
@@ -41,7 +41,7 @@ def tissue_codes(names: Iterable[str]) -> dict[str, int]:
 
 
 def painted_codes(part: Mapping[str, Any], codes: Mapping[str, int]) -> list[int]:
-    """What a part of a phantom and, where it has one, its mirror image are painted as."""
+    """Codes with which a part of a phantom and, if it has one, its mirror image are painted."""
     names = [part["label"] if "label" in part else part["tissue"], *([part["mirror"]] if "mirror" in part else [])]
     return [int(name) if "label" in part else codes[name] for name in names]
 

@@ -1,9 +1,9 @@
-"""What every backbone offers.
+"""The interface of all backbones.
 
-Unit of a head. By default every head predicts coordinates in which its grid runs from -1 to 1, and convolutions that a
-PReLU follows start from He's initialisation, so that one learning rate suits all networks. With `published` a network
-has its publication's unit, range and initialisation, and a head predicts voxels of the images' grid, components in axis
-order:
+Unit of a head. By default every head predicts coordinates in which its grid runs from -1 to 1. Convolutions that are
+followed by a PReLU start from He's initialisation. With these two choices, one learning rate suits all networks. With
+`published`, a network has its publication's unit, range and initialisation, and a head predicts voxels of the images'
+grid, components in axis order:
 
 | network     | plain head with `published`                                       | start with `published`      |
 |-------------|-------------------------------------------------------------------|-----------------------------|
@@ -18,7 +18,8 @@ order:
 | LapIRN      | as by default                                                     | PyTorch's, of the heads too |
 
 im2grid is as published by default. A text-driven head on a `published` LKU-Net is the released textSCF: it predicts
-voxels of the images' grid, without softsign. Half-resolution fields lie as published with `placement: released`.
+voxels of the images' grid, without softsign. With `placement: released`, a half-resolution field is placed on the
+images' grid as in the released code.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,11 +35,11 @@ Head = Callable[[Tensor], Tensor]
 
 
 class Level(NamedTuple):
-    """Where a backbone asks a head for a field.
+    """A level of a backbone at which a head predicts a field.
 
     Attributes:
-        channels: feature channels C2 that the head reads.
-        stride: the level's grid is the images' grid divided by this, rounded up.
+        channels: number C2 of feature channels that the head reads.
+        stride: the size of the level's grid is the size of the images' grid divided by this, rounded up.
     """
 
     channels: int
@@ -46,17 +47,18 @@ class Level(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """Maps a pair of images to a field; the last step from features to a field is a head's, given to `forward`.
+    """Maps a pair of images to a field. The heads, given to `forward`, turn features into a field.
 
     Attributes:
         levels: one for each head that `forward` needs.
         head_bias: whether the published network's last convolution has a bias.
-        minimum_size: shortest edge of a volume, in voxels, that the network can take.
+        minimum_size: shortest edge of a volume, in voxels, that the network accepts.
         published: whether unit, range and initialisation of the head are those of the publication (table above).
-        integration_steps: squarings that turn the velocity that `forward` returns into a displacement.
-        outside: what a velocity is beyond the volume when it is integrated, ``zeros`` or ``border``.
-        strides: of the field that each training stage predicts; a network trained in one go has one stage.
-        stage: the stage in use, an index of `strides`; the last one outside of training.
+        integration_steps: number of squarings that turn the velocity returned by `forward` into a displacement.
+        outside: value of a velocity outside the volume during integration, ``zeros`` or ``border``.
+        strides: stride of the field that each training stage predicts; a network that is trained as a whole has one
+            training stage.
+        stage: the training stage in use, an index into `strides`; outside of training, the last one.
     """
 
     levels: tuple[Level, ...]
@@ -70,7 +72,7 @@ class Backbone(nn.Module):
 
     @property
     def field_stride(self) -> int:
-        """Voxels of the images' grid for each voxel of the grid of the field that `forward` returns."""
+        """Stride of the field that `forward` returns: voxels of the images' grid per voxel of its grid, per axis."""
         in_stages = len(self.strides) > 1
         return self.levels[self.stage if in_stages else -1].stride
 
@@ -79,11 +81,11 @@ class Backbone(nn.Module):
         return [ConvolutionHead(level.channels, self.head_bias) for level in self.levels]
 
     def stage_modules(self) -> list[nn.Module]:
-        """What each training stage adds."""
+        """The module that each training stage adds."""
         return [self]
 
     def check_shape(self, shape: Sequence[int]) -> None:
-        """InputError if images of this shape cannot be registered."""
+        """Raise InputError if the network cannot register images of this shape."""
         if min(shape) < self.minimum_size:
             found = "x".join(map(str, shape))
             raise InputError(
@@ -92,22 +94,22 @@ class Backbone(nn.Module):
             )
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """A field ``(B, 3, h, w, d)`` in voxels of its own grid, components in axis order.
+        """Predict a field ``(B, 3, h, w, d)`` in voxels of its own grid, components in axis order.
 
-        It is a displacement, or, of a backbone with `integration_steps`, a velocity.
+        The field is a displacement, or a velocity if the backbone has `integration_steps`.
 
         Args:
             moving, fixed: images ``(B, 1, H, W, D)`` in [0, 1].
-            heads: for each of `levels`, features ``(B, C2, h, w, d)`` on its grid to ``(B, 3, h, w, d)`` in the unit
-                of the table above.
+            heads: one for each of `levels`; it maps features ``(B, C2, h, w, d)`` on the level's grid to
+                ``(B, 3, h, w, d)`` in the unit of the table above.
         """
         raise TypeError(f"{type(self).__name__} is abstract")
 
     def in_voxels(self, prediction: Tensor) -> Tensor:
-        """A field ``(B, 3, h, w, d)`` in the unit of heads, in voxels of its own grid and in single precision."""
+        """Convert a head's prediction ``(B, 3, h, w, d)`` to voxels of its own grid, in single precision."""
         return prediction.float() / self.field_stride if self.published else voxels(prediction.float())
 
 
 def voxels(field: Tensor) -> Tensor:
-    """A field ``(B, 3, h, w, d)`` in coordinates in which its grid runs from -1 to 1, in voxels of that grid."""
+    """Convert a field ``(B, 3, h, w, d)`` from coordinates in which its grid runs from -1 to 1 to its voxels."""
     return scale_components(field, [(n - 1) / 2 for n in field.shape[2:]])

@@ -1,16 +1,19 @@
-"""Fourier-Net: a U-Net whose decoder stops at a quarter of the images' grid and leaves the rest to a Fourier transform.
+"""Fourier-Net: a U-Net whose decoder stops at a quarter of the images' grid; a Fourier transform does the upsampling.
 
 Jia et al., "Fourier-Net: Fast Image Registration with Band-Limited Deformation", AAAI 2023.
 
-The head predicts the field on the quarter grid, and the field on the images' grid is the one with the same discrete
-Fourier coefficients and no higher ones.
+The head predicts the field on the quarter grid. The field on the images' grid has the same discrete Fourier
+coefficients, and its higher coefficients are zero.
 
-Departures: only the layers that reach the output are built (the published network carries two more decoder levels,
-1,006,022 of 17,789,782 parameters for 32 start channels); upsampled features are cut to the skip's size, and a field is
-predicted on four times the quarter grid and cut to the images' size, so that any volume size works. The transform keeps
-the amplitude; the published one divides it by the 64 voxels of the images' grid for each of the quarter grid, which the
-plain head of a `published` network does. Unless `published` is set, convolutions start from He's initialisation for
-their PReLU, and the head starts near zero.
+Departures from the publication:
+
+- Only the layers that reach the output are built. The published network has two more decoder levels (1,006,022 of
+  17,789,782 parameters for 32 start channels).
+- Any volume size works: upsampled features are cut to the skip's size, and the field is predicted on four times the
+  quarter grid and cut to the images' size.
+- The transform keeps the amplitude. The published one divides it by 64, the voxels of the images' grid per voxel of the
+  quarter grid; here the plain head of a `published` network does this.
+- Unless `published` is set, convolutions start from He's initialisation for their PReLU, and the head starts near zero.
 """
 
 from collections.abc import Sequence
@@ -56,11 +59,11 @@ class FourierNet(Backbone):
 
     @property
     def field_stride(self) -> int:
-        """1: the band-limited field is returned on the images' grid."""
+        """Always 1: `forward` returns the band-limited field on the images' grid."""
         return 1
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; without `published`, the images' grid runs from -1 to 1 in the head's coordinates."""
+        """See `Backbone`. Without `published`, the images' grid runs from -1 to 1 in the head's coordinates."""
         x = down_and_up(torch.cat((moving, fixed), dim=1), self.stem, self.down, self.up)
         h, w, d = fixed.shape[2:]
         field = band_limited(heads[0](x).float(), [_STRIDE * n for n in x.shape[2:]])
@@ -68,15 +71,15 @@ class FourierNet(Backbone):
 
 
 def band_limited(coarse: Tensor, shape: Sequence[int]) -> Tensor:
-    """The field on a finer grid that has the Fourier coefficients of `coarse`, and zeros for all higher frequencies.
+    """Upsample a field to a finer grid: it keeps the Fourier coefficients of `coarse`; higher frequencies are zero.
 
     Args:
         coarse: ``(B, C, h, w, d)``, real; its voxel i lies at i * H / h of the finer grid.
         shape: H, W, D, each at least the coarse edge.
 
     Returns:
-        ``(B, C, H, W, D)``. Where h is even, the coefficient of its highest frequency, which has no negative
-        counterpart, is shared between both signs: this is what taking the real part does.
+        ``(B, C, H, W, D)``. If h is even, its highest frequency has no negative counterpart; taking the real part
+        splits the coefficient equally between the two signs.
     """
     spectrum = torch.fft.fftshift(torch.fft.fftn(coarse, dim=_AXES, norm="forward"), dim=_AXES)
     margins = []

@@ -1,21 +1,23 @@
 """im2grid: Coordinate Translators, coarse to fine, turn the similarity of features into displacements.
 
-Liu et al., "Coordinate Translator for Learning Deformable Medical Image Registration", MMMI 2022; widths, strides,
-initialisation and embedding as in the first author's implementation (in the repository of his Vector Field Attention).
+Liu et al., "Coordinate Translator for Learning Deformable Medical Image Registration", MMMI 2022. Widths, strides,
+initialisation and position embedding follow the first author's implementation (in the repository of his Vector Field
+Attention).
 
-One encoder sees both images. On each of five levels the moving features, warped by the field so far, and the fixed
-features are projected and given their position; every fixed voxel attends to the 3x3x3 neighbourhood of its place, and
-the offsets to these 27 neighbours, weighted by the attention, are the displacement that the level adds. A place beyond
-the volume counts as the nearest one on its border. A field is upsampled with the corners of both grids in the same
-place. No convolution predicts a displacement, so a plain network has no heads. As the projections start at zero,
-attention starts from positions alone, which is symmetric in each offset and its opposite: the field starts at zero.
+One encoder processes both images. Each of five levels warps the moving features by the current field, projects both
+feature maps, and adds a position embedding to them. Every fixed voxel attends to the 3x3x3 neighbourhood of its place.
+The level adds a displacement: the mean of the offsets to these 27 neighbours, weighted by the attention. A place
+outside the volume is moved to the nearest place on the border. Upsampling of a field aligns the corners of both grids.
+No convolution predicts a displacement, so a plain network has no heads. The projections start at zero, so attention
+first depends on positions only; it is then equal for each offset and its opposite, and the field starts at zero.
 
-With a text-driven head (our design, the publication has none) the 27 weights of the attention A are the features of a
-level, and the head's filters W, of a region or a coordinate, are added to the table of offsets: u = A^T (offsets + W).
+With a text-driven head (our design; the publication has none), the 27 attention weights A are the features of a level.
+The head's filters W, which depend on a region or a coordinate, are added to the table of offsets:
+u = A^T (offsets + W).
 
-Departures: no bias in a convolution that instance normalisation follows, which would take it away again (352 of 552,813
-parameters for 8 start channels); the last voxel of an odd edge is averaged over what there is of its window, so that
-any volume size works.
+Departures from the publication: a convolution before an instance normalisation has no bias, because the normalisation
+would remove it (352 of 552,813 parameters for 8 start channels); at an odd edge, pooling averages the last voxel over
+the part of its window that exists, so that any volume size works.
 """
 
 import functools
@@ -47,7 +49,7 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class _Encoder(nn.Module):
-    """Features of an image on the grids of all levels, coarse to fine; `widths` are the channels, fine to coarse."""
+    """Computes features of an image on all levels, coarse to fine. `widths` are the channels, fine to coarse."""
 
     def __init__(self, start_channels: int, widths: Sequence[int]) -> None:
         super().__init__()
@@ -65,7 +67,7 @@ class _Encoder(nn.Module):
 
 
 class _Similarities(torch.autograd.Function):
-    """Written out, as autograd would allocate a whole volume of keys for the gradient of each of their 27 slices."""
+    """`similarities` with a manual gradient: autograd would allocate a full volume of keys for each of 27 slices."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor) -> Tensor:
@@ -83,27 +85,31 @@ class _Similarities(torch.autograd.Function):
 
 
 def _shifted(volume: Tensor) -> list[Tensor]:
-    """The 27 views of a volume with a margin of one voxel that have the size without it."""
+    """The 27 shifted views of a volume that has a margin of one voxel; a view has the size without the margin."""
     h, w, d = (n - 2 for n in volume.shape[2:])
     return [volume[..., 1 + i : 1 + i + h, 1 + j : 1 + j + w, 1 + k : 1 + k + d] for i, j, k in _OFFSETS]
 
 
 def similarities(query: Tensor, key: Tensor) -> Tensor:
-    """Dot products ``(B, 27, h, w, d)`` of voxels with their neighbours, offsets -1, 0, 1 per axis, last axis fastest.
+    """Dot products ``(B, 27, h, w, d)`` of each voxel with its neighbours.
+
+    The offsets are -1, 0, 1 per axis; the last axis changes fastest.
 
     Args:
         query: ``(B, C, h, w, d)``.
-        key: ``(B, C, h + 2, w + 2, d + 2)``; a query's own place is one further in each axis.
+        key: ``(B, C, h + 2, w + 2, d + 2)``, with a margin of one voxel: the key at index i + 1 along each axis is at
+            the place of the query at index i.
     """
     return _Similarities.apply(query, key)
 
 
 class CoordinateTranslator(nn.Module):
-    """Attention of fixed voxels to the neighbourhood of their place in the moving image.
+    """Attention of each fixed voxel to the neighbourhood of its place in the moving image.
 
     Args:
-        feature_channels: of the features of either image.
-        matching_channels: of what is compared; the first six carry the position.
+        feature_channels: channels of the features of each image.
+        matching_channels: channels of the projected features that attention compares; the position embedding is added
+            to the first six.
     """
 
     def __init__(self, feature_channels: int, matching_channels: int) -> None:
@@ -114,13 +120,13 @@ class CoordinateTranslator(nn.Module):
         nn.init.zeros_(self.projection.weight)
 
     def forward(self, moving: Tensor, fixed: Tensor, field: Tensor) -> Tensor:
-        """Weights ``(B, 27, h, w, d)`` of the neighbours, in the order of `mean_offset`.
+        """Attention weights ``(B, 27, h, w, d)`` of the neighbours, in the order of `mean_offset`.
 
-        Projecting and warping commute; there are fewer channels to warp after.
+        Projection and warping commute, so the projection comes first: then there are fewer channels to warp.
 
         Args:
-            moving, fixed: features ``(B, feature_channels, h, w, d)``. A neighbour outside the grid has no features,
-                but its own position.
+            moving, fixed: features ``(B, feature_channels, h, w, d)``. A neighbour outside the grid has zero features,
+                but its own position embedding.
             field: displacement ``(B, 3, h, w, d)`` by which the moving features are warped first.
         """
         moving, fixed = self.projection(moving).float(), self.projection(fixed).float()
@@ -129,21 +135,24 @@ class CoordinateTranslator(nn.Module):
         return similarities(fixed + self._place((h, w, d), 0), warped + self._place((h, w, d), 1)).softmax(dim=1)
 
     def _place(self, shape: tuple[int, int, int], margin: int) -> Tensor:
-        """What is added to the features of a grid of `shape` with `margin` voxels around it: bias and position."""
+        """Bias and position embedding to add to features on a grid of `shape` with `margin` voxels around it."""
         others = len(self.bias) - _POSITION_CHANNELS
         position = functional.pad(_position(shape, margin, self.bias.device), (0,) * 7 + (others,))
         return self.bias.view(-1, 1, 1, 1) + self.position_scale * position
 
 
 def _position(shape: tuple[int, int, int], margin: int, device: torch.device) -> Tensor:
-    """Cosine and sine ``(1, 6, h, w, d)`` of the voxels' coordinates; the longest edge of `shape` runs a half-turn."""
+    """Position embedding ``(1, 6, h, w, d)``: cosine and sine of the voxels' coordinates as angles.
+
+    The longest edge of `shape` spans half a turn.
+    """
     coordinates = identity_grid([n + 2 * margin for n in shape], device) - margin
     angle = math.pi * (coordinates / max(max(shape) - 1, 1) - 0.5)
     return torch.cat((angle.cos(), angle.sin()), dim=1)
 
 
 def mean_offset(weights: Tensor) -> Tensor:
-    """Displacement ``(B, 3, h, w, d)`` in voxels: the neighbours' offsets averaged by weights ``(B, 27, h, w, d)``."""
+    """Displacement ``(B, 3, h, w, d)`` in voxels: mean of the 27 offsets, with weights ``(B, 27, h, w, d)``."""
     parts = list(zip(_OFFSETS, weights.unbind(1), strict=True))
 
     def total(axis: int, sign: int) -> Tensor:
@@ -156,9 +165,10 @@ class Im2Grid(Backbone):
     """im2grid with one Coordinate Translator on each of five levels.
 
     Args:
-        start_channels: of the first convolution; the first level has twice as many, and each further one again.
-        matching_channels: of what attention compares, at least 6.
-        max_channels: limit of the levels' channels.
+        start_channels: channels of the first convolution; the finest level has twice as many, and each coarser level
+            doubles them again (the coarsest keeps those of the one before).
+        matching_channels: channels of the projected features that attention compares, at least 6.
+        max_channels: upper limit of a level's channels.
     """
 
     minimum_size = 16
@@ -173,11 +183,11 @@ class Im2Grid(Backbone):
         self.translators = nn.ModuleList(CoordinateTranslator(width, matching_channels) for width in widths[::-1])
 
     def plain_heads(self) -> list[nn.Module]:
-        """None: attention alone predicts the displacement."""
+        """An empty list: attention alone predicts the displacement."""
         return []
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; `heads` may be empty, and add coordinates in which their level's grid runs from -1 to 1."""
+        """See `Backbone`. `heads` may be empty; their fields, in each level's -1 to 1 coordinates, are added."""
         pyramid = self.encoder(torch.cat((moving, fixed)))
         field = moving.new_zeros(len(moving), 3, *pyramid[0].shape[2:])
         for level, (features, translator) in enumerate(zip(pyramid, self.translators, strict=True)):
@@ -192,7 +202,7 @@ class Im2Grid(Backbone):
 
 
 def _upsampled(field: Tensor, shape: Sequence[int]) -> Tensor:
-    """A displacement field on the grid of `shape`, in voxels of that grid; the corners of both grids coincide."""
+    """Resize a displacement field to the grid of `shape`, in voxels of that grid; the grids' corners coincide."""
     fine = functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)
     return scale_components(
         fine, [(new - 1) / max(old - 1, 1) for new, old in zip(shape, field.shape[2:], strict=True)]
@@ -200,7 +210,7 @@ def _upsampled(field: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _kept_inside(field: Tensor) -> Tensor:
-    """The displacement field with each place that it leads to brought back to the border where it lies beyond."""
+    """Shorten displacements that leave the volume, so that they end on its border."""
     places = identity_grid(field.shape[2:], field.device)
     parts = (field + places).unbind(1)
     return torch.stack([part.clamp(0, n - 1) for part, n in zip(parts, field.shape[2:], strict=True)], dim=1) - places

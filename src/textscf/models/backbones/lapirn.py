@@ -2,18 +2,19 @@
 
 Mok and Chung, "Large Deformation Diffeomorphic Image Registration with Laplacian Pyramid Networks", MICCAI 2020.
 
-Each level registers at a quarter, half and the whole of the images' grid: it sees the moving image warped by the field
-of the level below, the fixed image and that field, and predicts a correction of at most 0.4 per component in
-coordinates in which the grid runs from -1 to 1, in the order of the axes (d, w, h) that the published code samples in.
-The displacement variant adds corrections up; the diffeomorphic one adds velocities, and integrates them for the level
-above. What it returns is the velocity, which its publication regularises; the network integrates it. The levels are
-trained one after the other (`training.stages` of a run).
+The three levels register at a quarter, half and the full size of the images' grid. The input of a level is the moving
+image warped by the field of the coarser level, the fixed image, and that field. A level predicts a correction of at
+most 0.4 per component, in coordinates in which the grid runs from -1 to 1. The components are in the axis order
+(d, w, h) in which the published code samples. The displacement variant adds the corrections. The diffeomorphic variant
+adds velocities and integrates their sum for the next finer level. It returns the velocity, because the publication
+regularises the velocity; `RegistrationNetwork` integrates it. The levels are trained one after the other
+(`training.stages` of a run).
 
-With the authors' weights the field equals that of their code (1e-4 of 13 voxels, both variants, measured outside of the
-tests).
+With the authors' weights the field equals that of their code: for both variants the difference is 1e-4 voxels where the
+displacement reaches 13 voxels (measured outside of the tests).
 
-Departures: upsampled features are cut to the skip's size, so that any volume size works; heads start near zero unless
-`published` is set. With a text-driven head, each level has its own.
+Departures from the publication: upsampled features are cut to the skip's size, so that any volume size works; heads
+start near zero unless `published` is set. With text-driven heads, each level has its own head.
 """
 
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ class _LevelNetwork(nn.Module):
         self.output = nn.Sequential(Conv3d(2 * channels, channels, 3, padding=1, bias=False), nn.LeakyReLU(0.2))
 
     def forward(self, x: Tensor, embedding: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Features for the head, and the embedding that the next level adds to its own, on the grid of `x`."""
+        """Return features for the head and the embedding that the next level adds to its own, on the grid of `x`."""
         encoded = self.encode(x)
         deep = self.down(encoded)
         deep = self.residual(deep if embedding is None else deep + embedding)
@@ -73,7 +74,8 @@ class LapIRN(Backbone):
 
     Args:
         start_channels: a quarter of the channels of every level.
-        integration_steps: squarings of the diffeomorphic variant (published: 7); 0 for the displacement variant.
+        integration_steps: number of squarings of the diffeomorphic variant (published: 7); 0 for the displacement
+            variant.
         published: heads start from PyTorch's initialisation.
     """
 
@@ -101,9 +103,9 @@ class LapIRN(Backbone):
         return list(self.pyramid)
 
     def forward(self, moving: Tensor, fixed: Tensor, heads: Sequence[Head]) -> Tensor:
-        """See `Backbone`; heads predict what is softsigned and scaled to the published range and order.
+        """See `Backbone`. A softsign and a scaling bring the heads' predictions to the published range and axis order.
 
-        The diffeomorphic variant returns its velocity, which its training regularises.
+        The diffeomorphic variant returns its velocity, because training regularises the velocity.
         """
         halves = halve(moving), halve(fixed)
         coarsest, *finer = (tuple(map(halve, halves)), halves, (moving, fixed))[: self.stage % len(self.strides) + 1]
@@ -118,7 +120,7 @@ class LapIRN(Backbone):
         return voxels(velocity.flip(1))
 
     def _displacement(self, velocity: Tensor) -> Tensor:
-        """The displacement of a velocity, both in the published unit and order."""
+        """Integrate a velocity to a displacement, both in the published unit and axis order."""
         if self.integration_steps == 0:
             return velocity
         unit = voxels(torch.ones_like(velocity[:1]))

@@ -2,11 +2,14 @@
 
 Jia et al., "U-Net vs Transformer: Is U-Net Outdated in Medical Image Registration?", MLMI 2022.
 
-Departures: the half-resolution variant builds only the blocks that reach its output (the published one carries an
-unused last stage); upsampled features are cut to the skip's size, so that any volume size works; a large-kernel block
-is computed as one convolution, which is exact. Unless `published` is set, convolutions start from He's initialisation
-for their PReLU, as with PyTorch's default the deep levels start near zero and learn late, and the displacement head is
-linear and starts near zero, where the published one ends in a softsign.
+Departures from the publication:
+
+- The half-resolution variant builds only the blocks that reach its output (the published one has an unused last level).
+- Upsampled features are cut to the skip's size, so that any volume size works.
+- A large-kernel block is computed as one convolution, which is exact.
+- Unless `published` is set, convolutions start from He's initialisation for their PReLU: with PyTorch's default the
+  deep levels start near zero and learn late. The displacement head is linear and starts near zero; the published head
+  ends in a softsign.
 """
 
 import itertools
@@ -47,11 +50,11 @@ class LargeKernelBlock(nn.Module):
         return kernel, bias.sum(0)
 
     def branches(self, x: Tensor) -> Tensor:
-        """The block as published, each branch on its own: what `forward` must equal."""
+        """Compute each branch separately, as published; `forward` must give the same result."""
         return self.activation(self.regular(x) + self.large(x) + self.one(x) + x)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W, D)`` to the same shape."""
+        """Map ``(B, C, H, W, D)`` to the same shape."""
         kernel, bias = self.merged()
         return self.activation(convolve(x, kernel, bias, stride=1, padding=kernel.shape[-1] // 2))
 

@@ -2,17 +2,22 @@
 
 Chen, Frey and Du, "Unsupervised Learning of Diffeomorphic Image Registration via TransMorph", WBIR 2022.
 
-TransMorph's encoder and decoder run once, down to 1/4 of the volume. Then, for each of T time steps on the half grid,
-the moving image as warped so far and the fixed image join the decoder's features, a head predicts a velocity ``v_t``,
-and the displacement grows as in the released network: ``u_t(x) = u_{t-1}(x) + v_t(x + v_t(x))``, a sum of T steps each
-of which is looked up at its own displacement, not a composition with ``u_{t-1}``.
+TransMorph's encoder and decoder run once; the decoder stops at 1/4 of the volume's size. Then T time steps follow on
+the half grid. At each step the decoder's features are concatenated with the fixed image and the moving image as warped
+so far, and a head predicts a velocity ``v_t``. The displacement is updated as in the released network:
+``u_t(x) = u_{t-1}(x) + v_t(x + v_t(x))``. This is a sum of T velocities, each sampled at its own displacement; it is
+not a composition with ``u_{t-1}``.
 
-Departures: those of `transmorph`; unless `published` is set, two slips of the published code are mended. It warps the
-half grid and, after upsampling, the images' grid with the same numbers, so that the images inside the network move
-twice as far as outside; here velocities and displacement are in voxels of the half grid, and rescaled when the network
-resizes them. And its lookups take for one convention of corners what was made for the other, so that a field of zeros
-zooms by n / (n - 1), half a voxel at the border; here it leaves everything in place. Outside the volume everything is
-zero, as published. With a text-driven head, each time step has its own.
+Departures from the publication: those of `transmorph`. In addition, two errors of the published code are corrected
+unless `published` is set:
+
+- The published code warps the half grid and, after upsampling, the images' grid with the same numbers. Inside the
+  network the images therefore move twice as far as outside. Here velocities and displacement are in voxels of the half
+  grid and are rescaled when the network resizes them.
+- The published code mixes the two `align_corners` conventions when it samples. A field of zeros therefore zooms by
+  n / (n - 1), half a voxel at the border. Here a field of zeros leaves everything in place.
+
+Outside the volume everything is zero, as published. With text-driven heads, each time step has its own head.
 """
 
 from collections.abc import Sequence
@@ -26,11 +31,11 @@ from textscf.spatial import halve, identity_grid, scale_components, warp
 
 
 class TransMorphTVF(Backbone):
-    """TM-TVF, its field on the half grid.
+    """TM-TVF with its field on the half grid.
 
     Args:
-        embed_channels, depths, attention_heads, window, drop_path, head_channels: as of `TransMorph`.
-        time_steps: T; 12 in the released training.
+        embed_channels, depths, attention_heads, window, drop_path, head_channels: see `TransMorph`.
+        time_steps: number T of time steps; 12 in the released training.
         published: see above and `textscf.models.backbones.base`.
     """
 
@@ -70,7 +75,7 @@ class TransMorphTVF(Backbone):
         return self.in_voxels(displacement) if self.published else displacement
 
     def _look_up(self, volume: Tensor, displacement: Tensor) -> Tensor:
-        """`warp`, with the published zoom if the network is as published."""
+        """Warp a volume; a `published` network adds the published zoom (see above)."""
         if not self.published:
             return warp(volume, displacement)
         position = identity_grid(displacement.shape[2:], displacement.device) + displacement

@@ -1,13 +1,14 @@
 """TransMorph: a Swin transformer encoder with a convolutional decoder.
 
 Chen et al., "TransMorph: Transformer for Unsupervised Medical Image Registration", Medical Image Analysis 2022.
-Attention, MLP, patch embedding and patch merging are MONAI's. As published, and unlike MONAI's own Swin stage, a map is
-padded to whole windows, however small it is: a shrunk window would read the bias of other relative positions.
+Attention, MLP, patch embedding and patch merging are MONAI's. As published, even a small map is padded to whole
+windows. MONAI's own Swin stage shrinks the window instead, which would apply the biases of the wrong relative
+positions.
 
-Departures: odd maps are padded before they are merged and upsampled features are cut to the skip's size, so that any
-volume size works. Unless `published` is set, linear layers start from the Swin transformer's truncated normal, which
-the published code defines and never calls, and the head predicts coordinates in which the grid runs from -1 to 1, as
-all heads here do, where the published one predicts voxels.
+Departures from the publication: odd maps are padded before they are merged, and upsampled features are cut to the
+skip's size, so that any volume size works. Unless `published` is set, linear layers start from the Swin transformer's
+truncated normal, which the published code defines but never calls, and the head predicts coordinates in which the grid
+runs from -1 to 1, like all heads of this package; the published head predicts voxels.
 """
 
 from collections.abc import Sequence
@@ -35,10 +36,10 @@ _STAGES = 4
 
 
 class SwinBlock(SwinTransformerBlock):
-    """MONAI's transformer block with windows that keep their size."""
+    """MONAI's transformer block with windows of constant size."""
 
     def forward_part1(self, x: Tensor, mask_matrix: Tensor) -> Tensor:
-        """Attention of a map ``(B, H, W, D, C)`` in (shifted) windows; `mask_matrix` is of the padded map."""
+        """Apply attention in (shifted) windows to a map ``(B, H, W, D, C)``; `mask_matrix` is for the padded map."""
         h, w, d, channels = x.shape[1:]
         window, shift = tuple(self.window_size), tuple(self.shift_size)
         after = [extra for n, edge in zip((d, w, h), window[::-1], strict=True) for extra in (0, -n % edge)]
@@ -49,7 +50,7 @@ class SwinBlock(SwinTransformerBlock):
 
 
 class SwinStage(nn.Module):
-    """Transformer blocks, every second one with its windows shifted by half their edges."""
+    """A sequence of transformer blocks; every second block shifts its windows by half their edges."""
 
     def __init__(self, channels: int, heads: int, window: Sequence[int], drop_path: Sequence[float]) -> None:
         super().__init__()
@@ -61,7 +62,7 @@ class SwinStage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, H, W, D, C)`` to the same shape."""
+        """Map ``(B, H, W, D, C)`` to the same shape."""
         padded = [n + -n % edge for n, edge in zip(x.shape[1:4], self.window, strict=True)]
         mask = compute_mask(padded, self.window, self.shift, x.device)
         for block in self.blocks:
@@ -70,9 +71,9 @@ class SwinStage(nn.Module):
 
 
 class SwinEncoder(nn.Module):
-    """Four stages of windowed attention at 1/4, 1/8, 1/16 and 1/32 of the volume, each with its own output norm.
+    """Four `SwinStage` at 1/4, 1/8, 1/16 and 1/32 of the volume's size, each with its own output norm.
 
-    Arguments as of `TransMorph`.
+    See `TransMorph` for the arguments.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class SwinEncoder(nn.Module):
             self.apply(_initialise)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """``(B, 2, H, W, D)`` to features ``(B, C 2^k, h, w, d)`` of each stage, finest first."""
+        """Map ``(B, 2, H, W, D)`` to the features ``(B, C 2^k, h, w, d)`` of each `SwinStage`, finest first."""
         x = self.embed(images).movedim(1, -1)
         outputs = []
         for stage, norm, merge in zip(self.stages, self.norm, [*self.merge, nn.Identity()], strict=True):
@@ -108,7 +109,7 @@ class SwinEncoder(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Concatenation of upsampled features with a skip, two convolutions with instance normalisation."""
+    """Concatenates upsampled features with a skip; two convolutions with instance normalisation follow."""
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -116,12 +117,12 @@ class DecoderBlock(nn.Module):
         self.second = normalised_convolution(outputs, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """``(B, inputs, H, W, D)`` and ``(B, skip, H, W, D)`` to ``(B, outputs, H, W, D)``."""
+        """Map ``(B, inputs, H, W, D)`` and ``(B, skip, H, W, D)`` to ``(B, outputs, H, W, D)``."""
         return self.second(self.first(torch.cat((x, skip), dim=1)))
 
 
 class TransMorphTrunk(nn.Module):
-    """The encoder, and the decoder from 1/32 up to 1/4 of the volume; arguments as of `TransMorph`."""
+    """The encoder, and the decoder from 1/32 up to 1/4 of the volume's size. See `TransMorph` for the arguments."""
 
     def __init__(
         self,
@@ -145,7 +146,7 @@ class TransMorphTrunk(nn.Module):
         self.up = nn.ModuleList(DecoderBlock(a, a // 2, a // 2) for a in (8 * c, 4 * c, 2 * c))
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(B, 2, H, W, D)`` to ``(B, C, ceil(H / 4), ...)``."""
+        """Map ``(B, 2, H, W, D)`` to ``(B, C, ceil(H / 4), ...)``."""
         *skips, x = self.encoder(images)
         for up in self.up:
             skip = skips.pop()
@@ -157,12 +158,12 @@ class TransMorph(Backbone):
     """TransMorph on the images' grid.
 
     Args:
-        embed_channels: channels C of the first stage: large 128, base 96, small 48, tiny 6.
-        depths: blocks of each of the four stages: large 2, 2, 12, 2; the others 2, 2, 4, 2.
-        attention_heads: of each stage: large 4, 4, 8, 16; base 4, 4, 8, 8; small 4, 4, 4, 4; tiny 2, 2, 4, 4.
-        window: edges of the attention windows in patches of 4 voxels.
-        drop_path: stochastic depth of the last block, growing linearly from 0 at the first.
-        head_channels: features that the head reads.
+        embed_channels: channels C of the first `SwinStage`: large 128, base 96, small 48, tiny 6.
+        depths: number of blocks of each of the four `SwinStage`: large 2, 2, 12, 2; the others 2, 2, 4, 2.
+        attention_heads: of each `SwinStage`: large 4, 4, 8, 16; base 4, 4, 8, 8; small 4, 4, 4, 4; tiny 2, 2, 4, 4.
+        window: edges of the attention windows, in patches of 4 voxels.
+        drop_path: stochastic-depth rate of the last block; the rate grows linearly from 0 at the first block.
+        head_channels: number of feature channels that the head reads.
         published: unit and initialisation of the published code, see `textscf.models.backbones.base`.
     """
 
@@ -198,7 +199,7 @@ class TransMorph(Backbone):
 
 
 def upsampled(x: Tensor, like: Tensor) -> Tensor:
-    """Features on the trilinearly doubled grid, cut to the size of `like`."""
+    """Upsample features trilinearly to twice the grid and cut them to the size of `like`."""
     h, w, d = like.shape[2:]
     return functional.interpolate(x, scale_factor=2.0, mode="trilinear", align_corners=False)[..., :h, :w, :d]
 

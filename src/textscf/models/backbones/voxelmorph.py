@@ -1,14 +1,14 @@
 """VoxelMorph-2: a plain U-Net.
 
-Balakrishnan et al., "VoxelMorph: A Learning Framework for Deformable Medical Image Registration", IEEE TMI 2019; its
-larger variant as the authors' PyTorch code of 2020 has it, and as TransMorph's authors compare with it: encoder 16, 32,
-32, 32 with strided convolutions, decoder 32, 32, 32, 32, 32, 16, 16, 301,411 parameters. Two other networks bear the
-name: today's code pools instead and has 327,331; in that of 2018 the fifth convolution of the decoder lies on the half
-grid, which makes 32 instead of 57 G multi-adds at 96x80x128.
+Balakrishnan et al., "VoxelMorph: A Learning Framework for Deformable Medical Image Registration", IEEE TMI 2019. This
+is the larger variant of the authors' PyTorch code of 2020, with which TransMorph's authors compare: encoder 16, 32, 32,
+32 with strided convolutions; decoder 32, 32, 32, 32, 32, 16, 16; 301,411 parameters. Two other networks have the same
+name. The current code pools instead of striding and has 327,331 parameters. In the code of 2018 the fifth convolution
+of the decoder is on the half grid, which gives 32 instead of 57 G multi-adds at 96x80x128.
 
-Departures: upsampled features are cut to the skip's size, so that any volume size works; unless `published` is set, the
-head predicts coordinates in which the grid runs from -1 to 1, as all heads here do, where the published one predicts
-voxels.
+Departures from the publication: upsampled features are cut to the skip's size, so that any volume size works. Unless
+`published` is set, the head predicts coordinates in which the grid runs from -1 to 1, like all heads of this package;
+the published head predicts voxels.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ class VoxelMorph(Backbone):
     """VoxelMorph on the images' grid.
 
     Args:
-        encoder: channels of the encoder's levels, each half the size of the one before.
-        decoder: channels of as many decoder levels, then of the convolutions at full size, at least one.
+        encoder: channels of the encoder's levels; each level has half the size of the one before.
+        decoder: channels of as many decoder levels, followed by those of the convolutions at full size (at least one).
         published: the head predicts voxels.
     """
 
