@@ -34,10 +34,9 @@ rule download_weights:
     log:
         f"{SEGMENTATION}/logs/download_weights.log",
     priority: order.priority
+    localrule: True
     conda:
         ENVIRONMENT
-    resources:
-        runtime=240,
     shell:
         'python "$TEXTSCF_SRC/download_weights.py" --config {input.config} --out {output.weights}'
         ' ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'

@@ -154,7 +154,7 @@ def test_the_log_goes_to_a_file(tmp_path: Path) -> None:
     code = "import sys, logging, pathlib; from textscf.job.cli import setup_logging;"
     code += "setup_logging(pathlib.Path(sys.argv[1])); logging.getLogger('x').info('hello')"
     log = tmp_path / "logs" / "a.log"
-    subprocess.run([sys.executable, "-c", code, log], check=True, cwd=Path(io.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code, log], check=True, cwd=Path(io.__file__).parents[2])
     assert "INFO hello" in log.read_text()
 
 

@@ -20,6 +20,7 @@ from textscf.job.devices import acquire_device
 from textscf.job.progress import progress_bar
 from textscf.job.workers import end_with_parent
 from textscf.metrics import evaluate_pair
+from textscf.metrics.aggregation import structure_rows
 from textscf.metrics.pair import PairMetrics
 from textscf.registration.inference import Registrar
 from textscf.registration.iterative import SynRegistrar
@@ -148,16 +149,8 @@ def _measure(
 
 def _rows(run: str, cohort: Cohort, case: _Case) -> tuple[pd.DataFrame, dict[str, Any]]:
     metrics = case.metrics
-    key = {"run": run, "fixed": case.fixed, "moving": case.moving}
-    structures = {
-        "label": metrics.labels,
-        "structure": cohort.structure_names,
-        "dice": metrics.dice,
-        "hd95": metrics.hd95,
-        "hd95_initial": metrics.hd95_initial,
-    }
     pair = {
-        **key,
+        **{"run": run, "fixed": case.fixed, "moving": case.moving},
         "dice": float(np.nanmean(metrics.dice)),
         "hd95": float(np.nanmean(metrics.hd95)),
         "sdlogj": metrics.sdlogj,
@@ -166,4 +159,4 @@ def _rows(run: str, cohort: Cohort, case: _Case) -> tuple[pd.DataFrame, dict[str
         "jump_inside": metrics.jump_inside,
         "seconds": case.seconds,
     }
-    return pd.DataFrame({**key, **structures}), pair
+    return structure_rows(metrics, run, case.fixed, case.moving, cohort.structure_names), pair

@@ -98,7 +98,7 @@ def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, de
             "image: give --fixed-labels or --segmentor"
         )
     settings = read_yaml(settings_file)
-    return Segmentor(read_weights(path, settings), str(path), settings, anatomy, recipe, device)
+    return Segmentor(read_weights(path, settings), f"segmentor {path.parent.name}", settings, anatomy, recipe, device)
 
 
 def _of_the_workflow(checkpoint: Path, trained: TrainedRun) -> Path:

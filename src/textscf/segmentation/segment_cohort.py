@@ -48,7 +48,8 @@ def segment_cohort(
     recipe = Recipe.from_config(config) if raw is None else stored_recipe(config, raw)
     stored = {} if raw is None else {subject: image for subject, (image, _) in stored_files(config, raw).items()}
     weights = read_weights(network, settings)
-    segmentor = Segmentor(weights, str(network), settings, cohort.anatomy, recipe, device)
+    source = f"segmentor {network.parent.name}"
+    segmentor = Segmentor(weights, source, settings, cohort.anatomy, recipe, device)
     files = {}
     with progress_bar(len(cohort.subjects()), "segmenting") as bar:
         for subject in cohort.subjects():

@@ -134,7 +134,7 @@ class SegmentorTraining:
         self._history.append(row)
         self._loss_sum = 0.0
         logger.info("step %d: loss %.4f, validation Dice %.4f", *row.values())
-        if row["validation_dice"] > self._best["dice"]:
+        if not row["validation_dice"] <= self._best["dice"]:  # also where Dice is undefined, so that there is a best
             weights = {key: value.cpu().clone() for key, value in self._network.state_dict().items()}
             self._best = {"dice": row["validation_dice"], "network": weights}
         return row
