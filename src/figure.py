@@ -5,7 +5,7 @@ from pathlib import Path
 
 from textscf.files.io import atomic_path, write_csv
 from textscf.job.cli import parse_arguments, run, stage_parser
-from textscf.plotting.figure_kinds import draw
+from textscf.plotting.draw_figure import draw
 from textscf.plotting.style import save_figure
 from textscf.results.captions import subject_sentences
 from textscf.results.items import Results, load_item

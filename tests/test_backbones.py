@@ -9,9 +9,9 @@ import torch
 from benchmarks.volumes import noise_scan
 
 from textscf.files.io import read_image, read_labels
+from textscf.files.registry import BACKBONES, entries, entry
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.models import RegistrationNetwork, build_network
-from textscf.models.backbones import backbone_class, backbone_names
 from textscf.models.network import build_frozen_network
 from textscf.registration.inference import predict
 from textscf.registration.volumes import Scan
@@ -55,10 +55,10 @@ def randomise(network: RegistrationNetwork, std: float) -> None:
 
 def test_every_backbone_has_small_settings_here_and_defaults_in_the_configuration(root: Path) -> None:
     defaults = Catalogue(root / "config").run_defaults["backbones"]
-    assert set(SMALL) == set(backbone_names()) == set(defaults)
+    assert set(SMALL) == set(entries(BACKBONES)) == set(defaults)
     for name, arguments in defaults.items():
         with torch.device("meta"):
-            backbone_class(name)(**arguments)
+            entry(BACKBONES, name, "backbone").BACKBONE(**arguments)
 
 
 @pytest.mark.parametrize("head", HEADS)

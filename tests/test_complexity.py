@@ -17,8 +17,7 @@ from tests.cohorts import SHAPE, make_cohort
 from textscf.errors import InputError
 from textscf.files.io import read_json, read_yaml, write_yaml
 from textscf.models import RegistrationNetwork, build_network
-from textscf.models.backbones import Backbone
-from textscf.models.backbones.base import Head, Level
+from textscf.models.backbone import Backbone, Head, Level
 from textscf.models.backbones.lku_net import LargeKernelBlock
 from textscf.models.complexity import Complexity, complexity, complexity_of_run, multi_adds, parameters
 from textscf.models.heads import ConvolutionHead, FrozenSCFHead, SCFHead

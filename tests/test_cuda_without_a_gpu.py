@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.fake_cuda import on_fake_cuda
+from textscf.files.registry import BACKBONES, entries
 from textscf.models import build_network
-from textscf.models.backbones import backbone_names
 from textscf.study.catalogue import Catalogue
 from textscf.training.objective import Objective
 
@@ -51,7 +51,7 @@ def _devices(values: Any) -> set[str]:
     return {value.device.type for value in tree_leaves(values) if isinstance(value, torch.Tensor)}
 
 
-@pytest.fixture(params=backbone_names())
+@pytest.fixture(params=entries(BACKBONES))
 def backbone(request: pytest.FixtureRequest, root: Path) -> dict[str, Any]:
     name: str = request.param
     return {"name": name, **Catalogue(root / "config").run_defaults["backbones"][name]}

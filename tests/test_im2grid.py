@@ -10,7 +10,7 @@ from torch.nn import functional
 from tests.fields import constant_head, shifted_pair
 from textscf.errors import InputError
 from textscf.models import RegistrationNetwork, build_network
-from textscf.models.backbones.base import voxels
+from textscf.models.backbone import voxels
 from textscf.models.backbones.im2grid import (
     CoordinateTranslator,
     Im2Grid,

@@ -19,7 +19,7 @@ from textscf.errors import InputError
 from textscf.files.io import write_nifti
 from textscf.metrics import evaluate_pair
 from textscf.registration.evaluation import evaluate_run, registrar_of
-from textscf.registration.iterative import SynRegistrar, register_syn
+from textscf.registration.methods.syn import SynRegistrar, register_syn
 from textscf.spatial import warp
 from textscf.study.catalogue import Catalogue
 
@@ -89,7 +89,7 @@ def test_the_same_images_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
     images = smooth_image((20, 24, 18), 1), smooth_image((20, 24, 18), 2)
     first, second = (register_syn(*images, SPACING).tobytes() for _ in range(2))
     assert first == second
-    monkeypatch.setattr("textscf.registration.iterative._SEED", 2)
+    monkeypatch.setattr("textscf.registration.methods.syn._SEED", 2)
     assert register_syn(*images, SPACING).tobytes() != first
 
 
@@ -153,7 +153,7 @@ def test_a_pair_that_cannot_be_registered_is_named_in_one_line(cohort: Cohort, t
 
 
 @pytest.mark.parametrize(
-    ("method", "message"), [("learned", "needs a checkpoint"), ("sin", "found 'sin'; expected learned, initial or syn")]
+    ("method", "message"), [("learned", "needs a checkpoint"), ("sin", "unknown method 'sin'; did you mean 'syn'?")]
 )
 def test_a_method_that_cannot_be_used_is_refused(cohort: Cohort, method: str, message: str) -> None:
     with pytest.raises(InputError, match=message):

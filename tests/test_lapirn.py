@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from tests.fields import constant_head, shifted_pair
 from textscf.models import RegistrationNetwork, build_network
-from textscf.models.backbones.base import voxels
+from textscf.models.backbone import voxels
 from textscf.models.backbones.lapirn import LapIRN
 from textscf.models.complexity import multi_adds, parameters
 from textscf.spatial import halve, integrate, warp

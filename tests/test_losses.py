@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_spatial import smooth_field
-from textscf.losses import SIMILARITIES, SoftDice, smoothness
+from textscf.losses import SoftDice, smoothness
+from textscf.losses.similarities import mse, multi_window_ncc
 from textscf.spatial import halve
 
 
@@ -73,7 +74,7 @@ def test_smoothness_is_the_mean_squared_forward_difference() -> None:
 
 def test_mse() -> None:
     fixed, warped = torch.tensor([[[[[1.0, 2.0]]]]]), torch.tensor([[[[[1.5, 4.0]]]]])
-    assert SIMILARITIES["mse"](fixed, warped, 1).item() == pytest.approx((0.25 + 4) / 2)
+    assert mse.dissimilarity(fixed, warped, 1).item() == pytest.approx((0.25 + 4) / 2)
 
 
 def ncc_in_float64(fixed: np.ndarray, warped: np.ndarray, window: int) -> float:
@@ -93,15 +94,15 @@ def test_multi_window_ncc_equals_its_definition() -> None:
         for pair, window in (((fixed, warped), 7), (halves, 5), (quarters, 3))
     ]
     expected = -(terms[0] + terms[1] / 2 + terms[2] / 4)
-    assert SIMILARITIES["multi_window_ncc"](fixed, warped, 1).item() == pytest.approx(expected, rel=1e-9)
+    assert multi_window_ncc.dissimilarity(fixed, warped, 1).item() == pytest.approx(expected, rel=1e-9)
     last = -ncc_in_float64(*(x[0, 0].numpy() for x in (fixed, warped)), 3)
-    assert SIMILARITIES["multi_window_ncc"](fixed, warped, 4).item() == pytest.approx(last, rel=1e-9)
+    assert multi_window_ncc.dissimilarity(fixed, warped, 4).item() == pytest.approx(last, rel=1e-9)
 
 
 def test_multi_window_ncc_is_finite_where_images_are_constant() -> None:
     fixed = torch.full((1, 1, 16, 16, 16), 0.7)
     warped = torch.full_like(fixed, 0.3).requires_grad_()
-    loss = SIMILARITIES["multi_window_ncc"](fixed, warped, 1)
+    loss = multi_window_ncc.dissimilarity(fixed, warped, 1)
     loss.backward()
     assert loss.isfinite()
     assert warped.grad is not None

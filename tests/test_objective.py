@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from textscf.losses import smoothness
 from textscf.models import RegistrationNetwork
-from textscf.models.backbones.base import Backbone, Level
+from textscf.models.backbone import Backbone, Level
 from textscf.registration.volumes import Scan
 from textscf.spatial import integrate
 from textscf.training.objective import Objective

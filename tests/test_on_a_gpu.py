@@ -8,8 +8,8 @@ import torch
 from benchmarks.volumes import noise_scan
 
 from tests.test_backbones import SMALL
+from textscf.files.registry import BACKBONES, entries
 from textscf.models import build_network
-from textscf.models.backbones import backbone_names
 from textscf.registration.volumes import Scan
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
@@ -21,7 +21,7 @@ RATE = 1e-4
 HEAD = {"kind": "scf", "hidden_channels": 64, "blend": "convex"}
 
 
-@pytest.fixture(params=backbone_names())
+@pytest.fixture(params=entries(BACKBONES))
 def backbone(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"name": request.param, **SMALL[request.param]}
 

@@ -13,9 +13,9 @@ from matplotlib.colors import to_hex
 from tests.result_files import figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import write_yaml
-from textscf.plotting.bars import bar_values
+from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.figure_kinds import draw
+from textscf.plotting.figures.head_bars import bar_values
 from textscf.plotting.style import COLUMN_WIDTH, PALETTE, REFERENCE_COLOUR, TEXT_WIDTH
 from textscf.results.items import Item, Results, load_item
 

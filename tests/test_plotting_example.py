@@ -9,8 +9,8 @@ from tests.result_files import ORGANS, figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import read_json, read_yaml, write_json, write_nifti, write_yaml
 from textscf.metrics.warping import warp_labels
-from textscf.plotting import example
-from textscf.plotting.figure_kinds import draw
+from textscf.plotting.draw_figure import draw
+from textscf.plotting.figures import example
 from textscf.results.items import Results, load_item
 
 SHIFTS = {"lku_net_seed1": (0.0, 0.0, 0.0), "textscf_seed1": (3.0, -1.0, 2.0)}

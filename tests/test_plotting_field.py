@@ -11,8 +11,8 @@ from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.files.io import write_nifti, write_yaml
 from textscf.metrics.discontinuity import displacement_jumps
-from textscf.plotting import example
-from textscf.plotting.figure_kinds import draw
+from textscf.plotting.draw_figure import draw
+from textscf.plotting.figures import example
 from textscf.results.items import Results, load_item
 
 STEP = np.array([6.0, -4.0, 2.0])

@@ -9,8 +9,8 @@ import pytest
 from tests.result_files import figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import write_yaml
+from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.figure_kinds import draw
 from textscf.results.items import Results, load_item
 
 

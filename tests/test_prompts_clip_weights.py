@@ -15,7 +15,7 @@ from tests.test_prompts_open_clip_encoder import PROMPTS, TINY
 from textscf.errors import InputError
 from textscf.files.io import sha256_of
 from textscf.prompts.clip_weights import is_torchscript, published_digest
-from textscf.prompts.open_clip_encoder import OpenClipEncoder
+from textscf.prompts.encoders.open_clip import OpenClipEncoder
 
 open_clip = pytest.importorskip("open_clip")
 MODEL = "textscf-archive-quickgelu"

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from textscf.errors import InputError
-from textscf.prompts import encoders
-from textscf.prompts.encoders import ENCODERS, EncoderOptions, FileEncoder, MiniLMEncoder, build_encoder
+from textscf.files.registry import ENCODERS, entries
+from textscf.prompts.encoder import EncoderOptions, build_encoder
+from textscf.prompts.encoders import minilm as encoders
+from textscf.prompts.encoders.file import FileEncoder
+from textscf.prompts.encoders.minilm import MiniLMEncoder
 
 
 def test_unknown_encoder_lists_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match="unknown encoder 'clip'; expected one of minilm, open_clip, openai, one_hot, file"
+        ValueError, match="unknown encoder 'clip'; expected one of file, minilm, one_hot, open_clip, openai"
     ):
         build_encoder("clip", EncoderOptions())
 
@@ -25,7 +28,7 @@ def test_missing_option_is_named(name: str, key: str) -> None:
 
 def test_building_reads_nothing() -> None:
     options = EncoderOptions(model="no-such-model", pretrained="/no/such/file", file="/no/such/file.npz")
-    for name in ENCODERS:
+    for name in entries(ENCODERS):
         build_encoder(name, options)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from textscf.errors import InputError
 from textscf.files.io import sha256_of
-from textscf.prompts.open_clip_encoder import OpenClipEncoder
+from textscf.prompts.encoders.open_clip import OpenClipEncoder
 
 open_clip = pytest.importorskip("open_clip")
 

@@ -18,7 +18,7 @@ from tests.test_prompts_prompt_set import ANATOMY
 from textscf.errors import InputError
 from textscf.files.io import read_json, sha256_of
 from textscf.prompts import load_embedding
-from textscf.prompts.openai_encoder import OpenAIEncoder
+from textscf.prompts.encoders.openai import OpenAIEncoder
 
 KEY = "sk-test-0123456789abcdef"
 MODEL = "text-embedding-ada-002"
@@ -131,7 +131,7 @@ def test_a_key_that_is_none_is_not_shown(key: str, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("service")
 def test_without_a_key_or_a_service_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    monkeypatch.setattr("textscf.prompts.openai_encoder._ATTEMPTS", 1)
+    monkeypatch.setattr("textscf.prompts.encoders.openai._ATTEMPTS", 1)
     with pytest.raises(InputError, match="the service cannot be reached"):
         OpenAIEncoder(MODEL).encode(["liver"], ["A liver."])
     monkeypatch.delenv("OPENAI_API_KEY")

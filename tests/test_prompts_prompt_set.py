@@ -134,7 +134,7 @@ def test_svd_needs_long_vectors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoder": "clip"}, "unknown encoder 'clip'; expected one of minilm"),
+        ({"encoder": "clip"}, "unknown encoder 'clip'; expected one of file"),
         ({"background": "pca"}, "background is 'pca'; expected one of svd, svd_released, text"),
         ({"template": None}, "encoder minilm needs 'template'"),
         ({"template": "A photo."}, "does not name the {structure}"),

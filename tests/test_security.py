@@ -13,7 +13,7 @@ import yaml
 
 from textscf.errors import InputError
 from textscf.files.io import read_yaml
-from textscf.files.schema import safe_name
+from textscf.files.names import safe_name
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from textscf.errors import InputError
-from textscf.files.schema import suggest
+from textscf.files.names import suggest
 
 T = TypeVar("T")
 

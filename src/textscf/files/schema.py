@@ -1,9 +1,6 @@
 """JSON schema validation; its messages name file and key and suggest a correction of a typo."""
 
-import difflib
 import math
-import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +10,8 @@ import referencing.jsonschema
 
 from textscf.errors import InputError
 from textscf.files.io import read_yaml
-
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-def safe_name(name: str, where: str) -> str:
-    """Return `name` if it is safe as a file name and as a shell word; else InputError that begins with `where`."""
-    if not _SAFE_NAME.fullmatch(name):
-        raise InputError(f"{where}: {name!r} is not a valid name; expected letters, digits, '_', '-' and '.'")
-    return name
+from textscf.files.names import suggest
+from textscf.files.registry import entries
 
 
 def read_validated(path: Path, schema: Path) -> dict[str, Any]:
@@ -31,10 +21,19 @@ def read_validated(path: Path, schema: Path) -> dict[str, Any]:
     return content
 
 
-def validate(content: Any, schema: Path, source: str) -> None:
-    """Raise InputError ``source: key: what was found; what was expected`` if `content` does not fit the schema."""
+def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
+    """Raise InputError ``source: key: what was found; what was expected`` if `content` does not fit the schema.
+
+    Args:
+        content: settings.
+        schema: YAML file with a JSON schema. It may have two keys of our own: `entries_of`, a registry whose entries
+            are allowed (see `textscf.files.registry`), and `options_of`, a folder of `config/` with a YAML file for
+            each allowed key. The `options` of such a file are the schemas of the keys beneath.
+        source: file of the settings, for messages.
+        part: JSON pointer to the part of the schema that counts, such as ``/properties/loss``.
+    """
     registry = referencing.Registry(retrieve=lambda uri: _resource(schema.parent / uri))  # type: ignore[call-arg]
-    validator = jsonschema.Draft202012Validator(read_yaml(schema), registry=registry)
+    validator = jsonschema.Draft202012Validator({"$ref": f"{schema.name}#{part}"}, registry=registry)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         raise InputError(f"{source}: {_describe(error)}")
@@ -42,7 +41,23 @@ def validate(content: Any, schema: Path, source: str) -> None:
 
 
 def _resource(path: Path) -> referencing.Resource[Any]:
-    return referencing.jsonschema.DRAFT202012.create_resource(read_yaml(path))
+    return referencing.jsonschema.DRAFT202012.create_resource(_expand(read_yaml(path), path.parents[1]))
+
+
+def _expand(node: Any, config: Path) -> Any:
+    """A schema with `entries_of` and `options_of` replaced by what they stand for."""
+    if isinstance(node, list):
+        return [_expand(part, config) for part in node]
+    if not isinstance(node, dict):
+        return node
+    expanded = {key: _expand(value, config) for key, value in node.items()}
+    if registry := expanded.pop("entries_of", None):
+        expanded["enum"] = sorted([*expanded.get("enum", []), *entries(registry)])
+    if folder := expanded.pop("options_of", None):
+        closed = {"type": "object", "additionalProperties": False}
+        options = {path.stem: read_yaml(path)["options"] for path in sorted((config / folder).glob("*.yaml"))}
+        expanded |= {**closed, "properties": {name: {**closed, "properties": own} for name, own in options.items()}}
+    return expanded
 
 
 def _check_numbers(content: Any, source: str, key: str = "") -> None:
@@ -52,13 +67,6 @@ def _check_numbers(content: Any, source: str, key: str = "") -> None:
     parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for name, value in parts:
         _check_numbers(value, source, f"{key}.{name}")
-
-
-def suggest(found: str, known: Iterable[str]) -> str:
-    """Message part: ``; did you mean 'x'?`` if a known name is close, else ``; expected one of ...``."""
-    known = sorted(map(str, known))
-    close = difflib.get_close_matches(found, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; expected one of {', '.join(known) or 'none'}"
 
 
 def _describe(error: jsonschema.ValidationError) -> str:

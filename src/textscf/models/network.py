@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from textscf.errors import InputError
-from textscf.models.backbones import Backbone, backbone_class
+from textscf.files.registry import BACKBONES, entry
+from textscf.models.backbone import Backbone
 from textscf.models.heads import FrozenSCFHead, SCFHead, SCPHead
 from textscf.spatial import integrate, upsample_displacement
 
@@ -110,8 +111,9 @@ def build_backbone(settings: Mapping[str, Any]) -> Backbone:
     """Build a backbone from ``{name: ..., argument: value, ...}``; InputError for a wrong name or argument."""
     arguments = dict(settings)
     name = arguments.pop("name")
+    backbone: type[Backbone] = entry(BACKBONES, name, "backbone").BACKBONE
     try:
-        return backbone_class(name)(**arguments)
+        return backbone(**arguments)
     except TypeError as error:
         raise InputError(f"backbone {name}: {error}".replace("__init__() ", "")) from error
 

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from textscf.errors import InputError
-from textscf.files.schema import suggest
+from textscf.files.names import suggest
 from textscf.prompts.background import BACKGROUNDS
 from textscf.prompts.embedding import Embedding
-from textscf.prompts.encoders import Encoder, EncoderOptions, build_encoder
+from textscf.prompts.encoder import Encoder, EncoderOptions, build_encoder
 from textscf.prompts.templates import BACKGROUND, check_template, fill_template, region_name
 
 TEXT_BACKGROUND = "text"
-_WITHOUT_TEXT = ("one_hot", "file")
 
 
 class Region(NamedTuple):
@@ -32,7 +31,7 @@ class PromptSet:
     """Settings of a prompt set. Raises ValueError for invalid settings.
 
     Attributes:
-        encoder: one of `ENCODERS`.
+        encoder: a module of `textscf.prompts.encoders`.
         background: `svd`, `svd_released`, or `text`, which encodes the word "background" like a region.
         anatomy: ``{body_part, structures: [{label, name, prompt}, ...]}``, labels 1 to N - 1.
         modality: imaging modality as prompts spell it, e.g. "computerized tomography".
@@ -55,13 +54,13 @@ class PromptSet:
     rename: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        self.build_encoder()
+        encoder = self.build_encoder()
         kinds = (*BACKGROUNDS, TEXT_BACKGROUND)
         if self.background not in kinds:
             raise ValueError(f"background is '{self.background}'; expected one of {', '.join(kinds)}")
         if self.encoder == "one_hot" and self.background != TEXT_BACKGROUND:
             raise ValueError(f"background is '{self.background}'; encoder one_hot expects {TEXT_BACKGROUND}")
-        if self.encoder in _WITHOUT_TEXT:
+        if not encoder.reads_text:
             if self.template is not None:
                 raise ValueError(f"encoder {self.encoder} reads no text; expected no 'template'")
         elif self.template is None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.files.io import write_csv
+from textscf.files.registry import METHODS, entry
 from textscf.job.devices import acquire_device
 from textscf.job.progress import progress_bar
 from textscf.job.workers import end_with_parent
@@ -23,7 +24,6 @@ from textscf.metrics import evaluate_pair
 from textscf.metrics.aggregation import structure_rows
 from textscf.metrics.pair import PairMetrics
 from textscf.registration.inference import Registrar
-from textscf.registration.iterative import SynRegistrar
 
 
 class PairRegistrar(Protocol):
@@ -65,13 +65,13 @@ def registrar_of(
     match settings["method"]:
         case "initial":
             return None
-        case "syn":
-            return SynRegistrar(cohort)
         case "learned" if checkpoint:
             return Registrar(checkpoint, cohort, acquire_device(device))
         case "learned":
             raise InputError(f"run '{settings['run']}': a trained run needs a checkpoint: give --checkpoint")
-    raise InputError(f"run '{settings['run']}': method: found '{settings['method']}'; expected learned, initial or syn")
+    method = entry(METHODS, settings["method"], f"run '{settings['run']}'")
+    registrar: PairRegistrar = method.registrar(cohort)
+    return registrar
 
 
 def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, folder: Path, workers: int = 1) -> None:

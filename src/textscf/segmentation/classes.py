@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textscf.errors import InputError
-from textscf.files.schema import suggest
+from textscf.files.names import suggest
 
 BACKGROUND = "background"
 

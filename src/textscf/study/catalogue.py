@@ -8,7 +8,9 @@ from typing import Any
 
 from textscf.data.cohort import check_cohort
 from textscf.errors import InputError
-from textscf.files.schema import read_validated, safe_name, suggest
+from textscf.files.io import read_yaml
+from textscf.files.names import safe_name, suggest
+from textscf.files.schema import read_validated, validate
 from textscf.segmentation.classes import region_channels
 
 
@@ -73,8 +75,14 @@ class Catalogue:
 
     @cached_property
     def run_defaults(self) -> dict[str, Any]:
-        """Default settings of a run, which are the paper's."""
-        return read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
+        """Default settings of a run, which are the paper's, with the defaults of all backbones."""
+        defaults = read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
+        files = sorted((self.folder / "backbones").glob("*.yaml"))
+        return {**defaults, "backbones": {path.stem: read_yaml(path)["defaults"] for path in files}}
+
+    def check_backbone(self, name: str, options: dict[str, Any], source: str) -> None:
+        """Raise InputError that begins with `source` if a backbone does not have these options."""
+        validate(options, self.schema("run"), source, f"/properties/backbones/properties/{name}")
 
     @cached_property
     def claims(self) -> dict[str, Any]:

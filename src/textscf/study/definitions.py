@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from textscf.errors import InputError
-from textscf.files.schema import safe_name, suggest, validate
+from textscf.files.names import safe_name, suggest
+from textscf.files.schema import validate
 
 Settings = dict[str, Any]
 

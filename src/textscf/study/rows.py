@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textscf.errors import InputError
-from textscf.files.schema import suggest
+from textscf.files.names import suggest
 from textscf.study.definitions import Definitions, Settings
 
 _FURTHER_RUNS = ("with_head",)

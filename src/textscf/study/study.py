@@ -10,7 +10,8 @@ from typing import Any
 
 from textscf.errors import InputError
 from textscf.files.io import read_yaml
-from textscf.files.schema import suggest, validate
+from textscf.files.names import suggest
+from textscf.files.schema import validate
 from textscf.study.catalogue import Catalogue
 from textscf.study.definitions import Definitions, Settings, define_runs, merge
 from textscf.study.rows import Rows, runs_in
@@ -266,6 +267,9 @@ class _Resolver:
             raise InputError(
                 f"{self.source}: run '{name}': unknown backbone '{backbone}'" + suggest(backbone, run["backbones"])
             )
+        self.catalogue.check_backbone(
+            backbone, run["backbone_options"], f"{self.source}: run '{name}': backbone_options of {backbone}"
+        )
         options = {**run["backbones"][backbone], **run["backbone_options"]}
         if options.get("full_resolution", False) is None:
             options["full_resolution"] = self.catalogue.field(run["cohort"]) == "full"

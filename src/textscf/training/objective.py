@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from textscf.losses import SIMILARITIES, SoftDice, smoothness
+from textscf.files.registry import SIMILARITIES, entry
+from textscf.losses import SoftDice, smoothness
 from textscf.models import RegistrationNetwork
 from textscf.registration.volumes import Scan
 from textscf.spatial import halve, warp
@@ -27,7 +28,7 @@ class Objective:
     """
 
     def __init__(self, settings: Mapping[str, Any], n_labels: int) -> None:
-        self._similarity = SIMILARITIES[settings["similarity"]]
+        self._similarity = entry(SIMILARITIES, settings["similarity"], "loss.similarity").dissimilarity
         self._dice = SoftDice(n_labels)
         self._dice_weight: float = settings["dice"]
         self._smoothness_weight: float = settings["smoothness"]

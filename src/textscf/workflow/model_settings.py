@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from textscf.errors import InputError
-from textscf.files.schema import suggest
+from textscf.files.names import suggest
 
 if TYPE_CHECKING:
     from textscf.study.study import Study

@@ -50,7 +50,7 @@ class Order:
         """Relative length of a run, ties by file order; SyN (optimises every pair) counts as the longest training."""
         if self._runs[run]["method"] == "learned":
             return _LONGEST * self._steps[run] // max(self._steps.values()) - self._places[run]
-        return _LONGEST - self._places[run] if self._runs[run]["method"] == "syn" else 0
+        return _LONGEST - self._places[run] if self._runs[run]["method"] != "initial" else 0
 
     def _uses(self, run: str, names: Mapping[str, str]) -> bool:
         settings = self._runs[run]

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import Backbone, Head, Level
+from textscf.models.backbone import Backbone, Head, Level
 from textscf.models.blocks import PublishedHead, Up, convolution, down_and_up, initialise
 
 _AXES = (2, 3, 4)
@@ -34,7 +34,7 @@ class FourierNet(Backbone):
 
     Args:
         start_channels: channels of the first level (the paper's comparator: 32).
-        published: unit and initialisation of the published code, see `textscf.models.backbones.base`.
+        published: unit and initialisation of the published code, see `textscf.models.backbone`.
     """
 
     minimum_size = 16

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
-from textscf.models.backbones.base import Backbone, Head, Level, voxels
+from textscf.models.backbone import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 from textscf.spatial import compose, identity_grid, scale_components, warp
 

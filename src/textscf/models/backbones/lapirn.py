@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import Backbone, Head, Level, voxels
+from textscf.models.backbone import Backbone, Head, Level, voxels
 from textscf.models.convolution import Conv3d
 from textscf.models.doubling import Doubling
 from textscf.models.heads import ConvolutionHead

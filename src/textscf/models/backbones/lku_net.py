@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from textscf.errors import InputError
 from textscf.models.activation import PReLU
-from textscf.models.backbones.base import Backbone, Head, Level
+from textscf.models.backbone import Backbone, Head, Level
 from textscf.models.blocks import PublishedHead, Up, convolution, down_and_up, initialise
 from textscf.models.convolution import convolve
 
@@ -66,7 +66,7 @@ class LKUNet(Backbone):
         start_channels: N_s, channels of the first level.
         kernel_size: edge of the large kernels, odd and at least 3.
         full_resolution: features on the images' grid instead of the half grid.
-        published: unit, range and initialisation of the published code, see `textscf.models.backbones.base`.
+        published: unit, range and initialisation of the published code, see `textscf.models.backbone`.
     """
 
     minimum_size = 16

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from textscf.models.backbones.base import Backbone, Head, Level, voxels
+from textscf.models.backbone import Backbone, Head, Level, voxels
 from textscf.models.backbones.transmorph import DecoderBlock, TransMorphTrunk, normalised_convolution, upsampled
 from textscf.spatial import halve, identity_grid, scale_components, warp
 
@@ -36,7 +36,7 @@ class TransMorphTVF(Backbone):
     Args:
         embed_channels, depths, attention_heads, window, drop_path, head_channels: see `TransMorph`.
         time_steps: number T of time steps; 12 in the released training.
-        published: see above and `textscf.models.backbones.base`.
+        published: see above and `textscf.models.backbone`.
     """
 
     head_bias = True

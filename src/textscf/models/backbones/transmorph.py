@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textscf.errors import InputError
-from textscf.models.backbones.base import Backbone, Head, Level
+from textscf.models.backbone import Backbone, Head, Level
 from textscf.models.convolution import Conv3d
 from textscf.spatial import halve
 
@@ -164,7 +164,7 @@ class TransMorph(Backbone):
         window: edges of the attention windows, in patches of 4 voxels.
         drop_path: stochastic-depth rate of the last block; the rate grows linearly from 0 at the first block.
         head_channels: number of feature channels that the head reads.
-        published: unit and initialisation of the published code, see `textscf.models.backbones.base`.
+        published: unit and initialisation of the published code, see `textscf.models.backbone`.
     """
 
     head_bias = True

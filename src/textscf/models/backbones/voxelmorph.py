@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textscf.models.backbones.base import Backbone, Head, Level
+from textscf.models.backbone import Backbone, Head, Level
 from textscf.models.convolution import Conv3d
 
 

@@ -13,8 +13,8 @@ from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
 from textscf.metrics.discontinuity import displacement_jumps
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.example import Pair, chosen_pair, cohort_of, dice_of, displacement_of, pair_sentences
 from textscf.plotting.field_panels import Arrows, Cut, draw_panels
+from textscf.plotting.figures.example import Pair, chosen_pair, cohort_of, dice_of, displacement_of, pair_sentences
 from textscf.plotting.slices import AXIAL, DISPLAY_AXES, to_display
 from textscf.plotting.style import journal_style
 from textscf.results import captions

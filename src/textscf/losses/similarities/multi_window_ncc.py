@@ -1,6 +1,4 @@
-"""Dissimilarities between the fixed and the warped image, by their names in a run's settings."""
-
-from collections.abc import Callable
+"""Local correlation in windows of several sizes, the training loss of LapIRN."""
 
 from torch import Tensor
 from torch.nn import functional
@@ -11,12 +9,7 @@ _WINDOWS = (7, 5, 3)
 _EPSILON = 1e-5
 
 
-def mse(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
-    """Mean squared error of two ``(B, 1, H, W, D)`` images on any grid (paper, section 3.1)."""
-    return functional.mse_loss(warped, fixed)
-
-
-def multi_window_ncc(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
+def dissimilarity(fixed: Tensor, warped: Tensor, stride: int) -> Tensor:
     """Negative squared local correlation at several scales, the training loss of LapIRN (Mok and Chung, 2020).
 
     The images are compared in windows of 7, 5 and 3 voxels at full, half and quarter size with weights 1, 1/2 and 1/4.
@@ -49,6 +42,3 @@ def _local_mean(x: Tensor, window: int) -> Tensor:
         kernel = [window if axis == a else 1 for a in range(3)]
         x = functional.avg_pool3d(x, kernel, 1, [n // 2 for n in kernel])
     return x
-
-
-SIMILARITIES: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"mse": mse, "multi_window_ncc": multi_window_ncc}

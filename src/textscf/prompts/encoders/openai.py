@@ -3,11 +3,12 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from textscf.errors import InputError
+from textscf.prompts.encoder import Encoder, EncoderOptions
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 _ATTEMPTS = 4
@@ -26,6 +27,8 @@ class OpenAIEncoder:
     Args:
         model: name of a model of the service, e.g. ``text-embedding-ada-002`` (C1 = 1536).
     """
+
+    reads_text: ClassVar[bool] = True
 
     model: str
 
@@ -58,3 +61,8 @@ class OpenAIEncoder:
     def provenance(self) -> dict[str, Any]:
         """Names of the service and of its model; the model's weights are not public."""
         return {"model": self.model, "service": "OpenAI API"}
+
+
+def make(options: EncoderOptions) -> Encoder:
+    """Create the encoder of the option `model`."""
+    return OpenAIEncoder(options.need("model", "openai"))

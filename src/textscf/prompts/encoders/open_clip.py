@@ -4,13 +4,14 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from textscf.errors import InputError
 from textscf.files.io import sha256_of
 from textscf.prompts.clip_weights import check_code, find_weights, is_torchscript
+from textscf.prompts.encoder import Encoder, EncoderOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +27,8 @@ class OpenClipEncoder:
         device: where the model runs.
         data_root: local mirror, searched for the weights of a tag.
     """
+
+    reads_text: ClassVar[bool] = True
 
     model: str
     pretrained: str
@@ -112,3 +115,9 @@ class OpenClipEncoder:
         except Exception as error:  # wrong keys, wrong sizes and non-checkpoints raise different types
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise InputError(f"{weights}: does not fit open_clip model {self.model} ({reason})") from error
+
+
+def make(options: EncoderOptions) -> Encoder:
+    """Create the encoder of the options `model` and `pretrained`."""
+    model, pretrained = (options.need(key, "open_clip") for key in ("model", "pretrained"))
+    return OpenClipEncoder(model, pretrained, options.device, options.data_root)

@@ -55,6 +55,9 @@ class SynRegistrar:
         return displacement, time.perf_counter() - started
 
 
+registrar = SynRegistrar
+
+
 def register_syn(
     fixed: NDArray[np.float32], moving: NDArray[np.float32], spacing: Sequence[float]
 ) -> NDArray[np.float32]:
