@@ -158,7 +158,8 @@ def test_an_auxiliary_cohort_is_made_and_passed_on(project: Path) -> None:
     (project / "config/joint.yaml").write_text(yaml.safe_dump({**STUDY, **joint}))
     dry_run = snakemake(project, "--dry-run", "--printshellcmds", "results/joint/tables/table4.csv", study="joint")
     assert jobs(dry_run)["train"] == 3
-    commands = [line.split() for line in (dry_run.stdout + dry_run.stderr).splitlines() if "TEXTSCF_SRC/" in line]
+    printed = (dry_run.stdout + dry_run.stderr).replace('"', "")
+    commands = [line.split() for line in printed.splitlines() if "TEXTSCF_SRC/" in line]
     assert any("$TEXTSCF_SRC/preprocess.py" in c and "results/cohorts/chest/cohort.json" in c for c in commands)
     embedding = "results/cohorts/simulated_abdomen/prompts/one_hot{}/embedding.npz"
     trained = [c for c in commands if "$TEXTSCF_SRC/train.py" in c]
