@@ -135,4 +135,6 @@ def test_a_wrong_option_of_a_new_backbone_is_named(extended: Path) -> None:
     command = [sys.executable, "-m", "snakemake", "-n", "--configfile", "config/mine.yaml", "--config", setting]
     done = subprocess.run(command, cwd=extended, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "run 'mine': backbone_options of mine: unknown key 'widht'; did you mean 'width'?" in done.stdout + done.stderr
+    assert (
+        "run 'mine': backbone_options of mine: unknown key 'widht'; did you mean 'width'?" in done.stdout + done.stderr
+    )

@@ -230,7 +230,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_good_files(stage: str, co
     assert code == 0, output
     good = made(copy)
     removed = {
-        "preprocess": ["cohort.json", ".preprocessed"],
+        "preprocess": ["cohort.json", ".subjects"],
         "download": ["source", "source.json"],
         "train": ["last.pt", "best.pt"],
     }

@@ -115,7 +115,7 @@ def test_only_what_changed_is_prepared_again(
     whole = snapshot(out)
     (out / "images" / "s1.nii.gz").write_bytes(b"half")
     (out / "labels" / "s2.nii.gz").unlink()
-    (out / ".preprocessed" / "s3.json").write_text("{")
+    (out / ".subjects" / "s3.json").write_text("{")
     prepared_subjects.clear()
     preprocess_cohort(config, raw, out, workers=1)
     assert prepared_subjects == ["s1", "s2", "s3"]
@@ -145,7 +145,7 @@ def test_files_of_former_subjects_are_removed(config: dict[str, Any], raw: Path,
     preprocess_cohort(config, raw, tmp_path / "out", workers=1)
     config["splits"], config["pairs"] = {"train": [1]}, {}
     preprocess_cohort(config, raw, tmp_path / "out", workers=1)
-    left = ["cohort.json", ".preprocessed/s1.json", "images/s1.nii.gz", "labels/s1.nii.gz"]
+    left = ["cohort.json", ".subjects/s1.json", "images/s1.nii.gz", "labels/s1.nii.gz"]
     assert sorted(snapshot(tmp_path / "out")) == sorted(left)
 
 

@@ -1,6 +1,5 @@
 """Prepares a whole cohort: stored scans become `images/`, `labels/` and `cohort.json`."""
 
-import hashlib
 import itertools
 import logging
 from dataclasses import dataclass
@@ -9,18 +8,24 @@ from typing import Any
 
 import numpy as np
 
-import textscf
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
 from textscf.data.geometry import centred_affine
 from textscf.data.recipe import Recipe
 from textscf.data.releases import stored_files, stored_recipe
 from textscf.data.scans import Rejection, read_scan, transform
+from textscf.data.subject_store import RECORDS, StoredSubject, digest
 from textscf.errors import InputError
-from textscf.files.io import read_json, sha256_of, write_csv, write_json, write_nifti
+from textscf.files.io import write_csv, write_json, write_nifti
 from textscf.job.workers import parallel_map
 
 _LOG = logging.getLogger(__name__)
 _NAMED_IN_MESSAGE = 3
+_PACKAGE = Path(__file__).parents[1]
+_CODE = [
+    *(_PACKAGE / "data" / f"{name}.py" for name in ("preprocess", "geometry", "recipe", "scans")),
+    *(_PACKAGE / "files" / f"{name}.py" for name in ("io", "nifti")),
+]
+"""Sources that the prepared files depend on."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,8 @@ class _PreparationTask:
     recipe: Recipe
 
     @property
-    def outputs(self) -> tuple[str, str]:
-        return f"images/{self.subject}.nii.gz", f"labels/{self.subject}.nii.gz"
-
-    @property
-    def record(self) -> Path:
-        return self.folder / ".preprocessed" / f"{self.subject}.json"
+    def prepared(self) -> StoredSubject:
+        return StoredSubject(self.folder, self.subject)
 
 
 def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: int) -> None:
@@ -81,27 +82,14 @@ def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_Preparation
 
 def _check(task: _PreparationTask) -> list[Rejection] | None:
     """Check one subject. Returns its rejections, or None if it is already prepared."""
-    if task.record.is_file() and _is_prepared(task):
+    if task.image.is_file() and task.labels.is_file() and task.prepared.is_complete(_inputs(task)):
         return None
     scan = read_scan(task.subject, task.image, task.labels, task.recipe)
     return scan if isinstance(scan, list) else []
 
 
-def _is_prepared(task: _PreparationTask) -> bool:
-    inputs_exist = task.image.is_file() and task.labels.is_file()
-    if not inputs_exist or not all((task.folder / name).is_file() for name in task.outputs):
-        return False
-    try:
-        record = read_json(task.record)
-    except InputError:
-        return False
-    digests = {name: sha256_of(task.folder / name) for name in task.outputs}
-    return bool(record == {"inputs": _inputs_digest(task), "files": digests})
-
-
-def _inputs_digest(task: _PreparationTask) -> str:
-    parts = [textscf.__version__, repr(task.recipe), sha256_of(task.image), sha256_of(task.labels)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _inputs(task: _PreparationTask) -> str:
+    return digest([repr(task.recipe)], [task.image, task.labels], _CODE)
 
 
 def _prepare(task: _PreparationTask) -> bool:
@@ -111,10 +99,10 @@ def _prepare(task: _PreparationTask) -> bool:
         raise InputError(f"{scan[0].file}: {scan[0].reason}")
     image, labels = transform(scan, task.recipe)
     affine = centred_affine(task.recipe.orientation, task.recipe.spacing, task.recipe.shape)
-    for name, data in zip(task.outputs, (image, labels), strict=True):
-        _write(task.folder / name, data, affine)
-    digests = {name: sha256_of(task.folder / name) for name in task.outputs}
-    write_json(task.record, {"inputs": _inputs_digest(task), "files": digests})
+    task.prepared.begin()
+    _write(task.prepared.image, image, affine)
+    _write(task.prepared.labels, labels, affine)
+    task.prepared.complete(_inputs(task))
     return _labels_reach_border(labels)
 
 
@@ -144,8 +132,9 @@ def _refuse(rejections: list[Rejection], n_subjects: int, report: Path) -> None:
 
 
 def _remove_strays(tasks: list[_PreparationTask], folder: Path) -> None:
-    expected = {folder / name for task in tasks for name in task.outputs} | {task.record for task in tasks}
-    for kind in ("images", "labels", ".preprocessed"):
+    subjects = [task.prepared for task in tasks]
+    expected = {path for subject in subjects for path in (subject.image, subject.labels, subject.record)}
+    for kind in ("images", "labels", RECORDS):
         for path in set((folder / kind).glob("*")) - expected:
             path.unlink()
 
@@ -160,5 +149,5 @@ def _description(config: dict[str, Any], tasks: list[_PreparationTask]) -> dict[
         "affine": affine.tolist(),
         "splits": expand_subjects(config),
         "pairs": expand_pairs(config),
-        "files": {name: digest for task in tasks for name, digest in read_json(task.record)["files"].items()},
+        "files": {name: value for task in tasks for name, value in task.prepared.files().items()},
     }

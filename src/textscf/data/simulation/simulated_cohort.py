@@ -17,11 +17,14 @@ from textscf.data.simulation.from_one import deformed_subject
 from textscf.data.simulation.phantom import check_phantom
 from textscf.data.simulation.subject import simulate_image, simulate_phantom_subject
 from textscf.data.simulation.tissues import structure_labels
+from textscf.data.subject_store import StoredSubject, digest
 from textscf.errors import InputError
-from textscf.files.io import read_image, read_json, read_labels, sha256_of, write_json, write_nifti
+from textscf.files.io import read_image, read_labels, write_json, write_nifti
 from textscf.job.workers import parallel_map
 
 _LOG = logging.getLogger(__name__)
+_CODE = sorted(Path(__file__).parent.glob("*.py"))
+"""Sources that the simulated files depend on."""
 _AXES = "LAS"  # axis codes of all volumes inside the simulation
 
 
@@ -47,12 +50,8 @@ class _SimulationTask:
     folder: Path
 
     @property
-    def outputs(self) -> tuple[str, str]:
-        return f"images/{self.subject}.nii.gz", f"labels/{self.subject}.nii.gz"
-
-    @property
-    def record(self) -> Path:
-        return self.folder / ".simulated" / f"{self.subject}.json"
+    def simulated(self) -> StoredSubject:
+        return StoredSubject(self.folder, self.subject)
 
 
 def simulate_cohort(config: Mapping[str, Any], source: Path | None, folder: Path, workers: int) -> None:
@@ -126,19 +125,18 @@ def _check_labels_are_known(task: _SimulationTask, cohort: str) -> None:
 
 def _simulate(task: _SimulationTask) -> bool:
     """Write one subject's files, then its record. Returns True if the subject was already complete."""
-    inputs = _inputs_digest(task)
-    if _is_done(task, inputs):
+    inputs = _inputs(task)
+    if task.simulated.is_complete(inputs):
         return True
     if task.image_file is not None and task.label_file is not None:
         image, labels, affine = _deformed(task, task.image_file, task.label_file)
     else:
         image, labels, affine = _drawn(task) if task.label_file is None else _imaged(task, task.label_file)
         image = image.astype(np.int16)
-    task.record.unlink(missing_ok=True)
-    for name, data in zip(task.outputs, (image, labels), strict=True):
-        write_nifti(task.folder / name, data, affine)
-    files = {name: sha256_of(task.folder / name) for name in task.outputs}
-    write_json(task.record, {"inputs": inputs, "files": files})
+    task.simulated.begin()
+    write_nifti(task.simulated.image, image, affine)
+    write_nifti(task.simulated.labels, labels, affine)
+    task.simulated.complete(inputs)
     return False
 
 
@@ -192,26 +190,10 @@ def _deformed(task: _SimulationTask, image_file: Path, label_file: Path) -> tupl
     return *deformed_subject(image.data, labels, task.settings, task.number, task.seed, spacing), stored.affine
 
 
-def _is_done(task: _SimulationTask, inputs: str) -> bool:
-    if not task.record.is_file() or not all((task.folder / name).is_file() for name in task.outputs):
-        return False
-    files = {name: sha256_of(task.folder / name) for name in task.outputs}
-    try:
-        return bool(read_json(task.record) == {"inputs": inputs, "files": files})
-    except InputError:
-        return False
-
-
-def _inputs_digest(task: _SimulationTask) -> str:
-    """SHA-256 of all inputs of a subject: settings, image and label file, and the code of this package."""
+def _inputs(task: _SimulationTask) -> str:
     settings = {key: value for key, value in vars(task).items() if key not in ("folder", "image_file", "label_file")}
     files = [path for path in (task.image_file, task.label_file) if path is not None and path.is_file()]
-    parts = [json.dumps(settings, sort_keys=True), *_code(), *map(sha256_of, files)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _code() -> list[str]:
-    return [sha256_of(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return digest([json.dumps(settings, sort_keys=True)], files, _CODE)
 
 
 def _description(config: Mapping[str, Any], tasks: list[_SimulationTask]) -> dict[str, Any]:
@@ -227,5 +209,5 @@ def _description(config: Mapping[str, Any], tasks: list[_SimulationTask]) -> dic
         "phantom": tasks[0].settings.get("title"),
         "seed": tasks[0].seed,
         "config": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
-        "files": {name: digest for task in tasks for name, digest in read_json(task.record)["files"].items()},
+        "files": {name: value for task in tasks for name, value in task.simulated.files().items()},
     }
