@@ -1,5 +1,6 @@
 """JSON schema validation; its messages name file and key and suggest a correction of a typo."""
 
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
         source: file of the settings, for messages.
         part: JSON pointer to the part of the schema that counts, such as ``/properties/loss``.
     """
-    registry = referencing.Registry(retrieve=lambda uri: _resource(schema.parent / uri))  # type: ignore[call-arg]
+    registry = referencing.Registry(
+        retrieve=lambda uri: _resource(schema.parent / uri, (schema.parent / uri).stat().st_mtime_ns)
+    )  # type: ignore[call-arg]
     validator = jsonschema.Draft202012Validator({"$ref": f"{schema.name}#{part}"}, registry=registry)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
@@ -40,7 +43,9 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
     _check_numbers(content, source)
 
 
-def _resource(path: Path) -> referencing.Resource[Any]:
+@functools.cache
+def _resource(path: Path, modified: int) -> referencing.Resource[Any]:
+    """The schema in a file, read once for each time `modified` at which the file was written."""
     return referencing.jsonschema.DRAFT202012.create_resource(_expand(read_yaml(path), path.parents[1]))
 
 

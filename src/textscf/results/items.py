@@ -99,7 +99,7 @@ class Item:
     @property
     def number(self) -> str:
         """Heading made from the name: `Table 3` from `table3`, `Figure 4a` from `figure4a`."""
-        return re.sub(r"(\d+[a-z]?)$", r" \1", self.name.capitalize()).strip()
+        return re.sub(r"(\d+[a-z]?)$", r" \1", self.name.capitalize().replace("_", " ")).strip()
 
 
 def load_item(path: Path) -> Item:

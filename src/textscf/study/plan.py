@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textscf.data.cohort import expand_subjects
 from textscf.files.schema import read_validated
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def training_steps(study: "Study", run: Settings) -> int:
     """Number of training steps of a run: epochs times steps per epoch, by default all ordered training pairs."""
     training = run["training"]
     cohorts = [run["cohort"], *([run["auxiliary"]["cohort"]] if run.get("auxiliary") else [])]
-    subjects = [_count(study.cohort(cohort)["splits"]["train"]) for cohort in cohorts]
+    subjects = [len(expand_subjects(study.cohort(cohort))["train"]) for cohort in cohorts]
     return training["epochs"] * (training["steps_per_epoch"] or sum(n * (n - 1) for n in subjects))
 
 
@@ -80,11 +81,3 @@ def workload(study: "Study", run: Settings) -> dict[str, Any]:
 
 def _key(entry: Settings) -> str:
     return repr([entry[name] for name in ("network", "similarity", "precision", "shape", "regions")])
-
-
-def _count(entries: list[int | str]) -> int:
-    total = 0
-    for entry in entries:
-        first, _, last = str(entry).partition("-")
-        total += int(last or first) - int(first) + 1
-    return total
