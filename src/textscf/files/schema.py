@@ -33,14 +33,16 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
         source: file of the settings, for messages.
         part: JSON pointer to the part of the schema that counts, such as ``/properties/loss``.
     """
-    registry = referencing.Registry(
-        retrieve=lambda uri: _resource(schema.parent / uri, (schema.parent / uri).stat().st_mtime_ns)
-    )  # type: ignore[call-arg]
+    registry = referencing.Registry(retrieve=lambda uri: _schema(schema.parent / uri))  # type: ignore[call-arg]
     validator = jsonschema.Draft202012Validator({"$ref": f"{schema.name}#{part}"}, registry=registry)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         raise InputError(f"{source}: {_describe(error)}")
     _check_numbers(content, source)
+
+
+def _schema(path: Path) -> referencing.Resource[Any]:
+    return _resource(path, path.stat().st_mtime_ns)
 
 
 @functools.cache
