@@ -43,7 +43,7 @@ bench: setup
 	PYTHONPATH=src python -m benchmarks --save
 
 robustness: setup
-	PYTHONPATH=src python -m robustness
+	PYTHONPATH=src python -m tests.robustness $(ARGS)
 
 # Pins every dependency with hashes; no registry is named.
 lock:

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from robustness.runner import execute
-from robustness.workspace import COHORT, RUNS, SCANS, build_workspace
 
+from tests.robustness.runner import execute
+from tests.robustness.workspace import COHORT, RUNS, SCANS, build_workspace
 from textscf.data.archive import remove
 from textscf.errors import InputError
 from textscf.files.io import read_yaml, write_yaml
@@ -84,7 +84,7 @@ def in_group(command: tuple[str, ...], place: Path, room: int | None) -> None:
 def start(command: tuple[str, ...], place: Path, room: int | None = None) -> multiprocessing.Process:
     """Begin a stage in a process in which everything has been imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["robustness.imports"])
+    context.set_forkserver_preload(["tests.robustness.imports"])
     process = context.Process(target=in_group, args=(command, place, room))
     (place / "output").unlink(missing_ok=True)
     process.start()

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from robustness.case import Case, Outcome
-from robustness.corpus import corpus, sample
-from robustness.page import make_page
-from robustness.runner import run_cases
-from robustness.workspace import COHORT, SCANS, scan
 
+from tests.robustness.case import Case, Outcome
+from tests.robustness.corpus import corpus, sample
+from tests.robustness.page import make_page
+from tests.robustness.runner import run_cases
+from tests.robustness.workspace import COHORT, SCANS, scan
 from textscf.errors import InputError
 from textscf.files.io import read_image, write_nifti
 
@@ -75,7 +75,7 @@ def test_the_page_counts_what_was_refused() -> None:
     bad = Outcome(good.case, 0, 1.0, 100.0, "", ("exit code 0",))
     page = make_page([good, bad], [good], "- 30 kills")
     assert "**1 of 2 were refused**" in page
-    assert "| empty   | `preprocess.py` | refused, 2  |" in page
+    assert "| Stored image    |       2 |         1 |" in page
     assert "- 30 kills" in page
 
 

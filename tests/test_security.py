@@ -133,7 +133,7 @@ def _with_address(content: object) -> list[dict[str, str]]:
 
 
 def test_a_key_in_the_environment_is_in_no_file(tmp_path: Path) -> None:
-    from robustness.workspace import COHORT, build_workspace
+    from tests.robustness.workspace import COHORT, build_workspace
 
     place = build_workspace(tmp_path / "workspace")
     environment = {**os.environ, "OPENAI_API_KEY": KEY, "HF_TOKEN": KEY, "AWS_SECRET_ACCESS_KEY": KEY}

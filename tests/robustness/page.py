@@ -6,8 +6,8 @@ from itertools import groupby
 
 import pandas as pd
 
-from robustness.case import Outcome
-from robustness.runner import MAX_MEBIBYTES, MAX_SECONDS
+from tests.robustness.case import Outcome
+from tests.robustness.runner import MAX_MEBIBYTES, MAX_SECONDS
 
 _INTRODUCTION = """# Robustness
 
@@ -28,7 +28,10 @@ Snakemake itself opens a study's file before any of our code runs. If that file 
 thousands of levels deep, Snakemake ends with a traceback of its own that names the file; where it is no YAML, it says
 so without naming it. Such files are refused, but not in our words.
 
-{tables}
+{kinds}
+
+`make robustness ARGS="--only TEXT"` tries the cases whose kind, script or name has TEXT.
+
 ## Faults
 
 `tests/test_faults.py` kills, stops and starves the workflow; its last run printed:
@@ -55,7 +58,7 @@ def make_page(outcomes: Sequence[Outcome], fresh: Sequence[Outcome], faults: str
         same=sum(not outcome.problems for outcome in fresh),
         limits=limits,
         entries=_entries(outcomes),
-        tables="\n".join(_table(kind, list(group)) for kind, group in groupby(outcomes, lambda found: found.case.kind)),
+        kinds=_kinds(outcomes),
         faults=faults,
     )
 
@@ -77,17 +80,22 @@ def _entries(outcomes: Sequence[Outcome]) -> str:
     return str(summary.to_markdown(index=False, floatfmt=("", ".0f", ".0f", ".1f", ".0f")))
 
 
-def _table(kind: str, outcomes: Sequence[Outcome]) -> str:
-    rows = [
-        {
-            "input": _cell(found.case.name),
-            "entry point": f"`{found.case.entry}`",
-            "outcome": f"refused, {found.code}" if not found.problems else _cell("; ".join(found.problems)),
-            "what it says": _cell(found.line),
-        }
-        for found in outcomes
-    ]
-    return f"### {kind}\n\n{pd.DataFrame(rows).to_markdown(index=False)}\n"
+def _kinds(outcomes: Sequence[Outcome]) -> str:
+    """A line for each kind of input: how many were tried and refused, and what one of them leads to."""
+    rows = []
+    for kind, group in groupby(outcomes, lambda found: found.case.kind):
+        found = list(group)
+        shown = next((outcome for outcome in found if outcome.problems), found[0])
+        rows.append(
+            {
+                "kind of input": kind,
+                "cases": len(found),
+                "refused": sum(not outcome.problems for outcome in found),
+                "for example": f"{_cell(shown.case.name)}, `{shown.case.entry}`",
+                "what it says": _cell("; ".join(shown.problems) or shown.line),
+            }
+        )
+    return str(pd.DataFrame(rows).to_markdown(index=False))
 
 
 def _cell(text: str) -> str:

@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from robustness.case import Case, Outcome
-from robustness.workspace import build_workspace
+from tests.robustness.case import Case, Outcome
+from tests.robustness.workspace import build_workspace
 
 MAX_SECONDS = 30.0
 MAX_MEBIBYTES = 2048.0
@@ -36,7 +36,7 @@ def run_cases(cases: Iterable[Case], fresh: bool = False) -> Iterator[Outcome]:
     With `fresh`, each command runs in a new interpreter, as if a user starts it; this takes a few seconds more.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["robustness.imports"])
+    context.set_forkserver_preload(["tests.robustness.imports"])
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory(prefix="textscf-robustness-") as folder:
         base = build_workspace(Path(folder) / "base")

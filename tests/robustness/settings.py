@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from robustness.case import Case, at
-from robustness.nifti import link, put
-from robustness.workspace import COHORT, RUNS, SCANS
+from tests.robustness.case import Case, at
+from tests.robustness.nifti import link, put
+from tests.robustness.workspace import COHORT, RUNS, SCANS
 from textscf.files.io import read_yaml
 from textscf.study.study import merge
 

@@ -21,7 +21,7 @@ from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.study import load_study
 from textscf.workflow import stage_settings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared/data/Task04_Hippocampus"
 
 COHORT = "results/cohorts/hippocampus_mr"

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustness.case import Case, at
-from robustness.nifti import put
-from robustness.workspace import COHORT, RUNS, scan
+from tests.robustness.case import Case, at
+from tests.robustness.nifti import put
+from tests.robustness.workspace import COHORT, RUNS, scan
 
 _CHECKPOINT = f"{RUNS}/textscf/checkpoint.pt"
 _EMBEDDING = f"{COHORT}/prompts/one_hot/embedding.npz"

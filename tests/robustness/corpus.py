@@ -2,8 +2,8 @@
 
 import itertools
 
-from robustness import archives, artefacts, scans, settings
-from robustness.case import Case
+from tests.robustness import archives, artefacts, scans, settings
+from tests.robustness.case import Case
 
 
 def corpus() -> list[Case]:

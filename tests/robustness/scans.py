@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from robustness import nifti
-from robustness.case import Case, at
-from robustness.nifti import Bad, field, put
-from robustness.workspace import COHORT, RUNS, SCANS, scan
+from tests.robustness import nifti
+from tests.robustness.case import Case, at
+from tests.robustness.nifti import Bad, field, put
+from tests.robustness.workspace import COHORT, RUNS, SCANS, scan
 
 _PREPROCESS = ("preprocess.py", "--config", f"{COHORT}/config.yaml", "--raw", SCANS, "--out", "new/cohort.json")
 _REGISTER = (

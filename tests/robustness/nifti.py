@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from robustness.case import Damage
+from tests.robustness.case import Damage
 
 _BOMB_MEMBERS = 256  # of 16 MiB
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from robustness.case import Case
-from robustness.nifti import put
-from robustness.workspace import COHORT, scan
+from tests.robustness.case import Case
+from tests.robustness.nifti import put
+from tests.robustness.workspace import COHORT, scan
 from textscf.files.io import read_yaml
 
 _TOP = "Task04_Hippocampus"

@@ -1,4 +1,4 @@
-"""Try every bad input, run the fault tests, and write docs/robustness.md: ``python -m robustness``."""
+"""Try every bad input, run the fault tests, and write docs/robustness.md: ``python -m tests.robustness``."""
 
 import argparse
 import subprocess
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from robustness.case import Case, Outcome
-from robustness.corpus import corpus, sample
-from robustness.page import make_page
-from robustness.runner import run_cases
+from tests.robustness.case import Case, Outcome
+from tests.robustness.corpus import corpus, sample
+from tests.robustness.page import make_page
+from tests.robustness.runner import run_cases
 from textscf.files.io import atomic_path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/robustness.md"
 COUNTED = "counted: "
 
