@@ -226,7 +226,7 @@ def test_a_head_needs_an_embedding() -> None:
 
 
 def test_bad_backbone_settings_are_one_clear_error() -> None:
-    with pytest.raises(InputError, match=r"unknown backbone 'lku'; expected one of .*lku_net"):
+    with pytest.raises(InputError, match=r"unknown backbone 'lku'; did you mean 'lku_net'"):
         build_backbone({"name": "lku"})
     with pytest.raises(InputError, match=r"backbone lku_net: .*'widht'"):
         build_backbone({**LKU_NET, "widht": 3})

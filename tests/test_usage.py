@@ -27,7 +27,7 @@ run(main)
 def log_of(tmp_path: Path, end: str) -> Path:
     """The log of a stage that ends so."""
     log = tmp_path / "stage.log"
-    source = Path(usage.__file__).parents[1]
+    source = Path(usage.__file__).parents[2]
     stage = subprocess.run([sys.executable, "-c", STAGE.format(end=end)], capture_output=True, cwd=source)
     assert b"ModuleNotFoundError" not in stage.stderr
     log.write_bytes(stage.stderr)
