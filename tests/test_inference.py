@@ -150,6 +150,13 @@ def test_the_fixed_image_is_segmented_where_no_labels_are_given(
     assert np.isfinite(read_displacement(tmp_path / "out")).all()
 
 
+def test_a_checkpoint_that_was_moved_says_what_it_lacks(cohort: Cohort, checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copy(checkpoint, tmp_path / "moved.pt")
+    images = cohort.image_path("s6"), cohort.image_path("s7")
+    with pytest.raises(InputError, match=r"moved\.pt: lies outside of the results that it was made with"):
+        register_files(tmp_path / "moved.pt", *images, tmp_path, CPU)
+
+
 def test_a_pretrained_segmentor_of_the_run_takes_the_fixed_image_as_it_is_stored(
     cohort: Cohort, checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -227,6 +227,24 @@ def test_a_challenge_with_scans_padded_or_cut_around_their_centre(cohort: Cohort
     np.testing.assert_allclose(affine @ [2, 0, 0, 1], cohort.affine @ [0, 0, 1, 1])
 
 
+@pytest.mark.parametrize(
+    ("edges", "fits"), [((12, 8, 10), True), ((15, 12, 12), True), ((13, 12, 10), False), ((14, 9, 10), False)]
+)
+def test_a_grid_holds_every_scan_where_the_prepared_one_does(
+    edges: tuple[int, ...], fits: bool, cohort: Cohort, tmp_path: Path
+) -> None:
+    """Prepared: 14x12x10; the scans there: 12x8x10. By odd numbers, cutting and padding may round apart."""
+    config = config_of() | {"learn2reg": {"grid": list(edges), "folder": "task_04"}}
+    if not fits:
+        with pytest.raises(InputError, match="lies a voxel apart on the grids of 14x12x10 and"):
+            challenge_grid(cohort, config, tmp_path / "raw")
+        return
+    recipe, stored = Recipe.from_config(config), tmp_path / f"raw/labels/{SUBJECTS[1]}.nii.gz"
+    here, there = (Placement.of_stored(stored, replace(recipe, shape=shape)) for shape in (recipe.shape, edges))
+    offset = challenge_grid(cohort, config, tmp_path / "raw").offset
+    np.testing.assert_array_equal(np.subtract(here.offset, there.offset), offset)
+
+
 def test_what_the_evaluator_would_refuse_is_refused_here(cohort: Cohort, tmp_path: Path) -> None:
     archive = tmp_path / "fields.zip"
     export_fields(cohort, config_of(), tmp_path / "raw", Fields(cohort), "2022", archive)

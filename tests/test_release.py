@@ -18,6 +18,8 @@ from textscf.prompts import Embedding
 from textscf.registration.evaluation import evaluate_run
 from textscf.registration.inference import Registrar
 from textscf.registration.scan_pair import register_files
+from textscf.registration.trained_run import load_checkpoint
+from textscf.release import model as release_model
 from textscf.release import release
 from textscf.release.model import write_model
 from textscf.segmentation import load_segmentation
@@ -86,21 +88,37 @@ def test_weights_are_in_half_precision_and_filters_frozen(model: Path) -> None:
 def test_half_precision_is_not_used_where_it_costs_dice(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textscf.release.model.TOLERANCE", -1.0)
+    """A rounding that moves every field by voxels stands for one that costs Dice."""
     cohort, run = Cohort.load(results / "cohorts/blobs"), results / "tests/runs/scf"
+    rounded = release_model._halved
+
+    def coarse(content: Any) -> Any:
+        network = {name: 50 * value for name, value in content["network"].items()}
+        return rounded({**content, "network": network})
+
+    monkeypatch.setattr(release_model, "_halved", coarse)
     written = write_model(run, cohort, cohort.folder / "segmentations/net", tmp_path / "model.pt", CPU)
-    assert written.precision == "single"
+    assert (written.precision, abs(written.difference) < 0.05) == ("single", True)
     stored, own = (load_state(path)["network"] for path in (tmp_path / "model.pt", run / "checkpoint.pt"))
     assert all(torch.equal(stored[name], own[name]) for name in own)
+
+
+def test_metrics_of_another_run_are_refused(results: Path, tmp_path: Path) -> None:
+    cohort, run = Cohort.load(results / "cohorts/blobs"), tmp_path / "runs/scf"
+    save_state(run / "checkpoint.pt", load_state(results / "tests/runs/scf/checkpoint.pt"))
+    metrics = pd.read_csv(results / "tests/runs/scf/metrics.csv")
+    write_csv(run / "metrics.csv", metrics.assign(dice=metrics["dice"] / 2))
+    with pytest.raises(InputError, match=r"metrics\.csv: mean test Dice .* they are not of the same run"):
+        write_model(run, cohort, cohort.folder / "segmentations/net", tmp_path / "model.pt", CPU)
+    assert not (tmp_path / "model.pt").exists()
 
 
 def test_half_precision_is_not_used_where_it_cannot_hold_a_weight(results: Path, tmp_path: Path) -> None:
     cohort, run = Cohort.load(results / "cohorts/blobs"), tmp_path / "runs/scf"
     content = load_state(results / "tests/runs/scf/checkpoint.pt")
     content["network"]["heads.0.stored"].view(-1)[0] = 1e5
-    run.mkdir(parents=True)
     save_state(run / "checkpoint.pt", content)
-    write_csv(run / "metrics.csv", pd.read_csv(results / "tests/runs/scf/metrics.csv"))
+    evaluate_run("scf", cohort, Registrar(run / "checkpoint.pt", cohort, CPU), run)
     written = write_model(run, cohort, cohort.folder / "segmentations/net", tmp_path / "model.pt", CPU)
     assert written.precision == "single"
 
@@ -129,3 +147,10 @@ def test_a_segmentor_of_others_is_not_passed_on(results: Path, tmp_path: Path) -
     with pytest.raises(InputError, match="source is pretrained; expected a segmentor that was trained here"):
         write_model(results / "tests/runs/scf", cohort, tmp_path / "given", tmp_path / "model.pt", CPU)
     assert not (tmp_path / "model.pt").exists()
+
+
+@pytest.mark.parametrize("segmentor", [{"settings": {}}, {"weights": {}, "settings": []}, "tiny"])
+def test_a_model_with_a_damaged_segmentor_is_refused(model: Path, tmp_path: Path, segmentor: object) -> None:
+    save_state(tmp_path / "model.pt", {**load_state(model), "segmentor": segmentor})
+    with pytest.raises(InputError, match=r"model\.pt: segmentor: expected its settings and weights"):
+        load_checkpoint(tmp_path / "model.pt", CPU)

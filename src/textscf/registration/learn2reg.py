@@ -15,8 +15,8 @@ import gzip
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from scipy import ndimage
 from textscf.data import geometry
 from textscf.data.cohort import Cohort
 from textscf.data.placement import Placement
+from textscf.data.recipe import Recipe
 from textscf.data.releases import stored_files, stored_recipe
 from textscf.errors import InputError
 from textscf.files.io import atomic_path
@@ -153,16 +154,33 @@ def file_names(cohort: Cohort, config: Mapping[str, Any], form: str) -> dict[tup
 def challenge_grid(cohort: Cohort, config: Mapping[str, Any], raw: Path) -> Placement:
     """Grid of the challenge's scans: the common grid of all stored scans, or the prepared grid, cropped or padded."""
     recipe, shape = stored_recipe(dict(config), raw), config["learn2reg"]["grid"]
-    if shape != "stored":
-        affine = geometry.centred_affine(recipe.orientation, recipe.spacing, tuple(shape))
-        return Placement.of_grid(tuple(shape), affine, recipe.orientation, recipe.spacing, recipe)
     stored = stored_files(dict(config), raw)
     files = [stored[subject][1] for subject in cohort.subjects("test")]
     grids = [Placement.of_stored(file, recipe) for file in files]
+    if shape != "stored":
+        return _centred_grid(tuple(shape), recipe, files, grids)
     for file, grid in zip(files, grids, strict=True):
         if (grid.shape, grid.order, grid.scale) != (grids[0].shape, grids[0].order, grids[0].scale):
             raise InputError(f"{file}: shape {grid.shape}; expected {grids[0].shape} and the axes as in {files[0]}")
     return grids[0]
+
+
+def _centred_grid(
+    shape: tuple[int, ...], recipe: Recipe, files: Sequence[Path], prepared: Sequence[Placement]
+) -> Placement:
+    """A grid of `shape` around the centre of the prepared one.
+
+    InputError for a scan that the two grids hold a voxel apart: cutting and padding around a centre round differently
+    where a scan is larger than one grid and smaller than the other.
+    """
+    affine = geometry.centred_affine(recipe.orientation, recipe.spacing, shape)
+    grid = Placement.of_grid(shape, affine, recipe.orientation, recipe.spacing, recipe)
+    for file, here in zip(files, prepared, strict=True):
+        there = Placement.of_stored(file, replace(recipe, shape=shape))
+        if not np.allclose(np.subtract(here.offset, there.offset), grid.offset):
+            sizes = " and ".join("x".join(map(str, edges)) for edges in (recipe.shape, shape))
+            raise InputError(f"{file}: lies a voxel apart on the grids of {sizes}; expected a scan that both can hold")
+    return grid
 
 
 def check_archive(archive: Path, names: Iterable[str], shape: tuple[int, ...], form: str) -> None:

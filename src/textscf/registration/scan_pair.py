@@ -103,6 +103,11 @@ def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, de
 
 def _of_the_workflow(checkpoint: Path, trained: TrainedRun) -> Path:
     """Path in `results/cohorts/...` of the weights of the segmentor that the run was trained with."""
+    if checkpoint.resolve().parent.parent.name != "runs":
+        raise InputError(
+            f"{checkpoint}: lies outside of the results that it was made with, which have its segmentor; run "
+            f"{trained.run['run']} needs regions of the fixed image: give --fixed-labels or --segmentor"
+        )
     folder = Layout.around(checkpoint.parent).segmentation(trained.cohort["name"], trained.run["segmentor"])
     known = [folder / name for name in NETWORK_FILES.values()]
     return next((path for path in known if path.is_file()), known[0])

@@ -62,7 +62,16 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
         raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
     if not all(weights.isfinite().all() for weights in network.state_dict().values()):
         raise InputError(f"{path}: has weights that are not finite; expected those of a finished training")
-    return TrainedRun(network.to(device).eval(), run, cohort, content.get("segmentor"))
+    return TrainedRun(network.to(device).eval(), run, cohort, _segmentor(path, content.get("segmentor")))
+
+
+def _segmentor(path: Path, content: Any) -> Mapping[str, Any] | None:
+    """The segmentor in a released model, None without one; InputError for anything else."""
+    parts = [content.get(key) for key in ("settings", "weights")] if isinstance(content, Mapping) else [content]
+    if content is not None and (len(parts) < 2 or not all(isinstance(part, Mapping) for part in parts)):
+        raise InputError(f"{path}: segmentor: expected its settings and weights, as src/release.py writes them")
+    found: Mapping[str, Any] | None = content
+    return found
 
 
 def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> int:

@@ -69,10 +69,14 @@ def write_model(run: Path, cohort: Cohort, segmentor: Path | None, out: Path, de
         with atomic_path(out) as temporary:
             save_state(temporary, stored)
             metrics, pairs = _measure(temporary, cohort, device)
-        difference = _mean_dice(metrics) - expected
+            difference = _mean_dice(metrics) - expected
+            if abs(difference) > TOLERANCE and precision == "single":
+                found = f"mean test Dice {expected:.3f}; expected {expected + difference:.3f}"
+                why = "which the checkpoint and the segmentor give: they are not of the same run"
+                raise InputError(f"{run / 'metrics.csv'}: {found}, {why}")
         if abs(difference) <= TOLERANCE:
             break
-        _LOG.warning("test Dice in %s precision differs by %.3f points from the run's", precision, difference)
+        _LOG.warning("test Dice in half precision differs by %.3f points from the run's", difference)
     return Release(precision, difference, metrics, pairs)
 
 
