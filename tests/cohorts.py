@@ -1,12 +1,16 @@
 """Small prepared cohorts for tests: ellipsoids in noise, moved from subject to subject."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from textscf.data import geometry
 from textscf.data.cohort import Cohort
-from textscf.files.io import sha256_of, write_json, write_nifti, write_yaml
+from textscf.data.recipe import Recipe
+from textscf.data.scans import StoredScan, transform
+from textscf.files.io import read_labels, sha256_of, write_json, write_nifti, write_yaml
 
 SHAPE = (20, 24, 16)
 SPLITS = {"train": ["s1", "s2", "s3"], "validation": ["s4", "s5"], "test": ["s6", "s7", "s8"]}
@@ -69,3 +73,12 @@ def make_cohort(
                   "shape": list(SHAPE), "intensity": {"kind": "none"}}  # fmt: skip
     write_yaml(folder / "config.yaml", {**described, "preprocess": preprocess, "splits": SPLITS})
     return Cohort.load(folder)
+
+
+def prepare_labels(path: Path, recipe: Recipe) -> np.ndarray:
+    """Prepare a label map as a cohort's preparation does: uint8 of `recipe.shape`."""
+    volume = read_labels(path)
+    axes = geometry.axis_codes(volume.affine) if recipe.axes == "header" else recipe.axes
+    labels = volume.data.astype(np.uint8)
+    scan = StoredScan(labels.astype(np.float32), labels, axes, recipe.source_spacing or volume.spacing)
+    return transform(scan, replace(recipe, intensity="clip", intensity_range=(0.0, 255.0)))[1]

@@ -11,12 +11,12 @@ import pytest
 from nibabel import orientations
 from scipy import ndimage
 
+from tests.cohorts import prepare_labels
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import centred_affine
 from textscf.data.placement import Placement
 from textscf.data.preprocess import preprocess_cohort
 from textscf.data.recipe import Recipe
-from textscf.data.scans import prepare_labels
 from textscf.errors import InputError
 from textscf.files.io import read_json, read_labels, write_nifti
 from textscf.metrics import evaluate_pair

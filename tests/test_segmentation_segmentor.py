@@ -17,7 +17,7 @@ from textscf.files.state import save_state
 from textscf.segmentation import load_segmentation
 from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.segmentation.segmentor import Segmentor
-from textscf.segmentation.stored import stored_probabilities
+from textscf.segmentation.stored import StoredImage, stored_probabilities
 from textscf.segmentation.swin_unetr import build_segmentor, read_weights
 from textscf.study.catalogue import Catalogue
 
@@ -54,9 +54,7 @@ def config(root: Path) -> dict[str, Any]:
 
 
 def made(path: Path, settings: dict[str, Any], config: dict[str, Any]) -> Segmentor:
-    return Segmentor(
-        read_weights(path, settings), str(path), settings, config["anatomy"], Recipe.from_config(config), CPU
-    )
+    return Segmentor(read_weights(path, settings), str(path), settings, config["anatomy"], CPU)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +88,8 @@ def test_scans_of_a_cohort_are_segmented_from_their_stored_form(
     segmentor = made(published, settings, config)
     for subject in cohort.subjects():
         stored = raw / f"imagesTr/{subject}.nii.gz"
-        distribution = stored_probabilities(
-            segmentor._network, range(14), stored, segmentor._recipe, settings, CPU
-        ).numpy()
+        stored_image = StoredImage.of_cohort(stored, Recipe.from_config(config))
+        distribution = stored_probabilities(segmentor._network, range(14), stored_image, settings, CPU).numpy()
         np.testing.assert_array_equal(segmentation.labels(subject), distribution.argmax(0))
         np.testing.assert_allclose(segmentation.confidence(subject), distribution.max(0), atol=0.5 / 255 + 1e-6)
     assert len(np.unique(segmentation.labels(subject))) > 2

@@ -11,10 +11,10 @@ from nibabel.processing import resample_to_output
 from scipy import ndimage
 from torch import Tensor, nn
 
+from tests.cohorts import prepare_labels
 from textscf.data.recipe import Recipe
-from textscf.data.scans import prepare_labels
 from textscf.files.io import write_nifti
-from textscf.segmentation.stored import stored_probabilities
+from textscf.segmentation.stored import StoredImage, stored_probabilities
 
 CPU = torch.device("cpu")
 LEVELS = (-1000.0, -60.0, 20.0, 120.0)  # HU of background and labels 1 to 3
@@ -84,7 +84,7 @@ WIDE = {"source_spacing": (3.0, 2.0, 4.0), "spacing": (3.0, 4.0, 4.0), "shape": 
 def test_regions_lie_where_the_cohort_has_its_labels(tmp_path: Path, affine: np.ndarray, settings: Any) -> None:
     image, labels = write_scan(tmp_path, affine)
     made = recipe(**settings)
-    distribution = stored_probabilities(Threshold(), CHANNELS, image, made, SETTINGS, CPU)
+    distribution = stored_probabilities(Threshold(), CHANNELS, StoredImage.of_cohort(image, made), SETTINGS, CPU)
     assert distribution.shape == (4, *made.shape)
     torch.testing.assert_close(distribution.sum(0), torch.ones(made.shape))
     expected = prepare_labels(labels, made)
@@ -98,7 +98,7 @@ def test_regions_lie_where_the_cohort_has_its_labels(tmp_path: Path, affine: np.
 
 def test_the_network_is_given_the_scan_as_it_was_trained(scan: tuple[Path, Path]) -> None:
     network = Threshold()
-    stored_probabilities(network, CHANNELS, scan[0], recipe(), SETTINGS, CPU)
+    stored_probabilities(network, CHANNELS, StoredImage.of_cohort(scan[0], recipe()), SETTINGS, CPU)
     reference = resample_to_output(nib.as_closest_canonical(nib.load(scan[0])), (1.5, 1.5, 2.0), order=1)
     expected = np.clip((reference.get_fdata() + 175) / 425, 0, 1)
     (given,) = network.given
@@ -110,13 +110,17 @@ def test_the_network_is_given_the_scan_as_it_was_trained(scan: tuple[Path, Path]
 
 def test_what_the_scan_does_not_cover_is_background_for_certain(scan: tuple[Path, Path]) -> None:
     wide = recipe(shape=(60, 60, 60))
-    distribution = stored_probabilities(Threshold(), CHANNELS, scan[0], wide, SETTINGS, CPU).numpy()
+    distribution = stored_probabilities(
+        Threshold(), CHANNELS, StoredImage.of_cohort(scan[0], wide), SETTINGS, CPU
+    ).numpy()
     np.testing.assert_array_equal(distribution[:, 0, 0, 0], [1, 0, 0, 0])
     assert distribution[0, :15].min() == 1
     assert (distribution.argmax(0) > 0).any()
 
 
 def test_windows_smaller_than_the_scan_give_the_same(scan: tuple[Path, Path]) -> None:
-    whole = stored_probabilities(Threshold(), CHANNELS, scan[0], recipe(), SETTINGS, CPU)
-    parts = stored_probabilities(Threshold(), CHANNELS, scan[0], recipe(), {**SETTINGS, "window": [32, 64, 32]}, CPU)
+    whole = stored_probabilities(Threshold(), CHANNELS, StoredImage.of_cohort(scan[0], recipe()), SETTINGS, CPU)
+    parts = stored_probabilities(
+        Threshold(), CHANNELS, StoredImage.of_cohort(scan[0], recipe()), {**SETTINGS, "window": [32, 64, 32]}, CPU
+    )
     torch.testing.assert_close(parts, whole, atol=1e-4, rtol=0)

@@ -17,6 +17,7 @@ from tests.cohorts import LUNG, SPLITS, make_cohort
 from tests.test_training import RUN, assert_same_result
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
+from textscf.files.image_file import read_image_file, read_label_file
 from textscf.files.io import write_yaml
 from textscf.files.state import load_state, save_state
 from textscf.models import RegistrationNetwork, build_network
@@ -25,7 +26,7 @@ from textscf.prompts import Embedding
 from textscf.prompts.embedding import save_embedding
 from textscf.registration.evaluation import evaluate_run
 from textscf.registration.inference import Registrar
-from textscf.registration.scan_pair import register_files
+from textscf.registration.scan_pair import ScanRegistrar
 from textscf.registration.trained_run import load_checkpoint
 from textscf.registration.volumes import Scan, VolumeStore
 from textscf.segmentation import Segmentation, load_segmentation
@@ -224,9 +225,10 @@ def test_a_trained_run_is_used_on_the_primary_cohort(
     evaluate_run("joint", cohort, registrar, tmp_path)
     metrics = pd.read_csv(tmp_path / "metrics.csv")
     assert (sorted(metrics["label"].unique()), len(metrics)) == ([1, 2], 2 * len(cohort.pairs["test"]))
-    images = (cohort.image_path(subject) for subject in ("s6", "s7"))
-    register_files(checkpoint, *images, tmp_path, CPU, fixed_labels=cohort.label_path("s6"))
-    assert (tmp_path / "displacement.nii.gz").is_file()
+    fixed, moving = (read_image_file(cohort.image_path(subject)) for subject in ("s6", "s7"))
+    labels = read_label_file(cohort.label_path("s6"))
+    field = ScanRegistrar(checkpoint, CPU).register(fixed, moving, "none", labels).transform.field
+    np.testing.assert_allclose(field, registrar.displacement("s6", "s7")[0], atol=1e-5)
 
 
 def test_a_checkpoint_with_fewer_filters_than_the_cohort_has_regions_is_refused(

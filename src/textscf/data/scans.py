@@ -64,7 +64,7 @@ def transform(scan: StoredScan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]
     Intensities are normalised on the whole stored scan. Then the image is resampled with splines of order 2, whose
     overshoot is clipped, and the labels with nearest neighbour. Padding is 0 in both.
     """
-    image = _on_grid(_normalised(scan.image, recipe), scan.axes, scan.spacing, recipe, order=2)
+    image = _on_grid(normalised(scan.image, recipe), scan.axes, scan.spacing, recipe, order=2)
     return np.clip(image, 0.0, 1.0), _on_grid(scan.labels, scan.axes, scan.spacing, recipe, order=0)
 
 
@@ -78,29 +78,6 @@ def stored_image(path: Path, recipe: Recipe) -> tuple[np.ndarray, str, tuple[flo
     """Voxels (H, W, D) float32, axis codes and spacing in mm of a stored image; `recipe` can override the last two."""
     volume = _read_checked(path, read_image, recipe)
     return volume.data, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
-
-
-def prepare_image(path: Path, recipe: Recipe) -> np.ndarray:
-    """Prepare an image file as `transform` does: float32 of `recipe.shape`. Raises InputError if it is unusable."""
-    volume = _read_checked(path, read_image, recipe)
-    try:
-        _check_intensities(volume.data, recipe)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    image = _normalised(volume.data, recipe)
-    axes, spacing = _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
-    return np.clip(_on_grid(image, axes, spacing, recipe, order=2), 0.0, 1.0)
-
-
-def prepare_labels(path: Path, recipe: Recipe) -> np.ndarray:
-    """Prepare a label map as `transform` does: uint8 of `recipe.shape`. Raises InputError if it is unusable."""
-    volume = _read_checked(path, read_labels, recipe)
-    try:
-        _check_labels(volume, recipe)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    axes, spacing = _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
-    return _on_grid(volume.data.astype(np.uint8), axes, spacing, recipe, order=0)
 
 
 def _on_grid(
@@ -181,6 +158,12 @@ def _window(image: np.ndarray, recipe: Recipe) -> tuple[float, float]:
     return recipe.intensity_range
 
 
-def _normalised(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+def normalised(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Scale an image (H, W, D) to [0, 1] as `recipe` says; values beyond its range are clipped. Returns float32.
+
+    Raises:
+        InputError: the image has one value only, or is not in the range that the recipe expects.
+    """
+    _check_intensities(image, recipe)
     low, high = _window(image, recipe)
     return np.clip((image - np.float32(low)) / np.float32(high - low), 0.0, 1.0).astype(np.float32)

@@ -68,7 +68,7 @@ def _read_nifti(path: Path) -> "tuple[np.ndarray, np.ndarray]":
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a NIfTI image")
     try:
-        return read_volume(path)
+        return read_volume(path)[:2]
     except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as NIfTI ({reason}); the file may be truncated") from error

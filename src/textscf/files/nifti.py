@@ -21,25 +21,32 @@ _MAX_VOXELS = 2**28
 _MAX_DEFLATION = 1032  # largest compression ratio of zlib
 _MAX_REST = 1024  # bytes allowed after the voxels
 _SPACINGS = (1e-3, 1e3)  # mm
+_GZIP = b"\x1f\x8b"
 _NIFTI2 = (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
 
 
-def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read voxels (H, W, D) and affine (4, 4), voxel to mm; raises InputError or one of `UNREADABLE`.
+def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Read voxels (H, W, D), affine (4, 4) voxel to mm, and header; raises InputError or one of `UNREADABLE`.
 
     The function checks the size that the header claims before it allocates memory for it. It reads a compressed stream
-    to its end, because the checksum is there.
+    to its end, because the checksum is there. Whether a file is compressed is seen from its content, not its name. A
+    4-D file with one volume is read as that volume.
     """
     if not path.name.endswith((".nii", ".nii.gz")):
         image: Any = nib.load(path)
-        _check_image(path, image)
-        return np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=np.float64)
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        return _voxels(path, image), np.asarray(image.affine, dtype=np.float64), image.header
+    with path.open("rb") as file:
+        compressed = file.read(2) == _GZIP
+    with gzip.open(path) if compressed else path.open("rb") as stream:
         image = _opened(path, stream)
-        _check_image(path, image)
-        data = np.asanyarray(image.dataobj)
+        data = _voxels(path, image)
         _check_end(path, stream, image)
-    return data, np.asarray(image.affine, dtype=np.float64)
+    return data, np.asarray(image.affine, dtype=np.float64), image.header
+
+
+def _voxels(path: Path, image: Any) -> np.ndarray:
+    _check_image(path, image)
+    return np.asanyarray(image.dataobj).reshape(image.shape[:3])
 
 
 def _opened(path: Path, stream: Any) -> Any:
@@ -61,17 +68,15 @@ def _check_fields(path: Path, header: Any) -> None:
         raise ValueError(f"voxels begin at byte {header['vox_offset']}; expected {header.single_vox_offset} or more")
     if header.get_data_dtype().kind not in "iuf":
         raise InputError(f"{path}: voxel type {header.get_data_dtype()}; expected integers or floats")
-    spacing = header["pixdim"][1:4]
-    if not ((spacing >= _SPACINGS[0]) & (spacing <= _SPACINGS[1])).all():
-        found = " x ".join(f"{edge:g}" for edge in spacing)
-        raise InputError(f"{path}: spacing {found} mm; expected {_SPACINGS[0]:g} to {_SPACINGS[1]:g} mm each")
+    if not header["sform_code"]:
+        _check_spacing(path, header["pixdim"][1:4])
     if np.isinf(header["scl_slope"]) or np.isinf(header["scl_inter"]):
         raise InputError(f"{path}: slope or intercept of the intensities is infinite; expected numbers")
 
 
 def _check_image(path: Path, image: Any) -> None:
     shape, kind, affine = image.shape, image.get_data_dtype(), image.affine
-    if len(shape) != 3:
+    if len(shape) < 3 or any(n != 1 for n in shape[3:]):
         raise InputError(f"{path}: has {len(shape)} dimensions, shape {shape}; expected a 3-D volume")
     n_voxels = int(np.prod(shape, dtype=object))
     if min(shape) < 1 or n_voxels > _MAX_VOXELS:
@@ -82,6 +87,13 @@ def _check_image(path: Path, image: Any) -> None:
         raise InputError(f"{path}: voxel type {kind}; expected integers or floats")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise InputError(f"{path}: the affine is singular or not finite; expected a voxel-to-millimetre matrix")
+    _check_spacing(path, np.linalg.norm(affine[:3, :3], axis=0))
+
+
+def _check_spacing(path: Path, spacing: np.ndarray) -> None:
+    if not ((spacing >= _SPACINGS[0]) & (spacing <= _SPACINGS[1])).all():
+        found = " x ".join(f"{edge:g}" for edge in spacing)
+        raise InputError(f"{path}: spacing {found} mm; expected {_SPACINGS[0]:g} to {_SPACINGS[1]:g} mm each")
 
 
 def _check_end(path: Path, stream: Any, image: Any) -> None:

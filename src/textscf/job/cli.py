@@ -35,6 +35,11 @@ def positive_integer(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """Parse an integer of 0 or more."""
+    return 0 if text == "0" else positive_integer(text)
+
+
 def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the arguments of a `stage_parser`; set up the log and the number of threads."""
     arguments = parser.parse_args()

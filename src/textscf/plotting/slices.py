@@ -38,6 +38,7 @@ class View:
 
 AXIAL = View("axial", 2, "R", "A")
 CORONAL = View("coronal", 1, "R", "S")
+SAGITTAL = View("sagittal", 0, "A", "S")
 
 
 def to_display(volume: np.ndarray, codes: str) -> np.ndarray:

@@ -101,3 +101,9 @@ def save_figure(figure: Figure, pdf: Path) -> None:
     for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {"Software": None})):
         with journal_style(), atomic_path(path) as temporary:
             figure.savefig(temporary, metadata=metadata)
+
+
+def save_picture(figure: Figure, png: Path) -> None:
+    """Write a PNG; the same figure always gives the same bytes."""
+    with journal_style(), atomic_path(png) as temporary:
+        figure.savefig(temporary, metadata={"Software": None})

@@ -1,74 +1,281 @@
-"""Registration of one pair of image files with a trained run."""
+"""Registration of two scans of any grid with a trained network; the result lies in the world of the fixed scan."""
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from textscf.data.geometry import obliqueness
 from textscf.data.recipe import Recipe
-from textscf.data.scans import prepare_image, prepare_labels
+from textscf.data.scans import normalised
 from textscf.errors import InputError
-from textscf.files.io import read_yaml, write_json, write_nifti
+from textscf.files.image_file import ImageFile
+from textscf.files.io import read_yaml
 from textscf.files.layout import NETWORK_FILES, Layout
-from textscf.registration.inference import timed_prediction
+from textscf.job.progress import progress_bar
+from textscf.registration.alignment import PlacedImage, align, content_overlap
+from textscf.registration.inference import predict
+from textscf.registration.refinement import refine
 from textscf.registration.trained_run import TrainedRun, load_checkpoint
 from textscf.registration.volumes import Scan
-from textscf.spatial import warp
+from textscf.registration.world_transform import WorldTransform
+from textscf.spatial.world import Grid, Points, apply_affine, oriented, sample, without_constant_border
 
 if TYPE_CHECKING:
     from textscf.segmentation.segmentor import Segmentor
 
+_SKEW = 0.1  # degrees
+_OBLIQUE = 0.01  # degrees
+_WELL_INSIDE = 0.98  # part of the fixed scan inside the network's field of view
+_POOR_OVERLAP = 0.5
+_SAME_PLACE = 0.5  # part of the fixed scan that a label map must cover
+_SPLINES: Literal[2] = 2  # as in the preparation of cohorts
 
-def register_files(
-    checkpoint: Path,
-    fixed: Path,
-    moving: Path,
-    out: Path,
-    device: torch.device,
-    fixed_labels: Path | None = None,
-    segmentor: Path | None = None,
-) -> None:
-    """Write `displacement.nii.gz` (H, W, D, 3), `warped.nii.gz`, `fixed.nii.gz`, `moving.nii.gz`, `registration.json`.
 
-    The function first preprocesses both scans like the run's cohort and resamples them to its grid. All files are on
-    that grid. Displacements are in its voxels: ``warped(x) = moving(x + u(x))``.
+@dataclass(frozen=True)
+class RegisteredPair:
+    """Result of the registration of two scans.
+
+    Attributes:
+        transform: maps points of the fixed scan to points of the moving scan.
+        alignment: kind of alignment before the network.
+        overlap: overlap of the scans' contents by their headers, and after the alignment.
+        inside: part of the fixed scan that lies in the network's field of view.
+        seconds: time of the alignment, the segmentation, the network and the refinement.
+        remarks: what the reader of the result should know.
+    """
+
+    transform: WorldTransform
+    alignment: str
+    overlap: tuple[float, float]
+    inside: float
+    seconds: dict[str, float]
+    remarks: list[str]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A scan without constant borders, its axes towards those of the network's grid."""
+
+    data: NDArray[np.float32]
+    image: NDArray[np.float32]
+    grid: Grid
+
+
+class ScanRegistrar:
+    """Registers pairs of scans with a trained network, which is loaded once.
 
     Args:
-        checkpoint: `checkpoint.pt` of the run.
-        fixed, moving: NIfTI images.
-        out: folder for the files.
+        checkpoint: `checkpoint.pt` of a run, or the file of a released model.
         device: device of the computation.
-        fixed_labels: label map of the fixed image with the cohort's labels, for a run with a text-driven head.
-        segmentor: weights, with `config.yaml` beside them, that segment the fixed image if no label map is given; the
-            default is the run's own segmentor.
+        segmentor: weights, with `config.yaml` beside them, that segment the scans if no label map is given; the default
+            is the run's own segmentor.
+
+    Attributes:
+        checkpoint: file of the network.
+        trained: the network and its settings.
+        recipe: settings for preparing scans.
 
     Raises:
-        InputError: a file cannot be used, or there are no regions for a run with a text-driven head.
+        InputError: the checkpoint cannot be used.
     """
-    trained = load_checkpoint(checkpoint, device)
-    recipe = Recipe.from_config(trained.cohort)
-    scans = {name: prepare_image(path, recipe) for name, path in (("fixed", fixed), ("moving", moving))}
-    regions = confidence = None
-    if trained.network.uses_regions and fixed_labels is not None:
-        regions = torch.from_numpy(prepare_labels(fixed_labels, recipe))[None, None].to(device)
-        confidence = torch.ones_like(regions, dtype=torch.float32)
-    elif trained.network.uses_regions:
-        found = find_segmentor(checkpoint, trained, segmentor, device)
-        regions, confidence = (part[None, None] for part in found.regions(scans["fixed"], fixed))
-    inputs = {name: torch.from_numpy(image)[None, None].to(device) for name, image in scans.items()}
-    empty = torch.zeros_like(inputs["fixed"], dtype=torch.uint8)
-    fixed_scan = Scan(inputs["fixed"], empty, regions, confidence)
-    displacement, seconds = timed_prediction(trained.network, fixed_scan, Scan(inputs["moving"], empty, None, None))
-    field = torch.from_numpy(displacement).movedim(-1, 0)[None].to(device)
-    affine = np.array(trained.cohort["affine"])
-    volumes = {**scans, "warped": warp(inputs["moving"], field)[0, 0].cpu().numpy(), "displacement": displacement}
-    for name, volume in volumes.items():
-        write_nifti(out / f"{name}.nii.gz", volume, affine)
-    provenance = {"run": trained.run["run"], "cohort": trained.cohort["name"], "notice": trained.cohort["notice"]}
-    write_json(
-        out / "registration.json", {**provenance, "fixed": str(fixed), "moving": str(moving), "seconds": seconds}
-    )
+
+    def __init__(self, checkpoint: Path, device: torch.device, segmentor: Path | None = None) -> None:
+        self.trained = load_checkpoint(checkpoint, device)
+        self.recipe = Recipe.from_config(self.trained.cohort)
+        self.checkpoint, self._device, self._given = checkpoint, device, segmentor
+        self._segmentor: Segmentor | None = None
+
+    def register(
+        self,
+        fixed: ImageFile,
+        moving: ImageFile,
+        initial: str = "auto",
+        fixed_labels: ImageFile | None = None,
+        steps: int = 0,
+    ) -> RegisteredPair:
+        """Register a moving scan to a fixed scan.
+
+        Args:
+            fixed: fixed scan.
+            moving: moving scan.
+            initial: alignment before the network, see `textscf.registration.alignment.align`.
+            fixed_labels: label map of the fixed scan, on any grid in the same world; the default is the segmentor's.
+            steps: steps of refinement after the network.
+
+        Raises:
+            InputError: a scan cannot be used, or there are no regions for a network with a text-driven head.
+        """
+        remarks = [f"{scan.path}: {remark}" for scan in (fixed, moving) for remark in self._remarks(scan)]
+        contents = [self._content(scan) for scan in (fixed, moving)]
+        seconds = {}
+        started = time.perf_counter()
+        images = [self._on_own_grid(content) for content in contents]
+        matrix, kind = align(images[0], images[1], initial)
+        overlap = tuple(content_overlap(images[0], images[1], m) for m in (np.eye(4), matrix))
+        seconds["alignment"] = time.perf_counter() - started
+        remarks += _overlap_remarks(fixed, moving, overlap[1])
+        grid, inside = self._field_of_view(contents[0])
+        remarks += self._view_remarks(fixed, grid, inside)
+        started = time.perf_counter()
+        fixed_scan = self._scan(contents[0], grid, np.eye(4), fixed, fixed_labels)
+        moving_scan = self._scan(contents[1], grid, matrix, moving, None, segment=steps > 0)
+        seconds["segmentation"] = time.perf_counter() - started
+        started = time.perf_counter()
+        field = predict(self.trained.network, fixed_scan, moving_scan).clone()
+        seconds["network"] = time.perf_counter() - started
+        if steps:
+            started = time.perf_counter()
+            n_labels = len(self.trained.cohort["anatomy"]["structures"]) + 1
+            with progress_bar(steps, "refining") as bar:
+                loss = self.trained.run["loss"]
+                field = refine(field, fixed_scan, moving_scan, loss, n_labels, steps, bar.update)
+            seconds["refinement"] = time.perf_counter() - started
+        displacement = field[0].movedim(0, -1).cpu().numpy()
+        if not np.isfinite(displacement).all():
+            raise InputError("the network predicts a field that is not finite; the checkpoint cannot be used")
+        return RegisteredPair(
+            WorldTransform(displacement, grid, matrix), kind, (overlap[0], overlap[1]), inside, seconds, remarks
+        )
+
+    def _remarks(self, scan: ImageFile) -> list[str]:
+        found = list(scan.remarks)
+        expects_units = self.recipe.intensity == "clip" and self.recipe.intensity_range[0] < 0
+        if expects_units and scan.data.min() >= 0:
+            found.append("no intensity is below 0, but the model expects Hounsfield units, where air is -1000: is 1024 "
+                         "added to them?")  # fmt: skip
+        if scan.skew > _SKEW:
+            found.append(f"its axes are skew by {scan.skew:.1f} degrees, which ITK and ANTs do not read")
+        return found
+
+    def _content(self, scan: ImageFile) -> _Content:
+        turned = oriented(scan.data, scan.affine, self.recipe.orientation)
+        data, affine = without_constant_border(*turned)
+        try:
+            image = normalised(np.ascontiguousarray(data), self.recipe)
+        except InputError as error:
+            raise InputError(f"{scan.path}: {error}") from error
+        return _Content(data, image, Grid(data.shape, affine))
+
+    def _on_own_grid(self, content: _Content) -> PlacedImage:
+        """The image at the network's resolution, on a grid that covers the scan."""
+        extent = np.array(content.grid.shape) * content.grid.spacing
+        shape = tuple(np.ceil(extent / self.recipe.spacing).astype(int).tolist())
+        onto = _centred(content.grid, shape, np.array(self.recipe.spacing))
+        return PlacedImage(sample(content.image, content.grid.affine, onto), onto)
+
+    def _field_of_view(self, fixed: _Content) -> tuple[Grid, float]:
+        """The network's grid in the world of the fixed scan, and the part of the scan's content inside it.
+
+        The grid has the patient's axes and lies centrally on the scan. Where the scan's axes are the patient's, the
+        grid's corner lies on one of its voxels, so that equal spacings need no interpolation.
+        """
+        spacing = np.array(self.recipe.spacing)
+        axes = oriented(np.empty((1, 1, 1)), np.eye(4), self.recipe.orientation)[1][:3, :3]
+        if obliqueness(fixed.grid.affine) > _OBLIQUE:
+            corner = fixed.grid.centre - (axes * spacing) @ ((np.array(self.recipe.shape) - 1) / 2)
+        else:
+            ratio = spacing / fixed.grid.spacing
+            start = (np.array(fixed.grid.shape) - 1) / 2 - (np.array(self.recipe.shape) - 1) / 2 * ratio
+            corner = apply_affine(fixed.grid.affine, np.trunc(np.round(start, 3)))
+        affine = np.eye(4)
+        affine[:3, :3], affine[:3, 3] = axes * spacing, corner
+        grid = Grid(self.recipe.shape, affine)
+        return grid, _part_inside(fixed.grid, grid)
+
+    def _view_remarks(self, fixed: ImageFile, grid: Grid, inside: float) -> list[str]:
+        if inside >= _WELL_INSIDE:
+            return []
+        view = " x ".join(f"{n * edge:.0f}" for n, edge in zip(grid.shape, grid.spacing, strict=True))
+        return [
+            f"{fixed.path}: {100 * (1 - inside):.0f} % of the scan lies outside of the {view} mm that the model sees; "
+            "the field continues its border there: crop the scan to the anatomy that the model knows"
+        ]
+
+    def _scan(
+        self,
+        content: _Content,
+        grid: Grid,
+        alignment: NDArray[np.float64],
+        file: ImageFile,
+        labels: ImageFile | None,
+        segment: bool | None = None,
+    ) -> Scan:
+        """Tensors of a scan on the network's grid, with regions if the network uses them or `segment` asks for them."""
+
+        def place(points: Points) -> Points:
+            return apply_affine(alignment, points)
+
+        image = np.clip(sample(content.image, content.grid.affine, grid, place, order=_SPLINES), 0.0, 1.0)
+        tensor = torch.from_numpy(image)[None, None].to(self._device)
+        empty = torch.zeros(0, dtype=torch.uint8, device=self._device)
+        if not self.trained.network.uses_regions or segment is False:
+            return Scan(tensor, empty, None, None)
+        if labels is not None:
+            values = _region_labels(labels, content.grid, file, self.recipe.labels)
+            regions = torch.from_numpy(sample(values, labels.affine, grid, order=0).astype(np.uint8))[None, None]
+            confidence = torch.ones_like(regions, dtype=torch.float32)
+        else:
+            regions, confidence = (part[None, None] for part in self._regions(image, content, grid, alignment))
+        regions, confidence = regions.to(self._device), confidence.to(self._device)
+        return Scan(tensor, regions, regions, confidence)
+
+    def _regions(
+        self, image: NDArray[np.float32], content: _Content, grid: Grid, alignment: NDArray[np.float64]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        from textscf.segmentation.stored import StoredImage  # imports MONAI, which takes seconds
+
+        if self._segmentor is None:
+            self._segmentor = find_segmentor(self.checkpoint, self.trained, self._given, self._device)
+        onto = Grid(grid.shape, alignment @ grid.affine)
+        covered = sample(np.ones(content.grid.shape, np.uint8), content.grid.affine, onto, order=0) > 0
+        stored = StoredImage(np.ascontiguousarray(content.data), content.grid.affine, onto, covered)
+        return self._segmentor.regions(image, stored)
+
+
+def _centred(grid: Grid, shape: tuple[int, ...], spacing: NDArray[np.float64]) -> Grid:
+    """Grid with the axes and the centre of another one."""
+    affine = np.eye(4)
+    affine[:3, :3] = grid.affine[:3, :3] / grid.spacing * spacing
+    affine[:3, 3] = grid.centre - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid(shape, affine)
+
+
+def _part_inside(grid: Grid, view: Grid) -> float:
+    """Part of the voxels of a grid that lie in the field of view of another one."""
+    counts = 0
+    to_view, last = np.linalg.inv(view.affine), np.array(view.shape) - 1
+    for rows in grid.slabs():
+        index = apply_affine(to_view, grid.points(rows))
+        counts += int(((index >= -0.5) & (index <= last + 0.5)).all(axis=-1).sum())
+    return counts / int(np.prod(grid.shape))
+
+
+def _overlap_remarks(fixed: ImageFile, moving: ImageFile, overlap: float) -> list[str]:
+    if overlap >= _POOR_OVERLAP:
+        return []
+    found = f"{100 * overlap:.0f} % of the smaller scan overlaps with {fixed.path} after the alignment"
+    return [f"{moving.path}: only {found}: look at the result, or try another --initial"]
+
+
+def _region_labels(labels: ImageFile, fixed: Grid, file: ImageFile, known: tuple[int, ...]) -> NDArray[np.integer]:
+    """Voxels of a label map of the fixed scan. Raises InputError for unknown labels, or a map of another place."""
+    unknown = sorted(set(np.unique(labels.data).tolist()) - {0, *known})
+    if unknown:
+        named = ", ".join(map(str, unknown[:5]))
+        raise InputError(f"{labels.path}: labels {named} are not the model's; expected 0 and {known[0]} to {known[-1]}")
+    if not labels.data.any():
+        raise InputError(f"{labels.path}: no voxel is labelled; expected a label map of {file.path}")
+    covered = _part_inside(fixed, Grid(labels.data.shape, labels.affine))
+    if covered < _SAME_PLACE:
+        raise InputError(
+            f"{labels.path}: by its header it covers {100 * covered:.0f} % of {file.path}; expected its label map"
+        )
+    return labels.data
 
 
 def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, device: torch.device) -> "Segmentor":
@@ -86,10 +293,10 @@ def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, de
     from textscf.segmentation.segmentor import Segmentor
     from textscf.segmentation.swin_unetr import read_weights  # importing MONAI takes seconds
 
-    anatomy, recipe = trained.cohort["anatomy"], Recipe.from_config(trained.cohort)
+    anatomy = trained.cohort["anatomy"]
     if given is None and trained.segmentor:
         own = trained.segmentor
-        return Segmentor(own["weights"], str(checkpoint), own["settings"], anatomy, recipe, device)
+        return Segmentor(own["weights"], str(checkpoint), own["settings"], anatomy, device)
     path = given or _of_the_workflow(checkpoint, trained)
     settings_file = path.with_name("config.yaml")
     if not path.is_file() or not settings_file.is_file():
@@ -98,7 +305,7 @@ def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, de
             "image: give --fixed-labels or --segmentor"
         )
     settings = read_yaml(settings_file)
-    return Segmentor(read_weights(path, settings), f"segmentor {path.parent.name}", settings, anatomy, recipe, device)
+    return Segmentor(read_weights(path, settings), f"segmentor {path.parent.name}", settings, anatomy, device)
 
 
 def _of_the_workflow(checkpoint: Path, trained: TrainedRun) -> Path:
@@ -106,7 +313,8 @@ def _of_the_workflow(checkpoint: Path, trained: TrainedRun) -> Path:
     if checkpoint.resolve().parent.parent.name != "runs":
         raise InputError(
             f"{checkpoint}: lies outside of the results that it was made with, which have its segmentor; run "
-            f"{trained.run['run']} needs regions of the fixed image: give --fixed-labels or --segmentor"
+            f"{trained.run['run']} needs regions of the fixed image: give --fixed-labels or --segmentor, or a "
+            "model that `snakemake models` made of the run"
         )
     folder = Layout.around(checkpoint.parent).segmentation(trained.cohort["name"], trained.run["segmentor"])
     known = [folder / name for name in NETWORK_FILES.values()]

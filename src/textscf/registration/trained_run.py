@@ -15,6 +15,7 @@ from textscf.models import RegistrationNetwork
 from textscf.models.network import build_frozen_network
 
 FORMAT = "textscf checkpoint 1"
+_DESCRIBED = ("name", "title", "notice", "licence", "modality", "anatomy", "shape", "spacing", "affine")
 
 
 @dataclass(frozen=True)
@@ -83,5 +84,5 @@ def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> in
 def _description(cohort: Cohort) -> dict[str, Any]:
     """Description of a cohort, needed to prepare new scans: anatomy, grid and preprocessing."""
     content = read_json(cohort.folder / "cohort.json")
-    kept = {key: content[key] for key in ("name", "notice", "modality", "anatomy", "shape", "spacing", "affine")}
+    kept = {key: content[key] for key in _DESCRIBED}
     return {**kept, "preprocess": read_yaml(cohort.folder / "config.yaml")["preprocess"]}

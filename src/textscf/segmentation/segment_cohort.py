@@ -42,6 +42,7 @@ def segment_cohort(
             f"segmentor {folder.name}: source is {settings['source']}, but no network is given (--network)"
         )
     from textscf.segmentation.segmentor import Segmentor
+    from textscf.segmentation.stored import StoredImage
     from textscf.segmentation.swin_unetr import read_weights  # imports MONAI, which takes seconds
 
     config = read_yaml(cohort.folder / "config.yaml")
@@ -49,11 +50,12 @@ def segment_cohort(
     stored = {} if raw is None else {subject: image for subject, (image, _) in stored_files(config, raw).items()}
     weights = read_weights(network, settings)
     source = f"segmentor {network.parent.name}"
-    segmentor = Segmentor(weights, source, settings, cohort.anatomy, recipe, device)
+    segmentor = Segmentor(weights, source, settings, cohort.anatomy, device)
     files = {}
     with progress_bar(len(cohort.subjects()), "segmenting") as bar:
         for subject in cohort.subjects():
-            labels, confidence = segmentor.regions(cohort.load_image(subject), stored.get(subject))
+            image = StoredImage.of_cohort(stored[subject], recipe) if stored else None
+            labels, confidence = segmentor.regions(cohort.load_image(subject), image)
             volumes = {"labels": labels, "confidence": (confidence * 255).round().to(torch.uint8)}
             for kind, volume in volumes.items():
                 path = folder / kind / f"{subject}.nii.gz"

@@ -1,17 +1,15 @@
 """Applies a segmentor: gives the regions of scans on the grid of a cohort."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.segmentation.classes import region_channels
-from textscf.segmentation.stored import stored_probabilities
+from textscf.segmentation.stored import StoredImage, stored_probabilities
 from textscf.segmentation.swin_unetr import check_window, probabilities, segmentor_with
 
 
@@ -23,7 +21,6 @@ class Segmentor:
         source: where the weights come from, for messages.
         settings: settings of the segmentor, see `config/schemas/segmentor.yaml`.
         anatomy: anatomy of the cohort.
-        recipe: settings for preparing the stored scans.
         device: where to compute.
 
     Raises:
@@ -36,10 +33,9 @@ class Segmentor:
         source: str,
         settings: Mapping[str, Any],
         anatomy: Mapping[str, Any],
-        recipe: Recipe,
         device: torch.device,
     ) -> None:
-        self._settings, self._recipe, self._device = settings, recipe, device
+        self._settings, self._device = settings, device
         self._source = source
         check_window(settings["window"], self._source)
         self._channels: list[int] = []
@@ -47,20 +43,18 @@ class Segmentor:
             self._channels = region_channels(settings["classes"], anatomy, self._source)
         self._network = segmentor_with(weights, settings, len(anatomy["structures"]) + 1, device, source)
 
-    def regions(self, prepared: np.ndarray, stored: Path | None) -> tuple[Tensor, Tensor]:
+    def regions(self, prepared: np.ndarray, stored: StoredImage | None) -> tuple[Tensor, Tensor]:
         """J(x), the most probable region, uint8, and p(x), its probability, float32; both ``(H, W, D)``.
 
         Args:
             prepared: the scan on the cohort's grid, the input of a network trained on the cohort.
-            stored: file of the stored scan, the input of a pretrained network.
+            stored: the scan at its own resolution, the input of a pretrained network.
         """
         if self._settings["source"] == "train":
             distribution = probabilities(self._network, prepared, self._settings, self._device)
         elif stored is None:
             raise InputError(f"{self._source}: is pretrained, but the stored scans are not given (--raw)")
         else:
-            distribution = stored_probabilities(
-                self._network, self._channels, stored, self._recipe, self._settings, self._device
-            )
+            distribution = stored_probabilities(self._network, self._channels, stored, self._settings, self._device)
         confidence, labels = distribution.max(0)
         return labels.to(torch.uint8), confidence

@@ -8,12 +8,10 @@ transformation and the SyN transformation, both by Mattes mutual information wit
 update fields smoothed with a variance of 3, and 40, 20 and 0 iterations at a quarter, half and full resolution.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -21,8 +19,7 @@ from numpy.typing import NDArray
 
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-
-_SEED = 1
+from textscf.registration.ants_package import load_ants
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class SynRegistrar:
         InputError if ANTs cannot register the pair.
         """
         images = self.cohort.load_image(fixed), self.cohort.load_image(moving)
-        _load_ants()
+        load_ants("method syn")
         started = time.perf_counter()
         try:
             displacement = register_syn(*images, self.cohort.spacing)
@@ -77,7 +74,7 @@ def register_syn(
         RuntimeError: ANTs failed, for example for an image without contrast.
         ValueError: the field is not finite.
     """
-    ants = _load_ants()
+    ants = load_ants("method syn")
     grid = {"origin": (0.0, 0.0, 0.0), "spacing": tuple(map(float, spacing)), "direction": np.eye(3)}
     images = [ants.from_numpy(image, **grid) for image in (fixed, moving)]
     with tempfile.TemporaryDirectory(prefix="textscf-syn-") as folder:
@@ -90,21 +87,3 @@ def register_syn(
     if not np.isfinite(displacement).all():
         raise ValueError("the field is not finite")
     return displacement
-
-
-def _load_ants() -> ModuleType:
-    """Import the package ants with a fixed seed and one thread.
-
-    The import is here because it takes seconds and because it reads the number of threads from the environment. The
-    deterministic mode of ants stays off, because that mode refuses SyN with default settings.
-    """
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-    try:
-        import ants
-    except ImportError as error:
-        raise InputError(
-            "method syn: found no package antspyx, which has no build for this Python or processor; expected it "
-            "installed: use Python 3.11 to 3.13 on another processor, or take the run out of its tables"
-        ) from error
-    ants.config.set_ants_deterministic(on=False, seed_value=_SEED)
-    return ants

@@ -1,0 +1,200 @@
+"""Registration of one pair of files into a folder."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import textscf
+from textscf.errors import InputError
+from textscf.files.image_file import ImageFile, read_image_file, read_label_file
+from textscf.files.io import write_json
+from textscf.files.itk import write_like
+from textscf.metrics.overlap import confusion_counts, dice_scores
+from textscf.pairs.application import read_points
+from textscf.pairs.outputs import warp_labels, write_pair
+from textscf.plotting.pair_picture import draw_pair
+from textscf.plotting.slices import DISPLAY_AXES
+from textscf.plotting.style import journal_style, save_picture
+from textscf.registration.scan_pair import RegisteredPair, ScanRegistrar
+from textscf.registration.world_transform import WorldTransform
+from textscf.spatial.world import Grid, apply_affine, oriented, sample, without_constant_border
+
+_LOG = logging.getLogger(__name__)
+
+RECORD = "registration.json"
+"""File that is written last; a folder that has it is complete."""
+
+_LARGEST_PICTURE = 192  # voxels along the longest edge
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of one pair.
+
+    Attributes:
+        fixed, moving: scans.
+        fixed_labels, moving_labels: their label maps.
+        fixed_points, moving_points: their landmarks, rows in the same order, RAS axes in mm; see `read_points`.
+    """
+
+    fixed: Path
+    moving: Path
+    fixed_labels: Path | None = None
+    moving_labels: Path | None = None
+    fixed_points: Path | None = None
+    moving_points: Path | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a registration.
+
+    Attributes:
+        initial: alignment before the network, see `textscf.registration.alignment.align`.
+        refine: steps of refinement after the network.
+        fill: value for voxels that are NaN or infinite; None refuses them.
+        score_only: use the fixed scan's label map for Dice only, not as the regions of a text-driven head.
+    """
+
+    initial: str = "auto"
+    refine: int = 0
+    fill: float | None = None
+    score_only: bool = False
+
+
+def register_files(registrar: ScanRegistrar, files: Files, out: Path, options: Options) -> dict[str, Any]:
+    """Register a pair of files, and write everything into `out` (see `textscf.pairs.outputs.write_pair`).
+
+    Beside the transformation there are `warped_labels.nii.gz` if the moving scan's labels are given,
+    `registration.png`, and `registration.json`, which is the returned record.
+
+    Raises:
+        InputError: a file cannot be used.
+    """
+    fixed, moving = (read_image_file(path, options.fill) for path in (files.fixed, files.moving))
+    labels = {name: _labels(getattr(files, f"{name}_labels")) for name in ("fixed", "moving")}
+    points = [_points(files.fixed_points), _points(files.moving_points)]
+    _check_points(files, points)
+    regions = None if options.score_only else labels["fixed"]
+    pair = registrar.register(fixed, moving, options.initial, regions, options.refine)
+    for remark in pair.remarks:
+        _LOG.warning("%s", remark)
+    (out / RECORD).unlink(missing_ok=True)
+    written = write_pair(pair, fixed, moving, out)
+    scores = _scores(pair.transform, fixed, labels, points, out)
+    _write_picture(pair, fixed, moving, out / "registration.png")
+    record = {
+        **_model(registrar),
+        "regions": _regions(registrar, regions),
+        **{key: str(value) for key, value in asdict(files).items() if value},
+        "options": asdict(options),
+        "alignment": pair.alignment,
+        "overlap": dict(zip(("by_the_headers", "aligned"), pair.overlap, strict=True)),
+        "inside_the_models_view": pair.inside,
+        **asdict(written),
+        **scores,
+        "seconds": pair.seconds,
+        "remarks": pair.remarks,
+        "version": textscf.__version__,
+    }
+    write_json(out / RECORD, record)
+    return record
+
+
+def _labels(path: Path | None) -> ImageFile | None:
+    return None if path is None else read_label_file(path)
+
+
+def _points(path: Path | None) -> NDArray[np.float64] | None:
+    return None if path is None else read_points(path)[["x", "y", "z"]].to_numpy(float)
+
+
+def _check_points(files: Files, points: list[NDArray[np.float64] | None]) -> None:
+    counts = [None if part is None else len(part) for part in points]
+    if counts[0] != counts[1]:
+        found = f"{counts[0] or 'no'} points, and {files.moving_points} {counts[1] or 'no'}"
+        raise InputError(f"{files.fixed_points}: has {found}; expected the same landmarks in the same order")
+
+
+def _model(registrar: ScanRegistrar) -> dict[str, Any]:
+    trained = registrar.trained
+    known = {key: trained.cohort.get(key) for key in ("title", "notice", "licence")}
+    return {"model": str(registrar.checkpoint), "run": trained.run["run"], "cohort": trained.cohort["name"], **known}
+
+
+def _regions(registrar: ScanRegistrar, labels: ImageFile | None) -> str:
+    if not registrar.trained.network.uses_regions:
+        return "not used by this network"
+    return "the model's segmentor" if labels is None else "the label map that was given"
+
+
+def _scores(
+    transform: WorldTransform,
+    fixed: ImageFile,
+    labels: Mapping[str, ImageFile | None],
+    points: list[NDArray[np.float64] | None],
+    out: Path,
+) -> dict[str, Any]:
+    """Dice and target registration error before and after, where labels and landmarks are given."""
+    found: dict[str, Any] = {}
+    target, moving = labels["fixed"], labels["moving"]
+    if moving is not None:
+        warped = warp_labels(transform, moving, fixed)
+        write_like(out / "warped_labels.nii.gz", warped, fixed)
+        if target is not None:
+            onto = Grid(fixed.data.shape, fixed.affine)
+            truth = sample(target.data, target.affine, onto, order=0)
+            before = sample(moving.data, moving.affine, onto, order=0)
+            found |= {"dice_before": dice_of(truth, before), "dice": dice_of(truth, warped)}
+    if points[0] is not None and points[1] is not None:
+        found["tre_before"] = _distances(points[0], points[1])
+        found["tre"] = _distances(transform(points[0]), points[1])
+    return found
+
+
+def dice_of(fixed: NDArray[np.integer], warped: NDArray[np.integer]) -> dict[str, float]:
+    """Dice of every label that either map (H, W, D) has, by the label's number, and the `mean` over labels."""
+    values = np.union1d(np.unique(fixed), np.unique(warped))
+    first, second = (np.searchsorted(values, volume) for volume in (fixed, warped))
+    scores = dice_scores(confusion_counts(first, second, len(values)))
+    named = {str(value): float(score) for value, score in zip(values, scores, strict=True) if value}
+    return {**named, "mean": float(np.mean(list(named.values()))) if named else float("nan")}
+
+
+def _distances(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[str, float]:
+    distances = np.linalg.norm(first - second, axis=1)
+    return {"mean": float(distances.mean()), "largest": float(distances.max())}
+
+
+def _write_picture(pair: RegisteredPair, fixed: ImageFile, moving: ImageFile, path: Path) -> None:
+    """Draw the pair on cubic voxels along `DISPLAY_AXES` that cover the fixed scan's content."""
+    data, affine = without_constant_border(*oriented(fixed.data, fixed.affine, DISPLAY_AXES))
+    onto = _display_grid(Grid(data.shape, affine))
+    lowest = [float(scan.data.min()) for scan in (fixed, moving)]
+    transform, initial = pair.transform, pair.transform.initial
+    images = [
+        sample(fixed.data, fixed.affine, onto, None, 1, lowest[0]),
+        sample(moving.data, moving.affine, onto, lambda points: apply_affine(initial, points), 1, lowest[1]),
+        sample(moving.data, moving.affine, onto, transform, 1, lowest[1]),
+    ]
+    to_index = np.linalg.inv(initial @ onto.affine)
+    position = np.moveaxis(apply_affine(to_index, transform(onto.points())), -1, 0)
+    with journal_style():
+        figure = draw_pair(images, position, float(onto.spacing[0]), f"{moving.path.name} on {fixed.path.name}")
+        save_picture(figure, path)
+
+
+def _display_grid(content: Grid) -> Grid:
+    corners = apply_affine(content.affine, np.array([*np.ndindex(2, 2, 2)]) * (np.array(content.shape) - 1.0))
+    extent = corners.max(axis=0) - corners.min(axis=0)
+    spacing = max(float(content.spacing.min()), float(extent.max()) / _LARGEST_PICTURE)
+    shape = np.maximum(2, np.ceil(extent / spacing).astype(int) + 1)
+    affine = np.eye(4)
+    affine[:3, :3] = -spacing * np.eye(3)
+    affine[:3, 3] = content.centre - affine[:3, :3] @ ((shape - 1) / 2)
+    return Grid(tuple(shape.tolist()), affine)

@@ -1,0 +1,127 @@
+"""Alignment of two scans before the network: by their headers, their centres, ANTs, or a file."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textscf.errors import InputError
+from textscf.files.image_file import LPS
+from textscf.registration.ants_package import load_ants
+from textscf.spatial.world import Grid, apply_affine, sample
+
+INITIALS = ("auto", "none", "centre", "rigid", "affine")
+"""Kinds of alignment; anything else is the file of an affine transformation as ITK and ANTs write it."""
+
+GOOD_OVERLAP = 0.9
+"""Overlap of the two scans' contents from which `auto` trusts the headers."""
+
+_CONTENT = 0.05  # of the intensities of a prepared image, [0, 1]
+_TRANSFORMS = {"rigid": "Rigid", "affine": "Affine"}
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """An image in [0, 1] with the grid of its voxels in the world of its scan."""
+
+    data: NDArray[np.float32]
+    grid: Grid
+
+
+def content_overlap(fixed: PlacedImage, moving: PlacedImage, alignment: NDArray[np.float64]) -> float:
+    """Overlap of what the two images show: the common volume as a part of the smaller of the two volumes.
+
+    Args:
+        fixed: fixed image, whose grid covers its scan.
+        moving: moving image, whose grid covers its scan.
+        alignment: affine (4, 4) from points of the fixed scan to points of the moving scan.
+    """
+    turned = sample(moving.data, moving.grid.affine, fixed.grid, lambda points: apply_affine(alignment, points))
+    contents = fixed.data > _CONTENT, turned > _CONTENT
+    voxel = float(np.prod(fixed.grid.spacing))
+    whole = float(np.prod(moving.grid.spacing)) * float((moving.data > _CONTENT).sum()) / np.linalg.det(alignment)
+    smaller = min(voxel * float(contents[0].sum()), whole)
+    return min(1.0, voxel * float((contents[0] & contents[1]).sum()) / max(smaller, 1e-9))
+
+
+def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArray[np.float64], str]:
+    """Affine (4, 4) from points of the fixed scan to points of the moving scan, and the kind of alignment that it is.
+
+    `auto` is ``none``, which trusts the headers, where the scans' contents overlap by `GOOD_OVERLAP` or more, and
+    ``affine`` elsewhere.
+
+    Args:
+        fixed: fixed image, whose grid covers its scan.
+        moving: moving image, whose grid covers its scan.
+        initial: one of `INITIALS`, or the path of a file.
+
+    Raises:
+        InputError: the file is no affine transformation, or ANTs fails.
+    """
+    kind = initial
+    if initial == "auto":
+        kind = "none" if content_overlap(fixed, moving, np.eye(4)) >= GOOD_OVERLAP else "affine"
+    if kind == "none":
+        return np.eye(4), kind
+    if kind == "centre":
+        return _shift(moving.grid.centre - fixed.grid.centre), kind
+    if kind in _TRANSFORMS:
+        return _by_ants(fixed, moving, kind), kind
+    return _from_file(Path(kind)), kind
+
+
+def _shift(millimetres: NDArray[np.float64]) -> NDArray[np.float64]:
+    matrix = np.eye(4)
+    matrix[:3, 3] = millimetres
+    return matrix
+
+
+def _by_ants(fixed: PlacedImage, moving: PlacedImage, kind: str) -> NDArray[np.float64]:
+    """Rigid or affine transformation by mutual information, starting from the centres of mass."""
+    ants = load_ants(f"alignment {kind}")
+    with tempfile.TemporaryDirectory(prefix="textscf-align-") as folder:
+        images = [_as_ants(ants, image) for image in (fixed, moving)]
+        try:
+            found = ants.registration(*images, type_of_transform=_TRANSFORMS[kind], outprefix=f"{folder}/")
+            transform = ants.read_transform(found["fwdtransforms"][0])
+        except (RuntimeError, ValueError, IndexError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"alignment {kind}: ANTs failed ({reason}); try --initial centre") from error
+    centre = np.array(transform.fixed_parameters)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array(transform.parameters[:9]).reshape(3, 3)
+    matrix[:3, 3] = np.array(transform.parameters[9:]) + centre - matrix[:3, :3] @ centre
+    return LPS @ matrix @ LPS
+
+
+def _as_ants(ants: Any, image: PlacedImage) -> Any:
+    affine = LPS @ image.grid.affine
+    return ants.from_numpy(
+        np.ascontiguousarray(image.data),
+        origin=tuple(affine[:3, 3].tolist()),
+        spacing=tuple(image.grid.spacing.tolist()),
+        direction=affine[:3, :3] / image.grid.spacing,
+    )
+
+
+def _from_file(path: Path) -> NDArray[np.float64]:
+    expected = f"expected one of {', '.join(INITIALS)}, or the file of an affine transformation of ITK or ANTs"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; {expected}")
+    import SimpleITK
+
+    try:
+        transform = SimpleITK.ReadTransform(str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path}: cannot be read as a transformation; {expected}") from error
+    corners = [np.zeros(3), *np.eye(3)]
+    moved = [np.array(transform.TransformPoint(corner.tolist())) for corner in corners]
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([point - moved[0] for point in moved[1:]], axis=1)
+    matrix[:3, 3] = moved[0]
+    if not transform.IsLinear() or abs(np.linalg.det(matrix)) < 1e-6:
+        raise InputError(f"{path}: is no invertible affine transformation; {expected}")
+    return LPS @ matrix @ LPS
