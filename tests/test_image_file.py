@@ -1,0 +1,134 @@
+"""Scans in the formats that people have lie in the same place whichever format stores them."""
+
+import gzip
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK
+
+from tests.scan_files import save, smooth, turned
+from textscf.errors import InputError
+from textscf.files.image_file import read_image_file, read_label_file
+
+SHAPE = (9, 11, 7)
+AFFINE = turned((10, -20, 30), (1.0, 2.0, 3.0), (5, 6, 7), SHAPE)
+
+
+@pytest.fixture
+def nifti(tmp_path: Path) -> Path:
+    return save(tmp_path / "scan.nii.gz", smooth(SHAPE, 0), AFFINE)
+
+
+@pytest.mark.parametrize("name", ["scan.nrrd", "scan.mha", "scan.nii", "scan.mgz"])
+def test_formats_agree(nifti: Path, tmp_path: Path, name: str) -> None:
+    if name.endswith("mgz"):
+        nib.save(nib.MGHImage(smooth(SHAPE, 0), AFFINE), tmp_path / name)
+    else:
+        SimpleITK.WriteImage(SimpleITK.ReadImage(str(nifti)), str(tmp_path / name))
+    found = read_image_file(tmp_path / name)
+    np.testing.assert_array_equal(found.data, smooth(SHAPE, 0))
+    np.testing.assert_allclose(found.affine, AFFINE, atol=1e-4)
+    assert found.remarks == []
+
+
+def write_dicom(folder: Path, slices: list[int]) -> None:
+    """Write slices of 7 as a DICOM series whose slices lie 3 mm apart."""
+    folder.mkdir()
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    image = SimpleITK.GetImageFromArray((1000 * smooth(SHAPE, 0)).astype(np.int16).T)
+    image.SetSpacing((1.0, 2.0, 3.0))
+    for index in slices:
+        cut = image[:, :, index]
+        tags = {"0008|0060": "CT", "0020|000e": "1.2.3.4", "0020|000d": "1.2.3", "0020|0037": "1\\0\\0\\0\\1\\0",
+                "0020|0032": f"-5\\7\\{3 * index}", "0020|0013": str(index), "0018|0050": "3"}  # fmt: skip
+        for tag, value in tags.items():
+            cut.SetMetaData(tag, value)
+        writer.SetFileName(str(folder / f"{index:02d}.dcm"))
+        writer.Execute(cut)
+
+
+def test_a_folder_of_dicom_slices_is_a_scan(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "series", list(range(7)))
+    found = read_image_file(tmp_path / "series")
+    np.testing.assert_array_equal(found.data, (1000 * smooth(SHAPE, 0)).astype(np.int16))
+    np.testing.assert_allclose(found.affine, [[-1, 0, 0, 5], [0, -2, 0, -7], [0, 0, 3, 0], [0, 0, 0, 1]], atol=1e-6)
+
+
+def test_a_series_with_a_missing_slice_is_refused(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "series", [0, 1, 2, 4, 5, 6])
+    with pytest.raises(InputError, match=r"series: its slices lie 3\.00 to 6\.00 mm apart"):
+        read_image_file(tmp_path / "series")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: has 0 DICOM series; expected one"):
+        read_image_file(tmp_path / "empty")
+
+
+def test_the_content_says_whether_a_file_is_compressed(nifti: Path, tmp_path: Path) -> None:
+    plain = gzip.decompress(nifti.read_bytes())
+    (tmp_path / "plain.nii.gz").write_bytes(plain)
+    (tmp_path / "packed.nii").write_bytes(gzip.compress(plain))
+    for name in ("plain.nii.gz", "packed.nii"):
+        np.testing.assert_array_equal(read_image_file(tmp_path / name).data, smooth(SHAPE, 0))
+
+
+def test_one_volume_of_four_dimensions_is_that_volume(tmp_path: Path) -> None:
+    save(tmp_path / "one.nii.gz", smooth(SHAPE, 0)[..., None], AFFINE)
+    np.testing.assert_array_equal(read_image_file(tmp_path / "one.nii.gz").data, smooth(SHAPE, 0))
+    save(tmp_path / "two.nii.gz", np.stack([smooth(SHAPE, 0)] * 2, -1), AFFINE)
+    with pytest.raises(InputError, match="has 4 dimensions"):
+        read_image_file(tmp_path / "two.nii.gz")
+
+
+def test_voxels_without_a_number_are_filled_on_request(tmp_path: Path) -> None:
+    data = smooth(SHAPE, 0)
+    data[0, 0, :2] = np.nan, np.inf
+    path = save(tmp_path / "nan.nii.gz", data, AFFINE)
+    with pytest.raises(InputError, match=r"2 voxels are NaN or infinite; expected finite intensities \(--fill VALUE"):
+        read_image_file(path)
+    found = read_image_file(path, fill=0.5)
+    assert found.data[0, 0, :2].tolist() == [0.5, 0.5]
+    assert found.remarks == ["2 voxels that are NaN or infinite were filled with 0.5"]
+
+
+def test_headers_that_contradict_themselves_are_said(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(smooth(SHAPE, 0), AFFINE)
+    image.set_qform(AFFINE + np.array([[0, 0, 0, 4.0], [0] * 4, [0] * 4, [0] * 4]), 1)
+    nib.save(image, tmp_path / "two.nii.gz")
+    assert read_image_file(tmp_path / "two.nii.gz").remarks == [
+        "its sform and qform differ by up to 4.0 mm: the sform is used"
+    ]
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nib.save(image, tmp_path / "none.nii.gz")
+    assert "has no orientation" in read_image_file(tmp_path / "none.nii.gz").remarks[0]
+
+
+def test_a_skew_affine_is_measured(tmp_path: Path) -> None:
+    affine = np.diag([1.0, 1, 1, 1])
+    affine[0, 1] = np.tan(np.radians(5))
+    nib.save(nib.Nifti1Image(smooth(SHAPE, 0), affine), tmp_path / "skew.nii.gz")
+    assert read_image_file(tmp_path / "skew.nii.gz").skew == pytest.approx(5, abs=0.01)
+
+
+def test_label_maps_hold_integers(tmp_path: Path) -> None:
+    values = np.zeros(SHAPE, np.float32)
+    values[2, 3, 4] = 70000
+    assert read_label_file(save(tmp_path / "a.nii.gz", values, AFFINE)).data.max() == 70000
+    values[2, 3, 4] = 1.5
+    with pytest.raises(InputError, match="not integers; expected a label map"):
+        read_label_file(save(tmp_path / "b.nii.gz", values, AFFINE))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("missing.nii.gz", "no such file; expected NIfTI"), ("scan.png", "unknown format; expected NIfTI"),
+     ("scan.nrrd", "cannot be read")],
+)  # fmt: skip
+def test_other_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    if not name.startswith("missing"):
+        (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(InputError, match=message):
+        read_image_file(tmp_path / name)
