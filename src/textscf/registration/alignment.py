@@ -16,8 +16,11 @@ from textscf.spatial.world import Grid, apply_affine, sample
 INITIALS = ("auto", "none", "centre", "rigid", "affine")
 """Kinds of alignment; anything else is the file of an affine transformation as ITK and ANTs write it."""
 
-GOOD_OVERLAP = 0.9
-"""Overlap of the two scans' contents from which `auto` trusts the headers."""
+GOOD_OVERLAP = 0.95
+"""Overlap of the two scans' contents from which `auto` trusts the headers.
+
+Two brains of the cohort brain_2mm overlap by 0.95 to 0.98; turned by 20 degrees by 0.93, 40 mm apart by 0.67.
+"""
 
 _CONTENT = 0.05  # of the intensities of a prepared image, [0, 1]
 _TRANSFORMS = {"rigid": "Rigid", "affine": "Affine"}

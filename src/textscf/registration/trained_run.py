@@ -40,7 +40,7 @@ def export_checkpoint(path: Path, network: RegistrationNetwork, run: Mapping[str
     content = {
         "format": FORMAT,
         "run": dict(run),
-        "cohort": _description(cohort),
+        "cohort": description(cohort),
         "network": network.frozen().state_dict(),
     }
     save_state(path, content)
@@ -81,7 +81,7 @@ def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> in
     return max([len(cohort["anatomy"]["structures"]) + 1, *stored])
 
 
-def _description(cohort: Cohort) -> dict[str, Any]:
+def description(cohort: Cohort) -> dict[str, Any]:
     """Description of a cohort, needed to prepare new scans: anatomy, grid and preprocessing."""
     content = read_json(cohort.folder / "cohort.json")
     kept = {key: content[key] for key in _DESCRIBED}

@@ -56,7 +56,7 @@ def model_card(
 
 
 def _usage(model: Path) -> str:
-    command = f"python src/register.py --checkpoint models/{model.name} --fixed FIXED --moving MOVING --out FOLDER"
+    command = f".venv/bin/python src/register.py --model {model.stem} --fixed FIXED --moving MOVING --out FOLDER"
     return f"```sh\n{command}\n```"
 
 
@@ -94,7 +94,12 @@ def _accuracy(cohort: Cohort, initial: Path, release: Release) -> str:
 def _field(cohort: Cohort, release: Release) -> str:
     roughness = release.pairs["sdlogj"].mean()
     folded = 100 * release.pairs["nonpositive_jacobian_fraction"].mean()
-    return f"SDlogJ {roughness:.3f}; {folded:.2g} % of voxels with a Jacobian determinant of 0 or less."
+    median, most, largest = release.identity
+    return (
+        f"SDlogJ {roughness:.3f}; {folded:.2g} % of voxels with a Jacobian determinant of 0 or less. A test scan "
+        f"that is registered to itself is displaced by {median:.2f} mm in the median, {most:.2f} mm in 99 % of the voxels and "
+        f"{largest:.2f} mm at most; 0 would be right."
+    )
 
 
 def _regions(segmentor: Path) -> str:

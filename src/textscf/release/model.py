@@ -20,7 +20,7 @@ from textscf.metrics.aggregation import METRIC_COLUMNS, run_means
 from textscf.registration.evaluation import evaluate_run
 from textscf.registration.inference import timed_prediction
 from textscf.registration.scan_pair import find_segmentor
-from textscf.registration.trained_run import load_checkpoint
+from textscf.registration.trained_run import description, load_checkpoint
 from textscf.registration.volumes import Scan
 from textscf.results.items import read_csv
 
@@ -38,12 +38,14 @@ class Release:
         precision: precision of the stored weights, half or single.
         difference: mean test Dice of the model minus that of the run, in points.
         metrics, pairs: `metrics.csv` and `pairs.csv` of the test pairs, registered with only the model's file.
+        identity: displacements in mm of test scans registered to themselves: median, 99th percentile and largest.
     """
 
     precision: str
     difference: float
     metrics: pd.DataFrame
     pairs: pd.DataFrame
+    identity: list[float]
 
 
 def write_model(run: Path, cohort: Cohort, segmentor: Path | None, out: Path, device: torch.device) -> Release:
@@ -59,7 +61,8 @@ def write_model(run: Path, cohort: Cohort, segmentor: Path | None, out: Path, de
     Raises:
         InputError: the segmentor was not trained here, or a file is missing or cannot be used.
     """
-    content = {**load_state(run / "checkpoint.pt"), "segmentor": _read_segmentor(segmentor) if segmentor else None}
+    content = {**load_state(run / "checkpoint.pt"), "cohort": description(cohort),
+               "segmentor": _read_segmentor(segmentor) if segmentor else None}  # fmt: skip
     expected = _mean_dice(read_csv(run / "metrics.csv", METRIC_COLUMNS, "metrics of the run"))
     forms = {"half": _halved(content), "single": content}
     if not _is_finite(forms["half"]):
@@ -68,10 +71,11 @@ def write_model(run: Path, cohort: Cohort, segmentor: Path | None, out: Path, de
     with atomic_path(out) as temporary:
         for precision, stored in forms.items():
             save_state(temporary, stored)
-            metrics, pairs = _measure(temporary, cohort, device)
+            registrar = _ModelRegistrar(temporary, cohort, device)
+            metrics, pairs = _measure(registrar, cohort)
             difference = _mean_dice(metrics) - expected
             if abs(difference) <= TOLERANCE:
-                return Release(precision, difference, metrics, pairs)
+                return Release(precision, difference, metrics, pairs, _identity(registrar, cohort))
             _LOG.warning("test Dice in %s precision differs by %.3f points from the run's", precision, difference)
         found = f"mean test Dice {expected:.3f}; expected {expected + difference:.3f}"
         why = "which the checkpoint and the segmentor give: they are not of the same run"
@@ -103,9 +107,18 @@ def _mean_dice(metrics: pd.DataFrame) -> float:
     return 100 * float(run_means(metrics, "learn2reg")["dice"].iloc[0])
 
 
-def _measure(model: Path, cohort: Cohort, device: torch.device) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _identity(registrar: "_ModelRegistrar", cohort: Cohort) -> list[float]:
+    """Displacements of the test scans registered to themselves, in mm: median, 99th percentile and largest."""
+    lengths = [
+        np.linalg.norm(registrar.displacement(subject, subject)[0] * np.array(cohort.spacing), axis=-1)
+        for subject in cohort.splits["test"]
+    ]
+    return [float(value) for value in (*np.percentile(lengths, [50, 99]), np.max(lengths))]
+
+
+def _measure(registrar: "_ModelRegistrar", cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
     with tempfile.TemporaryDirectory() as folder:
-        evaluate_run("model", cohort, _ModelRegistrar(model, cohort, device), Path(folder))
+        evaluate_run("model", cohort, registrar, Path(folder))
         return pd.read_csv(Path(folder) / "metrics.csv"), pd.read_csv(Path(folder) / "pairs.csv")
 
 
