@@ -97,8 +97,8 @@ def _field(cohort: Cohort, release: Release) -> str:
     median, most, largest = release.identity
     return (
         f"SDlogJ {roughness:.3f}; {folded:.2g} % of voxels with a Jacobian determinant of 0 or less. A test scan "
-        f"that is registered to itself is displaced by {median:.2f} mm in the median, {most:.2f} mm in 99 % of the voxels and "
-        f"{largest:.2f} mm at most; 0 would be right."
+        f"that is registered to itself is displaced by {median:.2f} mm in the median, {most:.2f} mm in 99 % "
+        f"of the voxels and {largest:.2f} mm at most; 0 would be right."
     )
 
 
