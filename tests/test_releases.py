@@ -56,9 +56,30 @@ def test_subjects_in_the_order_of_their_files(root: Path, tmp_path: Path) -> Non
         "OASIS_OAS1_0010_MR1",
         "OASIS_OAS1_0001_MR1",
     ]
-    (tmp_path / "OASIS_OAS1_0005_MR1/aligned_norm.nii.gz").unlink()
+    for kind in ("norm", "seg35"):
+        (tmp_path / f"OASIS_OAS1_0005_MR1/aligned_{kind}.nii.gz").unlink()
     with pytest.raises(InputError, match=r"2 files OASIS_OAS1_\*_MR1/aligned_norm\.nii\.gz; expected 3, as subjects"):
         source_files(config, tmp_path)
+
+
+def test_images_and_labels_are_paired_by_name_and_not_by_order(root: Path, tmp_path: Path) -> None:
+    config = Catalogue(root / "config").cohort("oasis")
+    config["source"]["releases"][0] |= {"count": 4, "images": "image_*.nii.gz", "labels": "labels/*_seg.nii.gz"}
+    config["splits"], config["pairs"] = {"train": ["1-4"]}, {}
+    for number in range(1, 6):
+        with_labels(tmp_path, f"image_{number}.nii.gz", f"labels/{number}_seg.nii.gz")
+    (tmp_path / "image_2.nii.gz").unlink()
+    (tmp_path / "labels/4_seg.nii.gz").unlink()
+    with pytest.raises(
+        InputError, match=r"image_4\.nii\.gz, .*labels/2_seg\.nii\.gz: has no partner; expected an image"
+    ):
+        source_files(config, tmp_path)
+    (tmp_path / "image_4.nii.gz").unlink()
+    (tmp_path / "labels/2_seg.nii.gz").unlink()
+    config["source"]["releases"][0]["count"] = 3
+    config["splits"] = {"train": ["1-3"]}
+    found = [(image.name, labels.name) for image, labels in source_files(config, tmp_path).values()]
+    assert found == [(f"image_{n}.nii.gz", f"{n}_seg.nii.gz") for n in (1, 3, 5)]
 
 
 def test_axes_are_the_releases_own_or_the_cohorts(root: Path, tmp_path: Path) -> None:

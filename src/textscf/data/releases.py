@@ -8,6 +8,9 @@ from textscf.data.cohort import expand_entry, subject_numbers
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 
+_KINDS = ("images", "labels")
+_NAMED = 3
+
 Files = dict[str, tuple[Path, Path]]
 """Image and label map of each subject."""
 
@@ -20,13 +23,20 @@ def release_in(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def source_files(config: dict[str, Any], folder: Path) -> Files:
-    """Paths of a cohort's scans in the `folder` of its data set. Does not check that the files exist.
+    """Paths of a cohort's scans in the `folder` of its data set. Does not check that files of numbers exist.
 
-    Patterns hold `{number}`, with a format, or `*`. With `*`, subject n is the n-th file by name; raises InputError if
-    the number of files is not the release's `count`.
+    Patterns hold `{number}`, with a format, or `*`. With `*`, an image and a label map belong together if `*` stands
+    for the same text in both; subject n is the n-th pair by the image's name.
+
+    Raises:
+        InputError: an image or a label map has no partner, or there are not as many pairs as the release's `count`.
     """
     release, numbers = release_in(config, folder), subject_numbers(config)
-    images, labels = (_files(config, release, kind, folder, list(numbers.values())) for kind in ("images", "labels"))
+    if any("*" in release[kind] for kind in _KINDS):
+        pairs = _pairs(release, folder)
+        _check_numbers(config, folder, list(numbers.values()), len(pairs))
+        return {subject: pairs[number - 1] for subject, number in numbers.items()}
+    images, labels = (_numbered(config, release, kind, folder, list(numbers.values())) for kind in _KINDS)
     return dict(zip(numbers, zip(images, labels, strict=True), strict=True))
 
 
@@ -56,20 +66,45 @@ def _simulated(config: dict[str, Any]) -> bool:
     return bool(made) or config["source"]["kind"] == "phantom"
 
 
-def _files(config: dict[str, Any], release: dict[str, Any], kind: str, folder: Path, numbers: list[int]) -> list[Path]:
+def _pairs(release: dict[str, Any], folder: Path) -> list[tuple[Path, Path]]:
+    """Images and label maps for which `*` stands for the same text, sorted by the image's name."""
+    images, labels = (_found(folder, release[kind]) for kind in _KINDS)
+    alone = [str(images[key]) for key in images.keys() - labels.keys()]
+    alone += [str(labels[key]) for key in labels.keys() - images.keys()]
+    if alone:
+        named = ", ".join(sorted(alone)[:_NAMED])
+        more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
+        expected = f"{release['images']} and {release['labels']} with the same text for *"
+        raise InputError(
+            f"{named}{more}: has no partner; expected an image and a label map of each subject, {expected}"
+        )
+    if len(images) != release["count"]:
+        expected = f"{release['count']}, as subjects are numbered by their order"
+        raise InputError(f"{folder}: {len(images)} files {release['images']}; expected {expected}")
+    return [(path, labels[key]) for key, path in sorted(images.items(), key=lambda item: item[1])]
+
+
+def _found(folder: Path, pattern: str) -> dict[tuple[str, ...], Path]:
+    """Files that match a pattern, by the texts that `*` stands for."""
+    parts = re.compile("([^/]*)".join(map(re.escape, pattern.split("*"))))
+    matches = ((parts.fullmatch(path.relative_to(folder).as_posix()), path) for path in folder.glob(pattern))
+    return {match.groups(): path for match, path in matches if match}
+
+
+def _numbered(
+    config: dict[str, Any], release: dict[str, Any], kind: str, folder: Path, numbers: list[int]
+) -> list[Path]:
     """Files of one `kind`, `images` or `labels`, of the subjects with these numbers."""
     pattern = release[kind]
-    if "*" in pattern:
-        known = sorted(folder.glob(pattern))
-        if len(known) != release["count"]:
-            expected = f"{release['count']}, as subjects are numbered by their order"
-            raise InputError(f"{folder}: {len(known)} files {pattern}; expected {expected}")
-    elif "numbers" in release:
-        entries = [expand_entry(entry, f"{folder}: numbers") for entry in release["numbers"]]
-        known = [folder / pattern.format(number=number) for entry in entries for number in entry]
-    else:
+    if "numbers" not in release:
         return [folder / pattern.format(number=number) for number in numbers]
-    beyond = [number for number in numbers if not 1 <= number <= len(known)]
-    if beyond:
-        raise InputError(f"cohort {config['name']}: no subject {beyond[0]} in {folder}; expected 1 to {len(known)}")
+    entries = [expand_entry(entry, f"{folder}: numbers") for entry in release["numbers"]]
+    known = [folder / pattern.format(number=number) for entry in entries for number in entry]
+    _check_numbers(config, folder, numbers, len(known))
     return [known[number - 1] for number in numbers]
+
+
+def _check_numbers(config: dict[str, Any], folder: Path, numbers: list[int], n_known: int) -> None:
+    beyond = [number for number in numbers if not 1 <= number <= n_known]
+    if beyond:
+        raise InputError(f"cohort {config['name']}: no subject {beyond[0]} in {folder}; expected 1 to {n_known}")
