@@ -68,10 +68,17 @@ def test_list_is_not_a_state(tmp_path: Path) -> None:
         load_state(tmp_path / "list.pt")
 
 
-def test_stop_signal_is_seen_and_the_handler_restored() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_signal_is_seen_and_the_handler_restored(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     with StopSignal() as stop:
         assert not stop.requested
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         assert stop.requested
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), StopSignal():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)

@@ -9,4 +9,4 @@ class InputError(Exception):
 
 
 class TrainingStopped(Exception):
-    """SIGTERM stopped the training; the state is saved and the same call resumes it."""
+    """SIGTERM or Ctrl-C stopped the training; the state is saved and the same call resumes it."""

@@ -86,18 +86,24 @@ def load_newest(paths: Sequence[Path], device: torch.device | str, fingerprint: 
 
 
 class StopSignal:
-    """Context that turns SIGTERM into the flag `requested`; works in the main thread only."""
+    """Context that turns SIGTERM and Ctrl-C into the flag `requested`; works in the main thread only.
+
+    A second Ctrl-C interrupts at once.
+    """
 
     def __init__(self) -> None:
         self.requested = False
-        self._previous: Any = None
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignal":
-        self._previous = signal.signal(signal.SIGTERM, self._request)
+        self._previous = {number: signal.signal(number, self._request) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.requested:
+            raise KeyboardInterrupt
         self.requested = True

@@ -12,7 +12,7 @@ from textscf.job.usage import usage
 
 BAD_INPUT = 2
 STOPPED = 75
-"""SIGTERM stopped a training, which can resume from its state (sysexits: EX_TEMPFAIL)."""
+"""SIGTERM or Ctrl-C stopped a training, which can resume from its state (sysexits: EX_TEMPFAIL)."""
 INTERRUPTED = 130
 NO_MEMORY = 71
 """Memory is exhausted (sysexits: EX_OSERR)."""
@@ -81,8 +81,8 @@ def setup_logging(log_file: Path | None = None) -> None:
 def run(main: Callable[[], int | None]) -> None:
     """Call `main` and exit the process.
 
-    Exit codes: 0 or the return value of `main`, 2 for bad input, 71 for exhausted memory, 75 after SIGTERM, 130 for
-    Ctrl-C. After success, the last line of the log reports time and memory (see `textscf.job.usage`).
+    Exit codes: 0 or the return value of `main`, 2 for bad input, 71 for exhausted memory, 75 for a training that
+    was stopped and saved its state, 130 for Ctrl-C elsewhere. After success, the last line of the log reports time and memory (see `textscf.job.usage`).
     """
     try:
         code = main()

@@ -45,7 +45,7 @@ def train_run(
 
     Raises:
         InputError: bad data or settings.
-        TrainingStopped: after SIGTERM.
+        TrainingStopped: after SIGTERM or Ctrl-C.
     """
     scans = open_volumes(run, cohort, segmentation, auxiliary, device)
     if embedding is not None and list(embedding.labels) != list(range(scans.n_regions)):

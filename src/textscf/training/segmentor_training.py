@@ -68,7 +68,7 @@ class SegmentorTraining:
         """Train to the end; return the best state dictionary and the history.
 
         Raises:
-            TrainingStopped: after SIGTERM, with the state saved.
+            TrainingStopped: after SIGTERM or Ctrl-C, with the state saved.
             InputError: a loss is not finite; the message names the scans.
         """
         self._resume()

@@ -86,7 +86,7 @@ class Trainer:
         a GPU it may have `computed`, the form that was chosen for the steps.
 
         Raises:
-            TrainingStopped: after SIGTERM, with the state saved.
+            TrainingStopped: after SIGTERM or Ctrl-C, with the state saved.
             InputError: a scan has values that are not finite, or the training still diverges after the last restart.
         """
         self._resume()
