@@ -81,8 +81,9 @@ def setup_logging(log_file: Path | None = None) -> None:
 def run(main: Callable[[], int | None]) -> None:
     """Call `main` and exit the process.
 
-    Exit codes: 0 or the return value of `main`, 2 for bad input, 71 for exhausted memory, 75 for a training that
-    was stopped and saved its state, 130 for Ctrl-C elsewhere. After success, the last line of the log reports time and memory (see `textscf.job.usage`).
+    Exit codes: 0 or the return value of `main`, 2 for bad input, 71 for exhausted memory, 75 for a training that was
+    stopped and saved its state, 130 for Ctrl-C elsewhere. After success, the last line of the log reports time and
+    memory (see `textscf.job.usage`).
     """
     try:
         code = main()
