@@ -144,7 +144,7 @@ def test_labels_of_another_place_or_anatomy_are_refused(cohort: Cohort, checkpoi
     shifted = fixed.affine + np.array([[0, 0, 0, 30.0], [0] * 4, [0] * 4, [0] * 4])
     for name, values, affine, message in (
         ("shifted", labels, shifted, r"shifted\.nii\.gz: by its header it covers 25 % of .*s6\.nii\.gz"),
-        ("unknown", labels * 9, fixed.affine, "labels 9, 18 are not the model's; expected 0 and 1 to 2"),
+        ("unknown", labels * 9, fixed.affine, "labels 9, 18 are not in the anatomy; expected 0 and 1 to 2"),
         ("empty", labels * 0, fixed.affine, "no voxel is labelled"),
     ):
         write_nifti(tmp_path / f"{name}.nii.gz", values, affine)

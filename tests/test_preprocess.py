@@ -207,7 +207,6 @@ def _singular(path: Path) -> None:
     nib.Nifti1Image(data, None, header).to_filename(path)
 
 
-OBLIQUE = [[0.966, -0.259, 0, 0], [0.259, 0.966, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 BAD_FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "missing": ("images", Path.unlink, "no such file"),
     "truncated": ("images", _truncate, "cannot be read as NIfTI"),
@@ -215,7 +214,6 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "4-D": ("images", lambda p: _rewrite(p, lambda d, a: (np.stack([d, d], -1), a)), "4 dimensions"),
     "NaN": ("images", _with_voxel(np.nan), "1 voxels are NaN or infinite"),
     "constant": ("images", lambda p: _rewrite(p, lambda d, a: (d * 0 + 7, a)), "constant (7)"),
-    "oblique": ("images", _with_affine(OBLIQUE), "oblique affine, 15.0 degrees"),
     "singular": ("images", _singular, "affine is singular"),
     "coarse": ("images", _with_affine(np.diag([0.001, 1, 1, 1]).tolist()), "would make it (0, 7, 8)"),
     "absurd spacing": ("labels", _with_affine(np.diag([1e9, 1, 1, 1]).tolist()), "expected 0.001 to 1000 mm"),

@@ -3,13 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from tests.scan_files import turned
 from textscf.data.recipe import Recipe
-from textscf.data.scans import StoredScan, read_scan, transform
+from textscf.data.scans import StoredScan, read_scan, renumbered, transform
+from textscf.errors import InputError
 from textscf.files.io import write_nifti
+from textscf.spatial.world import Grid
 
 RECIPE = Recipe(
     axes="header",
@@ -118,3 +122,56 @@ def test_small_differences_of_affines_are_tolerated(tmp_path: Path, shift: float
     write_nifti(tmp_path / "labels.nii.gz", stored.labels, moved)
     found = read_scan("s", tmp_path / "image.nii.gz", tmp_path / "labels.nii.gz", RECIPE)
     assert isinstance(found, StoredScan if shift < 0.1 else list)
+
+
+def labelled(degrees: float, shear: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image, labels and affine of a box that stands upright in the world, on a grid of 1.5 mm that does not."""
+    shape = (40, 44, 36)
+    affine = turned((0, 0, degrees), (1.5, 1.5, 1.5), (0, 0, 0), shape)
+    affine[:3, :3] = affine[:3, :3] @ np.array([[1, shear, 0], [0, 1, 0], [0, 0, 1]])
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    points = np.abs(Grid(shape, affine).points())
+    labels = ((points < [12, 9, 6]).all(axis=-1) * 1).astype(np.uint8)
+    return 800 * labels.astype(np.float32) - 100, labels, affine
+
+
+@pytest.mark.parametrize(("degrees", "shear"), [(12.0, 0.0), (-35.0, 0.0), (0.0, 0.1)])
+def test_an_oblique_or_skew_scan_is_resampled_through_its_affine(
+    tmp_path: Path, degrees: float, shear: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    image, labels, affine = labelled(degrees, shear)
+    for name, data in (("image", image), ("labels", labels)):
+        nib.save(nib.Nifti1Image(data, affine), tmp_path / f"{name}.nii.gz")
+    recipe = replace(RECIPE, shape=(36, 36, 36), labels=(1,))
+    stored = read_scan("s", tmp_path / "image.nii.gz", tmp_path / "labels.nii.gz", recipe)
+    assert isinstance(stored, StoredScan)
+    prepared = transform(stored, recipe)[1]
+    places = np.abs(np.stack(np.meshgrid(*[np.arange(36) - 17.5] * 3, indexing="ij"), -1))
+    expected = (places < [12, 9, 6]).all(axis=-1)
+    overlap = 2 * (expected & (prepared == 1)).sum() / (expected.sum() + (prepared == 1).sum())
+    assert overlap > 0.9
+    assert ("skew by 5.7 degrees" in caplog.text) == (shear > 0)
+
+
+def test_numbers_of_stored_label_maps_are_those_of_the_anatomy() -> None:
+    stored = np.zeros((6, 7, 8), np.int16)
+    stored[1, 2, 3], stored[2, 3, 4], stored[3, 3, 3] = 17, 53, 1000
+    recipe = replace(RECIPE, values=(53, 17))
+    with pytest.raises(InputError, match="labels 1000 are not in the anatomy; expected 0 and 53, 17"):
+        renumbered(stored, recipe)
+    labels = renumbered(stored, replace(recipe, other_labels="background"))
+    assert (labels[1, 2, 3], labels[2, 3, 4], labels[3, 3, 3], labels.max()) == (2, 1, 0, 2)
+    with pytest.raises(InputError, match="no voxel is labelled"):
+        renumbered(np.full((2, 2, 2), 9), replace(recipe, other_labels="background"))
+
+
+def test_values_of_an_anatomy_stand_for_one_structure_each() -> None:
+    structures = [{"label": 1, "name": "a", "value": 17}, {"label": 2, "name": "b"}]
+    preprocess = {"axes": "header", "orientation": "RAS", "spacing": [1, 1, 1], "shape": [8, 8, 8],
+                  "intensity": {"kind": "none"}}  # fmt: skip
+    config = {"name": "c", "anatomy": {"structures": structures}, "preprocess": preprocess}
+    assert Recipe.from_config(config).values == (17, 2)
+    assert Recipe.from_config({**config, "from_one": {"seed": 1}}).values == (1, 2)
+    structures[1]["value"] = 17
+    with pytest.raises(InputError, match="cohort c: value 17 of the anatomy stands for two structures"):
+        Recipe.from_config(config)

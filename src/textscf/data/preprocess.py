@@ -23,7 +23,8 @@ _NAMED_IN_MESSAGE = 3
 _PACKAGE = Path(__file__).parents[1]
 _CODE = [
     *(_PACKAGE / "data" / f"{name}.py" for name in ("preprocess", "geometry", "recipe", "scans")),
-    *(_PACKAGE / "files" / f"{name}.py" for name in ("io", "nifti")),
+    *(_PACKAGE / "files" / f"{name}.py" for name in ("io", "nifti", "image_file")),
+    _PACKAGE / "spatial" / "world.py",
 ]
 """Sources that the prepared files depend on."""
 

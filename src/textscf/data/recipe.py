@@ -16,7 +16,8 @@ class Recipe:
 
     `axes` is "header" or the axis codes of the stored scans; `orientation` is the axis codes after preparation.
     Spacings are in mm. `shape` is (H, W, D) after preparation; with `exact`, scans that would need padding or cropping
-    are refused. `intensity` is clip, percentile or none.
+    are refused. `intensity` is clip, percentile or none. `values` are the numbers that stored label maps have for the
+    `labels`, if these are others; `other_labels` says what happens to numbers that are not among them.
     """
 
     axes: str
@@ -27,7 +28,9 @@ class Recipe:
     intensity: str
     intensity_range: tuple[float, float]
     labels: tuple[int, ...]
+    values: tuple[int, ...] = ()
     exact: bool = False
+    other_labels: str = "refuse"
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Recipe":
@@ -47,7 +50,9 @@ class Recipe:
             intensity=settings["intensity"]["kind"],
             intensity_range=_limits(settings),
             labels=labels,
+            values=_values(config, labels, where),
             exact=settings.get("fit") == "exact",
+            other_labels=settings.get("other_labels", "refuse"),
         )
 
     @staticmethod
@@ -57,6 +62,18 @@ class Recipe:
         _check_limits(settings["intensity"]["kind"], _limits(settings), where)
         if math.prod(settings["shape"]) > _MAX_VOXELS:
             raise InputError(f"{where}: preprocess.shape: {settings['shape']}; expected at most {_MAX_VOXELS} voxels")
+
+
+def _values(config: dict[str, Any], labels: tuple[int, ...], where: str) -> tuple[int, ...]:
+    """Numbers of the structures in stored label maps; simulated label maps have those of the anatomy."""
+    if config.get("simulate_ct") or config.get("from_one"):
+        return labels
+    structures = config["anatomy"]["structures"]
+    values = tuple(structure.get("value", structure["label"]) for structure in structures)
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise InputError(f"{where}: value {twice[0]} of the anatomy stands for two structures; expected one each")
+    return values
 
 
 def _limits(settings: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """Prepares one subject: reads and checks its stored image and label map, and brings them to the cohort's grid."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,13 @@ import numpy as np
 from textscf.data import geometry
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
+from textscf.files.image_file import skewness
 from textscf.files.io import Volume, read_image, read_labels
+from textscf.spatial.world import Grid, sample, upright_grid
 
+_LOG = logging.getLogger(__name__)
 _MAX_OBLIQUE_DEGREES = 1.0
+_MAX_SKEW_DEGREES = 0.1
 _MAX_CORNER_DISTANCE = 0.1  # as a fraction of the smallest voxel edge
 _MAX_VOXELS = 2**28
 
@@ -49,13 +54,12 @@ def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) 
 
     image = attempt(image_path, lambda: _read_checked(image_path, read_image, recipe))
     labels = attempt(label_path, lambda: _read_checked(label_path, read_labels, recipe))
-    if labels is not None:
-        attempt(label_path, lambda: _check_labels(labels, recipe))
+    numbers = None if labels is None else attempt(label_path, lambda: renumbered(labels.data, recipe))
     if image is not None:
         attempt(image_path, lambda: _check_intensities(image.data, recipe))
     if image is not None and labels is not None:
         attempt(label_path, lambda: _check_same_grid(image, labels, image_path.name, recipe))
-    return rejections or _scan(image, labels, recipe)
+    return rejections or _scan(image, numbers, recipe)
 
 
 def transform(scan: StoredScan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +74,11 @@ def transform(scan: StoredScan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]
 
 def stored_geometry(path: Path, recipe: Recipe) -> tuple[tuple[int, ...], np.ndarray, str, tuple[float, ...]]:
     """Shape, affine (4, 4), axis codes and spacing in mm of a stored label map; `recipe` can override the last two."""
-    volume = _read_checked(path, read_labels, recipe)
+    volume = read_labels(path)
+    angle = geometry.obliqueness(volume.affine)
+    if recipe.axes == "header" and angle > _MAX_OBLIQUE_DEGREES:
+        expected = f"at most {_MAX_OBLIQUE_DEGREES:g}, as fields are written on the stored grid"
+        raise InputError(f"{path}: oblique affine, {angle:.1f} degrees off the patient axes; expected {expected}")
     return volume.data.shape, volume.affine, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
 
 
@@ -89,13 +97,10 @@ def _on_grid(
 
 
 def _read_checked(path: Path, read: Callable[[Path], Volume], recipe: Recipe) -> Volume:
+    """Read a scan, with the patient's axes: an oblique one is resampled through its affine."""
     volume = read(path)
-    angle = geometry.obliqueness(volume.affine)
-    if recipe.axes == "header" and angle > _MAX_OBLIQUE_DEGREES:
-        raise InputError(
-            f"{path}: oblique affine, {angle:.1f} degrees off the patient axes; "
-            f"expected at most {_MAX_OBLIQUE_DEGREES:g}: resample it, or state its axes in the cohort file"
-        )
+    if recipe.axes == "header":
+        volume = _upright(path, volume, 0 if read is read_labels else 1)
     axes, spacing = _stored_axes(volume, recipe), np.array(_stored_spacing(volume, recipe))
     order = geometry.axis_order(axes, recipe.orientation)
     stored_shape = tuple(volume.data.shape[axis] for axis in order)
@@ -111,6 +116,18 @@ def _read_checked(path: Path, read: Callable[[Path], Volume], recipe: Recipe) ->
     return volume
 
 
+def _upright(path: Path, volume: Volume, order: Literal[0, 1]) -> Volume:
+    """The scan itself, or resampled to a grid of its spacing along the patient's axes if its own axes are oblique."""
+    skew = skewness(volume.affine)
+    if geometry.obliqueness(volume.affine) <= _MAX_OBLIQUE_DEGREES and skew <= _MAX_SKEW_DEGREES:
+        return volume
+    if skew > _MAX_SKEW_DEGREES:
+        _LOG.warning("%s: its axes are skew by %.1f degrees; it is resampled through its affine", path, skew)
+    onto = upright_grid(Grid(volume.data.shape, volume.affine))
+    outside = 0 if order == 0 else float(volume.data.min())
+    return Volume(sample(volume.data, volume.affine, onto, order=order, outside=outside), onto.affine)
+
+
 def _stored_axes(volume: Volume, recipe: Recipe) -> str:
     return geometry.axis_codes(volume.affine) if recipe.axes == "header" else recipe.axes
 
@@ -119,14 +136,25 @@ def _stored_spacing(volume: Volume, recipe: Recipe) -> tuple[float, ...]:
     return recipe.source_spacing or volume.spacing
 
 
-def _check_labels(labels: Volume, recipe: Recipe) -> None:
-    found = np.unique(labels.data)
-    unknown = sorted(set(found.tolist()) - {0, *recipe.labels})
-    if unknown:
-        expected = f"0 and {min(recipe.labels)} to {max(recipe.labels)}"
-        raise InputError(f"labels {', '.join(map(str, unknown))} are not in the anatomy; expected {expected}")
-    if found.tolist() == [0]:
+def renumbered(stored: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Labels 1, 2, ... uint8 of a stored label map (H, W, D), whose numbers are the recipe's `values`.
+
+    Raises:
+        InputError: it has a number that the anatomy lacks, unless the recipe takes these for background; or no label.
+    """
+    values = np.array(recipe.values or recipe.labels)
+    found = np.unique(stored)
+    unknown = sorted(set(found.tolist()) - {0, *values.tolist()})
+    if unknown and recipe.other_labels == "refuse":
+        ordered = values.tolist() == list(recipe.labels)
+        expected = f"{values[0]} to {values[-1]}" if ordered else ", ".join(map(str, values))
+        raise InputError(f"labels {', '.join(map(str, unknown))} are not in the anatomy; expected 0 and {expected}")
+    table = np.zeros(int(values.max()) + 2, np.uint8)
+    table[values] = recipe.labels
+    labels = table[stored.clip(0, values.max() + 1)]
+    if not labels.any():
         raise InputError("no voxel is labelled; expected at least one structure of the anatomy")
+    return labels
 
 
 def _check_intensities(image: np.ndarray, recipe: Recipe) -> None:
@@ -146,9 +174,8 @@ def _check_same_grid(image: Volume, labels: Volume, image_name: str, recipe: Rec
             raise InputError(f"its affine puts a corner {distance:.2f} mm away from where {image_name} has it")
 
 
-def _scan(image: Volume, labels: Volume, recipe: Recipe) -> StoredScan:
-    axes, spacing = _stored_axes(image, recipe), _stored_spacing(image, recipe)
-    return StoredScan(image.data, labels.data.astype(np.uint8), axes, spacing)
+def _scan(image: Volume, labels: np.ndarray, recipe: Recipe) -> StoredScan:
+    return StoredScan(image.data, labels, _stored_axes(image, recipe), _stored_spacing(image, recipe))
 
 
 def _window(image: np.ndarray, recipe: Recipe) -> tuple[float, float]:

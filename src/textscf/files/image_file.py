@@ -49,9 +49,14 @@ class ImageFile:
     @property
     def skew(self) -> float:
         """Largest deviation of the angle between two voxel axes from 90 degrees, in degrees."""
-        directions = self.affine[:3, :3] / self.spacing
-        cosines = (directions.T @ directions)[np.triu_indices(3, 1)]
-        return float(np.degrees(np.arcsin(np.abs(cosines).max().clip(0, 1))))
+        return skewness(self.affine)
+
+
+def skewness(affine: NDArray[np.floating]) -> float:
+    """Largest deviation from 90 degrees of the angle between two voxel axes of `affine` (4, 4), in degrees."""
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    cosines = (directions.T @ directions)[np.triu_indices(3, 1)]
+    return float(np.degrees(np.arcsin(np.abs(cosines).max().clip(0, 1))))
 
 
 def read_image_file(path: Path, fill: float | None = None) -> ImageFile:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from textscf.data.geometry import obliqueness
 from textscf.data.recipe import Recipe
-from textscf.data.scans import normalised
+from textscf.data.scans import normalised, renumbered
 from textscf.errors import InputError
 from textscf.files.image_file import ImageFile
 from textscf.files.io import read_yaml
@@ -216,8 +216,8 @@ class ScanRegistrar:
         if not self.trained.network.uses_regions or segment is False:
             return Scan(tensor, empty, None, None)
         if labels is not None:
-            values = _region_labels(labels, content.grid, file, self.recipe.labels)
-            regions = torch.from_numpy(sample(values, labels.affine, grid, order=0).astype(np.uint8))[None, None]
+            values = _region_labels(labels, content.grid, file, self.recipe)
+            regions = torch.from_numpy(sample(values, labels.affine, grid, order=0))[None, None]
             confidence = torch.ones_like(regions, dtype=torch.float32)
         else:
             regions, confidence = (part[None, None] for part in self._regions(image, content, grid, alignment))
@@ -262,20 +262,18 @@ def _overlap_remarks(fixed: ImageFile, moving: ImageFile, overlap: float) -> lis
     return [f"{moving.path}: only {found}: look at the result, or try another --initial"]
 
 
-def _region_labels(labels: ImageFile, fixed: Grid, file: ImageFile, known: tuple[int, ...]) -> NDArray[np.integer]:
+def _region_labels(labels: ImageFile, fixed: Grid, file: ImageFile, recipe: Recipe) -> NDArray[np.integer]:
     """Voxels of a label map of the fixed scan. Raises InputError for unknown labels, or a map of another place."""
-    unknown = sorted(set(np.unique(labels.data).tolist()) - {0, *known})
-    if unknown:
-        named = ", ".join(map(str, unknown[:5]))
-        raise InputError(f"{labels.path}: labels {named} are not the model's; expected 0 and {known[0]} to {known[-1]}")
-    if not labels.data.any():
-        raise InputError(f"{labels.path}: no voxel is labelled; expected a label map of {file.path}")
+    try:
+        regions = renumbered(labels.data, recipe)
+    except InputError as error:
+        raise InputError(f"{labels.path}: {error}") from error
     covered = _part_inside(fixed, Grid(labels.data.shape, labels.affine))
     if covered < _SAME_PLACE:
         raise InputError(
             f"{labels.path}: by its header it covers {100 * covered:.0f} % of {file.path}; expected its label map"
         )
-    return labels.data
+    return regions
 
 
 def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, device: torch.device) -> "Segmentor":

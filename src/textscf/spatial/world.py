@@ -60,6 +60,19 @@ def oriented(data: NDArray, affine: NDArray[np.float64], codes: str) -> tuple[ND
     return orientations.apply_orientation(data, turn), affine @ orientations.inv_ornt_aff(turn, data.shape)
 
 
+def upright_grid(grid: Grid) -> Grid:
+    """Grid along the patient's axes that covers another one, with the spacing of its nearest axes."""
+    codes = "".join(orientations.aff2axcodes(grid.affine))
+    axes = oriented(np.empty((1, 1, 1)), np.eye(4), codes)[1][:3, :3]
+    corners = apply_affine(grid.affine, np.array([*np.ndindex(2, 2, 2)]) * (np.array(grid.shape) - 1.0)) @ axes
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    shape = np.maximum(1, np.round((high - low) / grid.spacing).astype(int) + 1)
+    affine = np.eye(4)
+    affine[:3, :3] = axes * grid.spacing
+    affine[:3, 3] = grid.centre - affine[:3, :3] @ ((shape - 1) / 2)
+    return Grid(tuple(shape.tolist()), affine)
+
+
 def without_constant_border(data: NDArray, affine: NDArray[np.float64]) -> tuple[NDArray, NDArray[np.float64]]:
     """Cut outer slices that hold a single value, such as padding; every other voxel keeps its place in the world.
 
