@@ -60,10 +60,10 @@ def test_subjects_keep_the_order_of_numbers_and_ranges() -> None:
         ({"train": [1, 1]}, "splits.train: subject 1 is already"),
         ({"train": ["3-1"]}, "range '3-1' is empty"),
         ({"train": ["0-99999999999"]}, "is empty or too long"),
-        ({"train": ["one"]}, "'one' is neither"),
-        ({"train": [-1]}, "'-1' is neither"),
-        ({"train": [True]}, "'True' is neither"),
-        ({"train": [1.5]}, "'1.5' is neither"),
+        ({"train": ["on/e"]}, "'on/e' is no number"),
+        ({"train": [-1]}, "'-1' is no number"),
+        ({"train": [True]}, "'True' is no number"),
+        ({"train": [1.5]}, "'1.5' is no number"),
     ],
 )
 def test_bad_splits_are_named(splits: dict[str, Any], reason: str) -> None:

@@ -93,3 +93,20 @@ def test_axes_are_the_releases_own_or_the_cohorts(root: Path, tmp_path: Path) ->
 def test_simulated_scans_are_named_after_the_subject(root: Path, tmp_path: Path, name: str) -> None:
     for subject, (image, labels) in stored_files(Catalogue(root / "config").cohort(name), tmp_path).items():
         assert (image, labels) == tuple(tmp_path / kind / f"{subject}.nii.gz" for kind in ("images", "labels"))
+
+
+def test_subjects_with_names_in_a_bids_tree(root: Path, tmp_path: Path) -> None:
+    config = Catalogue(root / "config").cohort("hippocampus_mr")
+    config["source"]["releases"][0] |= {
+        "images": "sub-{subject}/ses-1/anat/sub-{subject}_ses-1_T1w.nii.gz",
+        "labels": "derivatives/manual/sub-{subject}/ses-1/anat/sub-{subject}_ses-1_dseg.nii.gz",
+    }
+    config |= {"subject": "sub-{}", "splits": {"train": ["01", "control_7", 12]}, "pairs": {}}
+    found = source_files(config, tmp_path)
+    assert list(found) == ["sub-01", "sub-control_7", "sub-12"]
+    image, labels = found["sub-control_7"]
+    assert image == tmp_path / "sub-control_7/ses-1/anat/sub-control_7_ses-1_T1w.nii.gz"
+    assert labels == tmp_path / "derivatives/manual/sub-control_7/ses-1/anat/sub-control_7_ses-1_dseg.nii.gz"
+    config["source"]["releases"][0]["images"] = "images/{number:03d}.nii.gz"
+    with pytest.raises(InputError, match=r"splits: '01' is a name, but 'images/\{number:03d\}\.nii\.gz' has numbers"):
+        source_files(config, tmp_path)

@@ -17,12 +17,15 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _MAX_SUBJECTS = 1_000_000
 
+Number = int | str
+"""Number or name of a subject, as the splits list it."""
+
 
 def expand_subjects(config: dict[str, Any]) -> dict[str, list[str]]:
     """Subject ids of each split of a resolved cohort config, in the order given.
 
-    A split lists numbers and ranges "first-last". Raises InputError if a range is malformed, if a subject appears
-    twice (in one split or in two), or if the name template gives an id that is not safe as a file name.
+    A split lists numbers, ranges "first-last" and names. Raises InputError if a range is malformed, if a subject
+    appears twice (in one split or in two), or if the name template gives an id that is not safe as a file name.
     """
     splits = _split_numbers(config)
     return {split: [_subject_id(config, number) for number in numbers] for split, numbers in splits.items()}
@@ -53,13 +56,13 @@ def check_cohort(config: dict[str, Any]) -> None:
     Recipe.check(config["preprocess"], f"cohort {config['name']}")
 
 
-def subject_numbers(config: dict[str, Any]) -> dict[str, int]:
-    """Map of subject id to subject number, in the order of the splits."""
+def subject_numbers(config: dict[str, Any]) -> dict[str, Number]:
+    """Map of subject id to the number or name that the splits list, in the order of the splits."""
     return {_subject_id(config, number): number for numbers in _split_numbers(config).values() for number in numbers}
 
 
-def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
-    owner: dict[int, str] = {}
+def _split_numbers(config: dict[str, Any]) -> dict[str, list[Number]]:
+    owner: dict[Number, str] = {}
     splits = {}
     for split, entries in config["splits"].items():
         where = f"cohort {config['name']}: splits.{split}"
@@ -71,20 +74,26 @@ def _split_numbers(config: dict[str, Any]) -> dict[str, list[int]]:
     return splits
 
 
-def expand_entry(entry: int | str, where: str) -> Iterable[int]:
-    """Numbers of one entry of a split, a number or a range. Raises InputError, naming `where`, if it is malformed."""
+def expand_entry(entry: Number, where: str) -> Iterable[Number]:
+    """Numbers of one entry of a split: a number, a range such as "3-7", or a name, which stays a name.
+
+    Raises:
+        InputError: the entry is malformed; the message names `where`.
+    """
     if isinstance(entry, int) and not isinstance(entry, bool) and entry >= 0:
         return [entry]
-    match = _RANGE.fullmatch(entry) if isinstance(entry, str) else None
+    if not isinstance(entry, str) or not _SAFE_NAME.fullmatch(entry):
+        raise InputError(f"{where}: '{entry}' is no number, no range such as \"3-7\" and no name of a subject")
+    match = _RANGE.fullmatch(entry)
     if not match:
-        raise InputError(f"{where}: '{entry}' is neither a number nor a range such as \"3-7\"")
+        return [entry]
     first, last = int(match[1]), int(match[2])
     if not first <= last < first + _MAX_SUBJECTS:
         raise InputError(f"{where}: range '{entry}' is empty or too long; expected first-last, ascending")
     return range(first, last + 1)
 
 
-def _number_pairs(rule: Any, numbers: list[int], where: str) -> list[tuple[int, int]]:
+def _number_pairs(rule: Any, numbers: list[Number], where: str) -> list[tuple[Number, Number]]:
     if rule == "all":
         return [(fixed, moving) for fixed in numbers for moving in numbers if fixed != moving]
     if isinstance(rule, dict):
@@ -99,12 +108,12 @@ def _number_pairs(rule: Any, numbers: list[int], where: str) -> list[tuple[int, 
     return [(fixed, moving) for fixed, moving in rule]
 
 
-def _subject_id(config: dict[str, Any], number: int) -> str:
+def _subject_id(config: dict[str, Any], number: Number) -> str:
     template, where = config["subject"], f"cohort {config['name']}: subject"
     try:
         subject = template.format(number)
     except (ValueError, IndexError, KeyError, AttributeError) as error:
-        raise InputError(f"{where}: '{template}' cannot take a number ({error})") from error
+        raise InputError(f"{where}: '{template}' cannot take '{number}' ({error})") from error
     if not _SAFE_NAME.fullmatch(subject):
         raise InputError(f"{where}: '{subject}' is not safe as a file name; expected letters, digits, _ . -")
     return subject

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from textscf.data.cohort import expand_entry, subject_numbers
+from textscf.data.cohort import Number, expand_entry, subject_numbers
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 
@@ -25,8 +25,8 @@ def release_in(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 def source_files(config: dict[str, Any], folder: Path) -> Files:
     """Paths of a cohort's scans in the `folder` of its data set. Does not check that files of numbers exist.
 
-    Patterns hold `{number}`, with a format, or `*`. With `*`, an image and a label map belong together if `*` stands
-    for the same text in both; subject n is the n-th pair by the image's name.
+    Patterns hold `{number}`, with a format, `{subject}`, which is a name, or `*`. With `*`, an image and a label map
+    belong together if `*` stands for the same text in both; subject n is the n-th pair by the image's name.
 
     Raises:
         InputError: an image or a label map has no partner, or there are not as many pairs as the release's `count`.
@@ -34,8 +34,8 @@ def source_files(config: dict[str, Any], folder: Path) -> Files:
     release, numbers = release_in(config, folder), subject_numbers(config)
     if any("*" in release[kind] for kind in _KINDS):
         pairs = _pairs(release, folder)
-        _check_numbers(config, folder, list(numbers.values()), len(pairs))
-        return {subject: pairs[number - 1] for subject, number in numbers.items()}
+        ranks = _ranks(config, folder, list(numbers.values()), len(pairs))
+        return {subject: pairs[rank - 1] for subject, rank in zip(numbers, ranks, strict=True)}
     images, labels = (_numbered(config, release, kind, folder, list(numbers.values())) for kind in _KINDS)
     return dict(zip(numbers, zip(images, labels, strict=True), strict=True))
 
@@ -92,19 +92,34 @@ def _found(folder: Path, pattern: str) -> dict[tuple[str, ...], Path]:
 
 
 def _numbered(
-    config: dict[str, Any], release: dict[str, Any], kind: str, folder: Path, numbers: list[int]
+    config: dict[str, Any], release: dict[str, Any], kind: str, folder: Path, numbers: list[Number]
 ) -> list[Path]:
     """Files of one `kind`, `images` or `labels`, of the subjects with these numbers."""
     pattern = release[kind]
     if "numbers" not in release:
-        return [folder / pattern.format(number=number) for number in numbers]
+        return [folder / _placed(config, pattern, number) for number in numbers]
     entries = [expand_entry(entry, f"{folder}: numbers") for entry in release["numbers"]]
     known = [folder / pattern.format(number=number) for entry in entries for number in entry]
-    _check_numbers(config, folder, numbers, len(known))
-    return [known[number - 1] for number in numbers]
+    return [known[rank - 1] for rank in _ranks(config, folder, numbers, len(known))]
 
 
-def _check_numbers(config: dict[str, Any], folder: Path, numbers: list[int], n_known: int) -> None:
-    beyond = [number for number in numbers if not 1 <= number <= n_known]
+def _placed(config: dict[str, Any], pattern: str, number: Number) -> str:
+    """The path of a pattern for a subject."""
+    if "{subject}" in pattern:
+        return pattern.format(subject=number)
+    if isinstance(number, str):
+        where = f"cohort {config['name']}: splits"
+        raise InputError(f"{where}: '{number}' is a name, but '{pattern}' has numbers; expected {{subject}} in it")
+    return pattern.format(number=number)
+
+
+def _ranks(config: dict[str, Any], folder: Path, numbers: list[Number], n_known: int) -> list[int]:
+    """The numbers themselves. Raises InputError for names, and for numbers beyond the files that are known."""
+    names = [number for number in numbers if isinstance(number, str)]
+    if names:
+        raise InputError(f"cohort {config['name']}: splits: '{names[0]}' is a name; expected numbers, 1 to {n_known}")
+    ranks = [int(number) for number in numbers]
+    beyond = [number for number in ranks if not 1 <= number <= n_known]
     if beyond:
         raise InputError(f"cohort {config['name']}: no subject {beyond[0]} in {folder}; expected 1 to {n_known}")
+    return ranks

@@ -54,7 +54,7 @@ def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) 
 
     image = attempt(image_path, lambda: _read_checked(image_path, read_image, recipe))
     labels = attempt(label_path, lambda: _read_checked(label_path, read_labels, recipe))
-    numbers = None if labels is None else attempt(label_path, lambda: renumbered(labels.data, recipe))
+    numbers: Any = None if labels is None else attempt(label_path, lambda: renumbered(labels.data, recipe))
     if image is not None:
         attempt(image_path, lambda: _check_intensities(image.data, recipe))
     if image is not None and labels is not None:

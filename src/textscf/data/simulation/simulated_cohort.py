@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from textscf.data import geometry
-from textscf.data.cohort import subject_numbers
+from textscf.data.cohort import Number, subject_numbers
 from textscf.data.releases import source_files, stored_axes
 from textscf.data.simulation.from_one import deformed_subject
 from textscf.data.simulation.phantom import check_phantom
@@ -94,7 +94,7 @@ def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list
     return [
         _SimulationTask(
             subject=subject,
-            number=number,
+            number=_whole(number, name),
             seed=int(simulation["seed"]),
             settings=one or simulation["phantom"],
             image_file=real[subject][0] if one else None,
@@ -107,6 +107,12 @@ def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list
         )
         for subject, number in subject_numbers(dict(config)).items()
     ]
+
+
+def _whole(number: Number, cohort: str) -> int:
+    if isinstance(number, str):
+        raise InputError(f"cohort {cohort}: splits: '{number}' is a name; expected numbers, which seed the simulation")
+    return number
 
 
 def _check_labels_are_known(task: _SimulationTask, cohort: str) -> None:
