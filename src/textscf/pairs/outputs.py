@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from textscf.files.image_file import ImageFile
 from textscf.files.itk import write_composite, write_displacement, write_like
-from textscf.registration.scan_pair import RegisteredPair
+from textscf.registration.scan_pair import PairRegistration
 from textscf.registration.world_transform import WorldTransform
 from textscf.spatial.world import Grid, apply_affine, sample
 
@@ -35,7 +35,7 @@ class Measured:
     inverse_missing: float
 
 
-def write_pair(pair: RegisteredPair, fixed: ImageFile, moving: ImageFile, out: Path) -> Measured:
+def write_pair(pair: PairRegistration, fixed: ImageFile, moving: ImageFile, out: Path) -> Measured:
     """Write the transformation and what follows from it.
 
     - `warped.nii.gz`: the moving scan on the fixed scan's grid, linear interpolation.

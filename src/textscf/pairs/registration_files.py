@@ -20,7 +20,7 @@ from textscf.pairs.outputs import warp_labels, write_pair
 from textscf.plotting.pair_picture import draw_pair
 from textscf.plotting.slices import DISPLAY_AXES
 from textscf.plotting.style import journal_style, save_picture
-from textscf.registration.scan_pair import RegisteredPair, ScanRegistrar
+from textscf.registration.scan_pair import PairRegistration, ScanRegistrar
 from textscf.registration.world_transform import WorldTransform
 from textscf.spatial.world import Grid, apply_affine, oriented, sample, without_constant_border
 
@@ -171,7 +171,7 @@ def _distances(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[
     return {"mean": float(distances.mean()), "largest": float(distances.max())}
 
 
-def _write_picture(pair: RegisteredPair, fixed: ImageFile, moving: ImageFile, path: Path) -> None:
+def _write_picture(pair: PairRegistration, fixed: ImageFile, moving: ImageFile, path: Path) -> None:
     """Draw the pair on cubic voxels along `DISPLAY_AXES` that cover the fixed scan's content."""
     data, affine = without_constant_border(*oriented(fixed.data, fixed.affine, DISPLAY_AXES))
     onto = _display_grid(Grid(data.shape, affine))

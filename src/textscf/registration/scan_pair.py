@@ -37,7 +37,7 @@ _SPLINES: Literal[2] = 2  # as in the preparation of cohorts
 
 
 @dataclass(frozen=True)
-class RegisteredPair:
+class PairRegistration:
     """Result of the registration of two scans.
 
     Attributes:
@@ -97,7 +97,7 @@ class ScanRegistrar:
         initial: str = "auto",
         fixed_labels: ImageFile | None = None,
         steps: int = 0,
-    ) -> RegisteredPair:
+    ) -> PairRegistration:
         """Register a moving scan to a fixed scan.
 
         Args:
@@ -138,7 +138,7 @@ class ScanRegistrar:
         displacement = field[0].movedim(0, -1).cpu().numpy()
         if not np.isfinite(displacement).all():
             raise InputError("the network predicts a field that is not finite; the checkpoint cannot be used")
-        return RegisteredPair(
+        return PairRegistration(
             WorldTransform(displacement, grid, matrix), kind, (overlap[0], overlap[1]), inside, seconds, remarks
         )
 
