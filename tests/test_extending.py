@@ -7,7 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.small_study import copy_project, snakemake
+from tests.cohorts import make_cohort
+from tests.result_files import table_spec
+from tests.small_study import copy_project
+from textscf.files.io import write_yaml
 
 BACKBONE = """
 from textscf.models.backbones.voxelmorph import BACKBONE as VoxelMorph
@@ -81,7 +84,6 @@ tables:
     convention: paper
     metrics: [shared_voxels, sdlogj]
     rows: [{run: none, label: None}, {run: still, label: Still}]
-  landmarks: {caption: Landmarks., convention: paper, metrics: [landmark_error], rows: [{run: still, label: Still}]}
 """
 STUDY = """
 study: mine
@@ -150,27 +152,49 @@ def test_the_workflow_plans_runs_tables_and_figures_of_new_files(extended: Path)
     command = [sys.executable, "-m", "snakemake", "-n", "--configfile", "config/mine.yaml"]
     done = subprocess.run(command, cwd=extended, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    for made in ("runs/mine/checkpoint.pt", "runs/still/metrics.csv", "figures/mine.pdf", "tables/mine_table.csv"):
-        assert f"results/mine/{made}" in done.stdout
+    runs, made = ["mine/checkpoint.pt", "still/metrics.csv"], ["figures/mine.pdf", "tables/mine_table.csv"]
+    for path in (*(f"runs/{run}" for run in runs), *made, "tables/shared.csv"):
+        assert f"results/mine/{path}" in done.stdout
 
 
 def test_a_new_metric_is_in_result_files_and_tables(extended: Path) -> None:
-    folder = extended / "results/mine"
-    targets = [f"results/mine/tables/{name}.csv" for name in ("shared", "landmarks")]
-    done = snakemake(extended, *targets, "--keep-going", study="mine")
-    metrics, pairs = (pd.read_csv(folder / f"runs/still/{name}.csv") for name in ("metrics", "pairs"))
+    cohort = make_cohort(extended / "results/cohorts/blobs")
+    for run, method in {"none": "initial", "still": "still"}.items():
+        config = extended / f"results/mine/runs/{run}/config.yaml"
+        write_yaml(config, {"run": run, "method": method, "cohort": "blobs"})
+        done = script(extended, "evaluate", "--config", config, "--cohort", cohort.folder, "--out", config.parent)
+        assert done.returncode == 0, done.stderr
+    metrics, pairs = (pd.read_csv(config.with_name(f"{name}.csv")) for name in ("metrics", "pairs"))
     assert list(metrics)[-2:] == ["hd95_initial", "shared_voxels"]
     assert list(pairs)[-2:] == ["seconds", "shared_voxels"]
     means = metrics.groupby(["fixed", "moving"], sort=False)["shared_voxels"].mean()
     assert (means > 0).all()
     assert pairs["shared_voxels"].tolist() == pytest.approx(means.tolist())
-    table = pd.read_csv(folder / "tables/shared.csv").set_index("run")
+
+    done = table_of(extended, "shared", metrics=["shared_voxels", "sdlogj"])
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(extended / "shared.csv").set_index("run")
     assert table["shared_voxels"].tolist() == pytest.approx([means.mean()] * 2)
-    shown = (folder / "tables/shared.md").read_text().splitlines()
+    shown = (extended / "shared.md").read_text().splitlines()
     heading, _, *lines = [[cell.strip() for cell in line.split("|")[1:4]] for line in shown if line.startswith("|")]
     assert heading == ["Method", "SDlogJ ↓", "Shared (voxels) ↑"]
     assert [line[2] for line in lines] == [f"**{means.mean():.0f}**"] * 2
-    assert "runs/still/pairs.csv: has no column 'landmark_error'; evaluate it again" in done.stderr
+
+    done = table_of(extended, "landmarks", metrics=["landmark_error"])
+    assert "runs/none/pairs.csv: has no column 'landmark_error'; evaluate it again" in done.stderr
+
+
+def table_of(project: Path, name: str, metrics: list[str]) -> subprocess.CompletedProcess[str]:
+    """Make a table of the runs none and still with the copy's code."""
+    rows = [{"run": run, "label": run, "runs": [run]} for run in ("none", "still")]
+    changes = {"study": "mine", "reported": None, "reference": None, "rows": rows, "metrics": metrics}
+    write_yaml(project / f"{name}.yaml", table_spec(name=name, **changes))
+    return script(project, "table", "--config", f"{name}.yaml", "--out", f"{name}.csv")
+
+
+def script(project: Path, name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, f"src/{name}.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
 
 def test_a_wrong_option_of_a_new_backbone_is_named(extended: Path) -> None:
