@@ -1,12 +1,16 @@
-"""One new file and one configuration entry add a backbone, a similarity, an encoder, a figure and a method."""
+"""One new file and one configuration entry add a backbone, similarity, encoder, metric, figure or method."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from tests.cohorts import make_cohort
+from tests.result_files import table_spec
 from tests.small_study import copy_project
+from textscf.files.io import write_yaml
 
 BACKBONE = """
 from textscf.models.backbones.voxelmorph import BACKBONE as VoxelMorph
@@ -30,6 +34,20 @@ class Constant:
 
 def make(options):
     return Constant()
+"""
+METRIC = """
+import numpy as np
+from textscf.metrics.metric import Metric
+
+def measure(pair):
+    return np.diag(pair.confusion)[1:].astype(float)
+
+METRIC = Metric(title="Shared", unit="voxels", decimals=0, best="max", level="structure", measure=measure)
+"""
+METRIC_OF_OTHER_DATA = """
+from textscf.metrics.metric import Metric
+
+METRIC = Metric(title="Landmark error", unit="mm", best="min", level="pair", measure=lambda pair: None)
 """
 FIGURE = """
 import pandas as pd
@@ -55,11 +73,17 @@ EXPERIMENT = """
 runs:
   mine: {backbone: mine, head: null, loss: {similarity: absolute}, backbone_options: {width: 2}}
   still: {method: still}
+  none: {method: initial}
   constant: {head: {prompts: constant}}
 figures:
   mine: {kind: mine, caption: Mine., convention: paper, rows: [{run: still, label: Still}]}
 tables:
   mine_table: {caption: Mine., convention: paper, rows: [{run: mine, label: Mine}, {run: still, label: Still}]}
+  shared:
+    caption: Shared voxels.
+    convention: paper
+    metrics: [shared_voxels, sdlogj]
+    rows: [{run: none, label: None}, {run: still, label: Still}]
 """
 STUDY = """
 study: mine
@@ -106,6 +130,8 @@ def extended(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "src/textscf/losses/similarities/absolute.py": SIMILARITY,
         "src/textscf/prompts/encoders/constant.py": ENCODER,
         "config/prompts/constant.yaml": "encoder: constant\nbackground: text\n",
+        "src/textscf/metrics/measures/shared_voxels.py": METRIC,
+        "src/textscf/metrics/measures/landmark_error.py": METRIC_OF_OTHER_DATA,
         "src/textscf/plotting/figures/mine.py": FIGURE,
         "src/textscf/registration/methods/still.py": METHOD,
         "config/experiments/mine.yaml": EXPERIMENT,
@@ -126,8 +152,49 @@ def test_the_workflow_plans_runs_tables_and_figures_of_new_files(extended: Path)
     command = [sys.executable, "-m", "snakemake", "-n", "--configfile", "config/mine.yaml"]
     done = subprocess.run(command, cwd=extended, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    for made in ("runs/mine/checkpoint.pt", "runs/still/metrics.csv", "figures/mine.pdf", "tables/mine_table.csv"):
-        assert f"results/mine/{made}" in done.stdout
+    runs, made = ["mine/checkpoint.pt", "still/metrics.csv"], ["figures/mine.pdf", "tables/mine_table.csv"]
+    for path in (*(f"runs/{run}" for run in runs), *made, "tables/shared.csv"):
+        assert f"results/mine/{path}" in done.stdout
+
+
+def test_a_new_metric_is_in_result_files_and_tables(extended: Path) -> None:
+    cohort = make_cohort(extended / "results/cohorts/blobs")
+    for run, method in {"none": "initial", "still": "still"}.items():
+        config = extended / f"results/mine/runs/{run}/config.yaml"
+        write_yaml(config, {"run": run, "method": method, "cohort": "blobs"})
+        done = script(extended, "evaluate", "--config", config, "--cohort", cohort.folder, "--out", config.parent)
+        assert done.returncode == 0, done.stderr
+    metrics, pairs = (pd.read_csv(config.with_name(f"{name}.csv")) for name in ("metrics", "pairs"))
+    assert list(metrics)[-2:] == ["hd95_initial", "shared_voxels"]
+    assert list(pairs)[-2:] == ["seconds", "shared_voxels"]
+    means = metrics.groupby(["fixed", "moving"], sort=False)["shared_voxels"].mean()
+    assert (means > 0).all()
+    assert pairs["shared_voxels"].tolist() == pytest.approx(means.tolist())
+
+    done = table_of(extended, "shared", metrics=["shared_voxels", "sdlogj"])
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(extended / "shared.csv").set_index("run")
+    assert table["shared_voxels"].tolist() == pytest.approx([means.mean()] * 2)
+    shown = (extended / "shared.md").read_text().splitlines()
+    heading, _, *lines = [[cell.strip() for cell in line.split("|")[1:4]] for line in shown if line.startswith("|")]
+    assert heading == ["Method", "SDlogJ ↓", "Shared (voxels) ↑"]
+    assert [line[2] for line in lines] == [f"**{means.mean():.0f}**"] * 2
+
+    done = table_of(extended, "landmarks", metrics=["landmark_error"])
+    assert "runs/none/pairs.csv: has no column 'landmark_error'; evaluate it again" in done.stderr
+
+
+def table_of(project: Path, name: str, metrics: list[str]) -> subprocess.CompletedProcess[str]:
+    """Make a table of the runs none and still with the copy's code."""
+    rows = [{"run": run, "label": run, "runs": [run]} for run in ("none", "still")]
+    changes = {"study": "mine", "reported": None, "reference": None, "rows": rows, "metrics": metrics}
+    write_yaml(project / f"{name}.yaml", table_spec(name=name, **changes))
+    return script(project, "table", "--config", f"{name}.yaml", "--out", f"{name}.csv")
+
+
+def script(project: Path, name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, f"src/{name}.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
 
 def test_a_wrong_option_of_a_new_backbone_is_named(extended: Path) -> None:

@@ -25,7 +25,8 @@ NAN, INF = np.nan, np.inf
 
 def rows(fixed: str, dice: list[float], hd95: list[float], initial: list[float]) -> pd.DataFrame:
     n = len(dice)
-    metrics = PairMetrics(np.arange(1, n + 1), np.array(dice), np.array(hd95), np.array(initial), 0.0, 0.0, NAN, NAN)
+    values = {"dice": np.array(dice), "hd95": np.array(hd95), "hd95_initial": np.array(initial)}
+    metrics = PairMetrics(labels=np.arange(1, n + 1), **values)
     return structure_rows(metrics, "run", fixed, "m", ["liver", "spleen", "gall bladder"][:n])
 
 

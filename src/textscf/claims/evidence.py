@@ -11,7 +11,8 @@ import pandas as pd
 from textscf.errors import InputError
 from textscf.files.fill import fill
 from textscf.files.io import read_yaml
-from textscf.metrics.aggregation import Convention
+from textscf.metrics.measures import METRICS
+from textscf.metrics.metric import Convention, Metric
 from textscf.results.items import Item, Results, Row, make_item, make_row
 
 
@@ -23,29 +24,6 @@ class Missing(Exception):
         self.name, self.reason = name, reason
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A metric of a pair as claims show it.
-
-    Attributes:
-        label: name shown.
-        unit: unit of a difference.
-        scale: factor from the unit in the files to `unit`.
-    """
-
-    label: str
-    unit: str = ""
-    scale: float = 1.0
-
-
-METRICS = {
-    "dice": Measure("Dice", "points", 100),
-    "hd95": Measure("HD95", "mm"),
-    "sdlogj": Measure("SDlogJ"),
-    "nonpositive_jacobian_fraction": Measure("share of non-positive Jacobian determinants"),
-    "border_ratio": Measure("jump of the field across borders over that inside structures"),
-}
-_OVERLAP = ("dice", "hd95")
 _PAIR = ["fixed", "moving"]
 
 
@@ -115,38 +93,41 @@ class Evidence:
             raise Missing(name, "not part of this study")
         return item
 
-    def pairs(self, row: Row, metric: str) -> pd.Series:
-        """A metric by (fixed, moving) in the unit of `METRICS`, averaged over seeds; drops pairs without a value."""
-        values = self._overlap(row, metric) if metric in _OVERLAP else self._of_field(row, metric)
+    def pairs(self, row: Row, metric: str, scaled: bool = True) -> pd.Series:
+        """A metric by (fixed, moving), averaged over seeds; drops pairs without a value.
+
+        The unit is the one that tables show or, if not `scaled`, that of the result files.
+        """
+        known = METRICS[metric]
+        rows = self.structures(row) if known.level == "structure" else self._of_pairs(row, known)
+        if metric not in rows:
+            raise Missing(row.label, f"evaluated without the {known.phrase}")
+        values = rows.groupby(_PAIR, sort=False)[metric].mean()
         finite = values[np.isfinite(values)]
         if finite.empty:
-            raise Missing(row.label, f"no {METRICS[metric].label}")
-        return METRICS[metric].scale * finite
+            raise Missing(row.label, f"no {known.phrase}")
+        return known.scale * finite if scaled else finite
 
-    def table(self, rows: Mapping[str, Row] | Iterable[Row], metric: str) -> pd.DataFrame:
-        """A metric of several rows by pair (index) and run (columns), for the pairs that all rows have.
+    def table(self, rows: Mapping[str, Row] | Iterable[Row], metric: str, scaled: bool = True) -> pd.DataFrame:
+        """A metric of several rows by pair (index) and run (columns), for the pairs that all rows have; see `pairs`.
 
         InputError if the rows have no pair in common.
         """
         named = rows if isinstance(rows, Mapping) else {row.run: row for row in rows}
-        table = pd.concat({name: self.pairs(row, metric) for name, row in named.items()}, axis=1, join="inner")
+        values = {name: self.pairs(row, metric, scaled) for name, row in named.items()}
+        table = pd.concat(values, axis=1, join="inner")
         if table.empty:
             raise InputError(f"{self.page.study}: {', '.join(named)}: no test pair in common; expected one cohort")
         return table
 
     def structures(self, row: Row) -> pd.DataFrame:
-        """Dice (fraction) and HD95 (mm) per pair and structure, averaged over seeds."""
+        """Metrics per pair and structure in the units of the result files, averaged over seeds."""
         return self.results.seed_mean(row, self.page.convention)
 
-    def _overlap(self, row: Row, metric: str) -> pd.Series:
-        return self.structures(row).groupby(_PAIR, sort=False)[metric].mean()
-
-    def _of_field(self, row: Row, metric: str) -> pd.Series:
-        if self.results.is_initial(row):
+    def _of_pairs(self, row: Row, metric: Metric) -> pd.DataFrame:
+        if metric.of_field and self.results.is_initial(row):
             raise Missing(row.label, "no displacement field")
         frame = pd.concat(self.results.pairs(row))
-        if metric == "border_ratio":
-            if "jump_across_borders" not in frame:
-                raise Missing(row.label, "evaluated without jumps of the field")
-            frame[metric] = frame["jump_across_borders"] / frame["jump_inside"]
-        return frame.groupby(_PAIR, sort=False)[metric].mean()
+        if not set(metric.columns) <= set(frame):
+            return frame
+        return frame.assign(**{metric.name: metric.values(frame, self.page.convention)})

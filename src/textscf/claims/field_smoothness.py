@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from textscf.claims.evidence import METRICS, Evidence, Missing
+from textscf.claims.evidence import Evidence, Missing
 from textscf.claims.outcome import INTERVAL, NUMBER, Outcome, Part, decide, interval, signed_part, untested
 from textscf.results.items import Row
 from textscf.results.statistics import bootstrap_means
@@ -28,7 +28,7 @@ def correlation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     rule = f"Pearson's r over models; its {INTERVAL} lies above 0"
     if evidence.paper_cohort:
         rule = f"{claim['of'].replace('_', ' ')} over models is the paper's within {claim['tolerance']}"
-    tables = [evidence.table(models, metric) for metric in _MEASURES]
+    tables = [evidence.table(models, metric, scaled=False) for metric in _MEASURES]
     means = [table.mean().to_numpy() for table in tables]
     if len(models) < _FEWEST or any(np.ptp(values) == 0 for values in means):
         return untested(f"{len(models)} models; a correlation needs at least {_FEWEST} that differ", rule=rule)
@@ -50,7 +50,7 @@ def value_range(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """Check that the lowest and the highest mean of a measure over models equal the paper's within a factor."""
     factor = claim["tolerance"]
     rule = f"lowest and highest mean over models are the paper's within a factor of {factor}"
-    table = evidence.table(_models(evidence, claim["figure"]), claim["metric"])
+    table = evidence.table(_models(evidence, claim["figure"]), claim["metric"], scaled=False)
     means, samples = table.mean(), bootstrap_means(table)
     parts = []
     for label, index, paper in zip(
@@ -60,7 +60,7 @@ def value_range(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
         near = value > 0 and abs(math.log(value / paper)) <= math.log(factor)
         low, high = interval(samples[:, index])
         text = f"{value:.3g}"
-        parts.append(Part(label, value, low, high, "holds" if near else "too far", METRICS[claim["metric"]].unit, text))
+        parts.append(Part(label, value, low, high, "holds" if near else "too far", text=text))
     if not evidence.paper_cohort:
         return untested("numbers of the paper's own cohort", parts, rule)
     return decide(rule, parts, {}, NUMBER)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from textscf.claims.evidence import METRICS, Evidence
+from textscf.claims.evidence import Evidence
 from textscf.claims.outcome import NUMBER, Outcome, Part, decide, interval, untested
+from textscf.metrics.measures import METRICS
 from textscf.results.items import read_csv
 from textscf.results.statistics import bootstrap_means
 
@@ -21,7 +22,7 @@ def value(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
         found = 100 * evidence.results.segmentor_dice(row)
     else:
         metric = METRICS[claim["metric"]]
-        unit, name = "%" if claim["metric"] == "dice" else metric.unit, f"mean {metric.label}"
+        unit, name = metric.unit, f"mean {metric.phrase}"
         table = evidence.table([row], claim["metric"])
         found = float(table.mean().iloc[0])
         low, high = interval(bootstrap_means(table)[:, 0])

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textscf.claims.evidence import METRICS, Evidence, Missing
+from textscf.claims.evidence import Evidence, Missing
 from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, interval, signed_part
+from textscf.metrics.measures import METRICS
 from textscf.results.items import Row
 from textscf.results.statistics import bootstrap_means
 
@@ -27,7 +28,7 @@ def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     others, missing = found([name for name in claim["against"] if name not in quoted], evidence)
     if claim.get("best_of_others") and others:
         others = [best_of(others, evidence, claim["metric"], sign)] if not missing else []
-    unit = "%" if claim.get("relative") else metric.unit
+    unit = "%" if claim.get("relative") else metric.unit_of_difference
     parts = []
     for other in others:
         value, samples = difference(row, other, evidence, claim)
@@ -41,11 +42,12 @@ def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 def not_worse(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """Check that a run's metric is at most `tolerance` below that of another run."""
     metric, margin = METRICS[claim["metric"]], claim["tolerance"]
-    rule = f"{metric.label} less that of the other run; its {INTERVAL} lies above −{margin} {metric.unit}"
+    unit = metric.unit_of_difference
+    rule = f"{metric.phrase} less that of the other run; its {INTERVAL} lies above −{margin} {unit}"
     row, other = evidence.row(claim["run"]), evidence.row(claim["against"])
     value, samples = difference(row, other, evidence, claim)
     low, high = interval(samples)
-    parts = [Part(other.label, value, low, high, "holds" if low > -margin else "fails", metric.unit)]
+    parts = [Part(other.label, value, low, high, "holds" if low > -margin else "fails", unit)]
     return decide(rule, parts)
 
 
@@ -82,7 +84,7 @@ def _against_quoted(
     value = values[claim["metric"]]
     table = evidence.table([row], claim["metric"])
     mean, samples = float(table.mean().iloc[0]) - value, bootstrap_means(table)[:, 0] - value
-    unit = METRICS[claim["metric"]].unit
+    unit = METRICS[claim["metric"]].unit_of_difference
     if claim.get("relative"):
         mean, samples, unit = 100 * mean / value, 100 * samples / value, "%"
     label = f"{evidence.page.rows[name].label} (quoted by the paper)"
@@ -97,7 +99,7 @@ def _near(part: Part, claim: Mapping[str, Any]) -> Part:
 
 
 def _rule(claim: Mapping[str, Any], numbers: bool, unit: str) -> str:
-    metric = METRICS[claim["metric"]].label
+    metric = METRICS[claim["metric"]].phrase
     others = "the best of the others" if claim.get("best_of_others") else "each other run"
     several = claim.get("best_of_others") or len(claim["against"]) > 1
     side = "above" if claim["is"] == "higher" else "below"

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from textscf.claims.evidence import METRICS, Evidence
+from textscf.claims.evidence import Evidence
 from textscf.claims.orderings import SIGNS, difference, found
 from textscf.claims.outcome import INTERVAL, Outcome, decide, signed_part, untested
+from textscf.metrics.measures import METRICS
 
 
 def follows_segmentation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
@@ -14,7 +15,7 @@ def follows_segmentation(claim: Mapping[str, Any], evidence: Evidence) -> Outcom
     metric = METRICS[claim["metric"]]
     side = "above" if claim["is"] == "higher" else "below"
     rule = (
-        f"runs by the accuracy of their masks: {metric.label} of each less that of the next less accurate one; "
+        f"runs by the accuracy of their masks: {metric.phrase} of each less that of the next less accurate one; "
         f"its {INTERVAL} lies {side} 0; two runs are enough"
     )
     rows, missing = found(claim["runs"], evidence)
@@ -26,5 +27,5 @@ def follows_segmentation(claim: Mapping[str, Any], evidence: Evidence) -> Outcom
     for better, worse in pairwise(sorted(rows, key=lambda row: -accuracy[row.run])):
         value, samples = difference(better, worse, evidence, claim)
         label = f"{better.label} ({accuracy[better.run]:.1f} %) less {worse.label} ({accuracy[worse.run]:.1f} %)"
-        parts.append(signed_part(label, value, samples, SIGNS[claim["is"]], metric.unit))
+        parts.append(signed_part(label, value, samples, SIGNS[claim["is"]], metric.unit_of_difference))
     return decide(rule, parts, missing, every=False)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from textscf.claims.evidence import METRICS, Evidence, Missing
+from textscf.claims.evidence import Evidence, Missing
 from textscf.claims.orderings import best_of, difference
 from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, signed_part, untested
+from textscf.metrics.measures import METRICS
 from textscf.results.items import Row
 
 _DICE = {"metric": "dice"}
-_POINTS = METRICS["dice"].unit
+_POINTS = METRICS["dice"].unit_of_difference
 
 
 def peak(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
@@ -61,7 +62,7 @@ def frontier(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 
     Points of other methods that cost less than every point of the method are not compared.
     """
-    cost_name = {"sdlogj": "SDlogJ", "multi_adds": "multi-adds"}[claim["cost"]]
+    cost_name = "multi-adds" if claim["cost"] == "multi_adds" else METRICS[claim["cost"]].phrase
     rule = (
         f"each point of the others against the best point of the method with no higher {cost_name}: difference in Dice "
         f"with a {INTERVAL} above 0; others' points below all {cost_name} of the method are left out"

@@ -13,7 +13,8 @@ from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes
 from textscf.errors import InputError
 from textscf.job.workers import ParallelMap
-from textscf.metrics.aggregation import Convention, run_means, structure_rows
+from textscf.metrics.aggregation import run_means, structure_rows
+from textscf.metrics.metric import Convention
 from textscf.metrics.pair import evaluate_pair
 
 _LOG = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ SIMILARITIES = "textscf.losses.similarities"
 ENCODERS = "textscf.prompts.encoders"
 METHODS = "textscf.registration.methods"
 FIGURES = "textscf.plotting.figures"
+MEASURES = "textscf.metrics.measures"
 
 
 def entries(package: str) -> list[str]:

@@ -13,57 +13,81 @@ The value of a pair is the mean over its structures. The value of a run is the m
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from textscf.metrics.measures import METRICS
+from textscf.metrics.metric import Convention
 from textscf.metrics.pair import PairMetrics
 
-Convention = Literal["learn2reg", "paper"]
-
-METRIC_COLUMNS = ["run", "fixed", "moving", "label", "structure", "dice", "hd95", "hd95_initial"]
 PAIR_KEYS = ["run", "fixed", "moving"]
+_OF_STRUCTURES = [metric for metric in METRICS.values() if metric.level == "structure"]
+_OF_PAIRS = [metric for metric in METRICS.values() if metric.level == "pair"]
+METRIC_COLUMNS = [
+    *(*PAIR_KEYS, "label", "structure"),
+    *(column for metric in _OF_STRUCTURES if metric.standard for column in metric.columns),
+]
+"""Columns that every ``metrics.csv`` has."""
+
+PAIR_COLUMNS = [
+    *(*PAIR_KEYS, *(metric.name for metric in _OF_STRUCTURES if metric.standard)),
+    *(column for metric in _OF_PAIRS if metric.standard for column in metric.columns),
+]
+"""Columns that every ``pairs.csv`` has."""
 
 
 def structure_rows(metrics: PairMetrics, run: str, fixed: str, moving: str, structures: Sequence[str]) -> pd.DataFrame:
     """Rows of ``metrics.csv`` for one pair, one per structure; `structures` are names in the order of the labels."""
-    values = {
-        "label": metrics.labels,
-        "structure": list(structures),
-        "dice": metrics.dice,
-        "hd95": metrics.hd95,
-        "hd95_initial": metrics.hd95_initial,
-    }
-    return pd.DataFrame(values).assign(run=run, fixed=fixed, moving=moving)[METRIC_COLUMNS]
+    keys = {"run": run, "fixed": fixed, "moving": moving, "label": metrics.labels, "structure": list(structures)}
+    found = vars(metrics)
+    columns = [column for metric in _OF_STRUCTURES for column in metric.columns if column in found]
+    return pd.DataFrame({**keys, **{column: found[column] for column in columns}})
+
+
+def pair_row(metrics: PairMetrics, run: str, fixed: str, moving: str) -> dict[str, Any]:
+    """Row of ``pairs.csv`` for one pair; it has the means of a metric of structures without the missing ones."""
+    row: dict[str, Any] = {"run": run, "fixed": fixed, "moving": moving}
+    found = vars(metrics)
+    for metric in METRICS.values():
+        present = [column for column in metric.columns if column in found]
+        if metric.level == "pair":
+            row |= {column: found[column] for column in present}
+        elif present:
+            row[metric.name] = float(np.nanmean(found[present[0]]))
+    return row
 
 
 def apply_convention(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
-    """Rows of ``metrics.csv`` with `dice` and `hd95` adapted to the convention."""
+    """Rows of ``metrics.csv`` with the metrics adapted to the convention."""
     if convention not in get_args(Convention):
         raise ValueError(f"convention '{convention}'; expected one of {', '.join(get_args(Convention))}")
-    if convention == "learn2reg":
-        return metrics.copy()
-    lost = np.isinf(metrics["hd95"])
-    return metrics.assign(dice=metrics["dice"].fillna(0.0), hd95=metrics["hd95"].mask(lost, metrics["hd95_initial"]))
+    known = [metric for metric in _OF_STRUCTURES if metric.columns[0] in metrics]
+    return metrics.assign(**{metric.name: metric.values(metrics, convention) for metric in known})
 
 
 def pair_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
-    """Mean over structures: columns run, fixed, moving, dice, hd95, one row per pair."""
+    """Mean over structures: columns run, fixed, moving and the metrics of structures, one row per pair."""
     return _means(apply_convention(metrics, convention), PAIR_KEYS)
 
 
 def run_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
-    """Mean over pairs of the means over structures: columns run, dice, hd95, pairs (number of pairs)."""
+    """Mean over pairs of the means over structures: columns run, the metrics, pairs (number of pairs)."""
     pairs = pair_means(metrics, convention)
     counts = pairs.groupby("run", sort=False).size().rename("pairs").reset_index()
     return _means(pairs, ["run"]).merge(counts, on="run")
 
 
 def structure_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
-    """Mean over pairs of each structure: columns run, label, structure, dice, hd95."""
+    """Mean over pairs of each structure: columns run, label, structure, the metrics."""
     return _means(apply_convention(metrics, convention), ["run", "label", "structure"])
 
 
+def metrics_of_structures(frame: pd.DataFrame) -> list[str]:
+    """Names of the metrics of structures that are columns of `frame`."""
+    return [metric.name for metric in _OF_STRUCTURES if metric.name in frame]
+
+
 def _means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    return frame.groupby(keys, sort=False)[["dice", "hd95"]].mean().reset_index()
+    return frame.groupby(keys, sort=False)[metrics_of_structures(frame)].mean().reset_index()

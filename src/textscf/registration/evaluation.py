@@ -21,7 +21,7 @@ from textscf.job.devices import acquire_device
 from textscf.job.progress import progress_bar
 from textscf.job.workers import end_with_parent
 from textscf.metrics import evaluate_pair
-from textscf.metrics.aggregation import structure_rows
+from textscf.metrics.aggregation import pair_row, structure_rows
 from textscf.metrics.pair import PairMetrics
 from textscf.registration.inference import Registrar
 
@@ -44,7 +44,6 @@ class PairRegistrar(Protocol):
 class _Case:
     fixed: str
     moving: str
-    seconds: float
     metrics: PairMetrics
 
 
@@ -77,7 +76,7 @@ def registrar_of(
 def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, folder: Path, workers: int = 1) -> None:
     """Register and evaluate every test pair; write `metrics.csv` (per structure) and `pairs.csv` to `folder`.
 
-    Mean Dice and HD95 in `pairs.csv` leave missing structures out. Tables compute theirs from `metrics.csv` by the
+    Means of structures in `pairs.csv` leave missing structures out. Tables compute theirs from `metrics.csv` by the
     convention that they state.
 
     Args:
@@ -143,20 +142,10 @@ def _measure(
     cohort: Cohort, fixed: str, moving: str, displacement: NDArray[np.floating] | None, seconds: float
 ) -> _Case:
     labels = cohort.load_labels(fixed), cohort.load_labels(moving)
-    metrics = evaluate_pair(*labels, displacement, cohort.label_values, cohort.spacing)
-    return _Case(fixed, moving, seconds, metrics)
+    metrics = evaluate_pair(*labels, displacement, cohort.label_values, cohort.spacing, seconds)
+    return _Case(fixed, moving, metrics)
 
 
 def _rows(run: str, cohort: Cohort, case: _Case) -> tuple[pd.DataFrame, dict[str, Any]]:
-    metrics = case.metrics
-    pair = {
-        **{"run": run, "fixed": case.fixed, "moving": case.moving},
-        "dice": float(np.nanmean(metrics.dice)),
-        "hd95": float(np.nanmean(metrics.hd95)),
-        "sdlogj": metrics.sdlogj,
-        "nonpositive_jacobian_fraction": metrics.nonpositive_jacobian_fraction,
-        "jump_across_borders": metrics.jump_across_borders,
-        "jump_inside": metrics.jump_inside,
-        "seconds": case.seconds,
-    }
-    return structure_rows(metrics, run, case.fixed, case.moving, cohort.structure_names), pair
+    key = run, case.fixed, case.moving
+    return structure_rows(case.metrics, *key, cohort.structure_names), pair_row(case.metrics, *key)

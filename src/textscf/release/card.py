@@ -9,6 +9,7 @@ import pandas as pd
 from textscf.data.cohort import Cohort
 from textscf.files.io import read_json, read_yaml, sha256_of
 from textscf.metrics.aggregation import METRIC_COLUMNS, structure_means
+from textscf.metrics.measures import METRICS
 from textscf.release.model import Release
 from textscf.results.items import read_csv
 from textscf.tables.display import Cell, Column, Display
@@ -81,10 +82,10 @@ def _accuracy(cohort: Cohort, initial: Path, release: Release) -> str:
     after = structure_means(release.metrics, "learn2reg")
     names = [Cell(name) for name in after["structure"]] + [Cell("mean")]
     columns = [Column("Structure", "", names)]
-    for metric, heading, scale, digits in (("dice", "Dice (%)", 100, 1), ("hd95", "HD95 (mm)", 1, 2)):
+    for metric, digits in ((METRICS["dice"], 1), (METRICS["hd95"], 2)):
         for frame, when in ((before, "before"), (after, "after")):
-            values = [*(scale * frame[metric]), scale * frame[metric].mean()]
-            columns.append(Column(heading, when, [Cell(f"{value:.{digits}f}") for value in values]))
+            values = [*(metric.scale * frame[metric.name]), metric.scale * frame[metric.name].mean()]
+            columns.append(Column(metric.heading, when, [Cell(f"{value:.{digits}f}") for value in values]))
     pairs = f"{len(release.pairs)} pairs of {len(cohort.splits['test'])} test subjects"
     return to_markdown(
         Display("Accuracy", "accuracy", f"Means over {pairs}, before and after registration.", columns, [])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from textscf.metrics.aggregation import Convention
+from textscf.metrics.metric import Convention
 from textscf.results.items import Item, Row
 
 DAGGER = "†"

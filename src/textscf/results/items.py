@@ -13,7 +13,9 @@ from textscf.errors import InputError
 from textscf.files.fill import fill
 from textscf.files.io import read_json, read_yaml
 from textscf.files.layout import Layout
-from textscf.metrics.aggregation import METRIC_COLUMNS, Convention, apply_convention
+from textscf.metrics.aggregation import METRIC_COLUMNS, PAIR_COLUMNS, apply_convention
+from textscf.metrics.measures import METRICS
+from textscf.metrics.metric import Convention, Metric
 from textscf.results.statistics import compare_runs, mean_over_seeds
 
 GROUND_TRUTH = "ground_truth"
@@ -21,8 +23,7 @@ GROUND_TRUTH = "ground_truth"
 COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
 """Numbers of a network in `complexity.json`, given for training and for inference."""
 
-_PAIR_COLUMNS = ["run", "fixed", "moving", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds"]
-_NUMBERS = ("label", "dice", "hd95", "sdlogj", "nonpositive_jacobian_fraction", "seconds")
+_NUMBERS = {"label", *(column for metric in METRICS.values() for column in metric.columns)}
 _TEXT = dict.fromkeys(["run", "fixed", "moving", "structure"], str)
 
 
@@ -172,10 +173,19 @@ class Results:
 
     def pairs(self, row: Row) -> list[pd.DataFrame]:
         """Tables `pairs.csv`, one per seed, with one line per pair."""
-        return self._read(row, "pairs.csv", _PAIR_COLUMNS)
+        return self._read(row, "pairs.csv", PAIR_COLUMNS)
+
+    def check_metric(self, row: Row, metric: Metric) -> None:
+        """Raise InputError unless the files of every seed have the columns of a metric."""
+        frames = self.metrics(row) if metric.level == "structure" else self.pairs(row)
+        name = "metrics.csv" if metric.level == "structure" else "pairs.csv"
+        for run, frame in zip(row.runs, frames, strict=True):
+            for column in metric.columns:
+                if column not in frame:
+                    raise InputError(f"{self.run_folder(run) / name}: has no column '{column}'; evaluate it again")
 
     def seed_mean(self, row: Row, convention: Convention) -> pd.DataFrame:
-        """Dice and HD95 per pair and structure under a convention, averaged over seeds."""
+        """Metrics per pair and structure under a convention, averaged over seeds."""
         frames = [apply_convention(frame, convention) for frame in self.metrics(row)]
         try:
             return mean_over_seeds(frames)

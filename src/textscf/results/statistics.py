@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from textscf.metrics.aggregation import metrics_of_structures
+
 ALL = "all"
 
 _PAIR = ["fixed", "moving"]
@@ -19,19 +21,20 @@ _STRUCTURE = ["label", "structure"]
 
 
 def mean_over_seeds(seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Average `dice` and `hd95` over the seeds of a run, per pair and structure.
+    """Average the metrics of structures over the seeds of a run, per pair and structure.
 
     Args:
-        seeds: one frame per seed with columns fixed, moving, label, structure, dice, hd95; an aggregation convention
-            has been applied.
+        seeds: one frame per seed with columns fixed, moving, label, structure and the metrics; an aggregation
+            convention has been applied.
 
     Raises:
         ValueError: the seeds were not evaluated on the same pairs and structures.
     """
-    groups = pd.concat(seeds).groupby([*_PAIR, *_STRUCTURE], sort=False)
+    rows = pd.concat(seeds, join="inner")
+    groups = rows.groupby([*_PAIR, *_STRUCTURE], sort=False)
     if (groups.size() != len(seeds)).any():
         raise ValueError("the seeds of a run were evaluated on different pairs or structures")
-    return groups[["dice", "hd95"]].mean().reset_index()
+    return groups[metrics_of_structures(rows)].mean().reset_index()
 
 
 def compare_runs(

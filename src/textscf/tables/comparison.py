@@ -1,7 +1,6 @@
 """Numbers of an accuracy table: metrics of every method over seeds, and the paper's values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +9,24 @@ import pandas as pd
 
 from textscf.errors import InputError
 from textscf.metrics.aggregation import run_means
+from textscf.metrics.measures import METRICS
+from textscf.metrics.metric import Metric, Quantity
 from textscf.results import captions
 from textscf.results.items import Item, Results, Row
 from textscf.results.reported import printed_values
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric as it appears in tables.
-
-    Attributes:
-        name: column of the table's CSV file.
-        heading: heading with the unit.
-        source: column of `metrics.csv` or `pairs.csv`.
-        scale: factor from the unit of `source` to the unit of the heading.
-        decimals: number of decimals shown.
-        best: `max` or `min`, whichever is best.
-        printed: whether the paper's tables have the metric.
-    """
-
-    name: str
-    heading: str
-    source: str
-    scale: float
-    decimals: int
-    best: str
-    printed: bool
-
-
-METRICS = (
-    Metric("dice", "Dice (%)", "dice", 100, 2, "max", True),
-    Metric("hd95", "HD95 (mm)", "hd95", 1, 2, "min", True),
-    Metric("sdlogj", "SDlogJ", "sdlogj", 1, 2, "min", True),
-    Metric("nonpositive_jacobian_percent", "|J| ≤ 0 (%)", "nonpositive_jacobian_fraction", 100, 3, "min", False),
-    Metric("seconds", "Time per pair (s)", "seconds", 1, 2, "min", False),
-)
-OF_A_FIELD = ("sdlogj", "nonpositive_jacobian_percent", "seconds")
-SEGMENTOR = Metric("segmentor_dice", "Segmentor Dice (%)", "accuracy", 100, 2, "max", True)
+SEGMENTOR = Quantity(name="segmentor_dice", title="Segmentor Dice", unit="%", best="max", printed=True)
 """Accuracy of a row's segmentor on all scans of the cohort, for tables with `segmentor_accuracy` (paper, Table 5)."""
 
 
-_NOT_RUN = pd.DataFrame({**{metric.name: [np.nan] for metric in METRICS}, "pairs": [0]})
+def shown_metrics(item: Item) -> list[Metric]:
+    """Metrics that a table shows: those that it names, else the standard ones."""
+    return [each for each in METRICS.values() if (each.standard if item.metrics is None else each.name in item.metrics)]
+
+
+def _metrics(item: Item) -> list[Metric]:
+    """Metrics in the CSV file of a table: the standard ones and those that it shows."""
+    return [metric for metric in METRICS.values() if metric.standard or metric in shown_metrics(item)]
 
 
 def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
@@ -85,9 +61,11 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
 def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any]) -> dict[str, Any]:
     if row.points:
         raise InputError(f"{item.name}: '{row.run}' is a sweep; expected single runs in a table")
-    values = _seed_values(item, results, row) if row.runs else _NOT_RUN
+    metrics = _metrics(item)
+    missing = pd.DataFrame({**{metric.name: [np.nan] for metric in metrics}, "pairs": [0]})
+    values = _seed_values(item, results, row, metrics) if row.runs else missing
     line: dict[str, Any] = {"method": row.label, "run": row.run, **row.details}
-    for metric in METRICS:
+    for metric in metrics:
         line |= _statistics(metric, values[metric.name], printed, item.paper_cohort)
     if item.segmentor_accuracy:
         line |= _statistics(SEGMENTOR, _segmentor_dice(results, row), printed, item.paper_cohort)
@@ -113,30 +91,36 @@ def _segmentor_dice(results: Results, row: Row) -> pd.Series:
     return pd.Series([100 * results.segmentor_dice(row)])
 
 
-def _seed_values(item: Item, results: Results, row: Row) -> pd.DataFrame:
-    """Means over pairs, one line per seed: a column per metric in the unit of the table, and the number of `pairs`."""
+def _seed_values(item: Item, results: Results, row: Row, metrics: list[Metric]) -> pd.DataFrame:
+    """Means over pairs, one line per seed: a column per metric in the unit shown, and the number of `pairs`."""
+    for metric in metrics:
+        results.check_metric(row, metric)
     lines = []
-    for metrics, pairs in zip(results.metrics(row), results.pairs(row), strict=True):
-        overlap = run_means(metrics, item.convention).iloc[0]
-        lines.append({**pairs[["sdlogj", "nonpositive_jacobian_fraction", "seconds"]].mean(), **overlap})
+    for structures, pairs in zip(results.metrics(row), results.pairs(row), strict=True):
+        of_pairs = {each.name: each.values(pairs, item.convention) for each in metrics if each.level == "pair"}
+        overlap = run_means(structures, item.convention).iloc[0]
+        lines.append({**pd.DataFrame(of_pairs).mean(), **overlap})
     values = pd.DataFrame(lines)
     if (values["pairs"] != values["pairs"].iloc[0]).any():
         folder = results.run_folder(row.runs[0])
         raise InputError(f"{folder}/metrics.csv: not the same number of pairs as for the other seeds of '{row.run}'")
-    columns = {metric.name: values[metric.source] * metric.scale for metric in METRICS}
+    columns = {metric.name: values[metric.name] * metric.scale for metric in metrics}
     if results.is_initial(row):
-        columns |= dict.fromkeys(OF_A_FIELD, values["pairs"] * np.nan)
+        columns |= {metric.name: values["pairs"] * np.nan for metric in metrics if metric.of_field}
     return pd.DataFrame({**columns, "pairs": values["pairs"]})
 
 
 def _statistics(
-    metric: Metric, values: pd.Series, printed: Mapping[str, float | None], comparable: bool
+    metric: Quantity, values: pd.Series, printed: Mapping[str, float | None], comparable: bool
 ) -> dict[str, float]:
     mean = float(values.mean())
     spread = float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
-    cells = {metric.name: mean, f"{metric.name}_sd": spread}
+    cells = {metric.column: mean, f"{metric.column}_sd": spread}
     if metric.printed:
         value = printed.get("accuracy" if metric is SEGMENTOR else metric.name)
         paper = np.nan if value is None else float(value)
-        cells |= {f"{metric.name}_paper": paper, f"{metric.name}_difference": mean - paper if comparable else np.nan}
+        cells |= {
+            f"{metric.column}_paper": paper,
+            f"{metric.column}_difference": mean - paper if comparable else np.nan,
+        }
     return cells

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from textscf.metrics.measures import METRICS
+from textscf.metrics.metric import Quantity
 from textscf.results import captions
 from textscf.results.items import Item
-from textscf.tables.comparison import METRICS, OF_A_FIELD, SEGMENTOR, Metric
+from textscf.tables.comparison import SEGMENTOR, shown_metrics
 from textscf.training.convergence import RULE
 
 UNDEFINED = "-"
@@ -51,8 +53,10 @@ def display(item: Item, table: pd.DataFrame) -> Display:
     with_paper = item.reported is not None
     columns = [Column("Method", "", _names(item, table))]
     columns += [Column(heading, "", [Cell(row.details[heading]) for row in item.rows]) for heading in _details(item)]
-    for metric in _metrics(item):
-        columns += _metric_columns(metric, table, with_paper)
+    metrics = shown_metrics(item)
+    for metric in [SEGMENTOR, *metrics] if item.segmentor_accuracy else metrics:
+        left_out = table["not_run"].ne("") & (metric is metrics[0])
+        columns += _metric_columns(metric, table, with_paper, left_out)
     columns.append(Column("Seeds", "", [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]))
     return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table))
 
@@ -71,30 +75,25 @@ def _details(item: Item) -> list[str]:
     return list(item.rows[0].details)
 
 
-def _metrics(item: Item) -> list[Metric]:
-    shown = [metric for metric in METRICS if item.metrics is None or metric.name in item.metrics]
-    return [SEGMENTOR, *shown] if item.segmentor_accuracy else shown
-
-
-def _metric_columns(metric: Metric, table: pd.DataFrame, with_paper: bool) -> list[Column]:
-    heading = f"{metric.heading} {_ARROWS[metric.best]}"
-    left_out = table["not_run"].ne("") & (metric.name == "dice")
+def _metric_columns(metric: Quantity, table: pd.DataFrame, with_paper: bool, left_out: pd.Series) -> list[Column]:
+    """Columns of a metric; rows of the mask `left_out` say that their method was not run."""
+    heading = f"{metric.heading} {_ARROWS[metric.best]}" if metric.best else metric.heading
     texts = [
         NOT_RUN if missing else number(value, metric.decimals)
-        for value, missing in zip(table[metric.name], left_out, strict=True)
+        for value, missing in zip(table[metric.column], left_out, strict=True)
     ]
     best = _best(table, metric, texts) if metric is not SEGMENTOR else [False] * len(texts)
     cells = []
-    for text, spread, bold in zip(texts, table[f"{metric.name}_sd"], best, strict=True):
+    for text, spread, bold in zip(texts, table[f"{metric.column}_sd"], best, strict=True):
         shown = text if np.isnan(spread) else f"{text} ± {spread:.{metric.decimals}f}"
         cells.append(Cell(shown, bold))
     if not (with_paper and metric.printed):
         return [Column(heading, "", cells)]
     paper = [
         Cell(number(value, metric.decimals, "") + (QUOTED if quoted and np.isfinite(value) else ""))
-        for value, quoted in zip(table[f"{metric.name}_paper"], _quoted(table), strict=True)
+        for value, quoted in zip(table[f"{metric.column}_paper"], _quoted(table), strict=True)
     ]
-    difference = [Cell(_signed(value, metric.decimals)) for value in table[f"{metric.name}_difference"]]
+    difference = [Cell(_signed(value, metric.decimals)) for value in table[f"{metric.column}_difference"]]
     return [Column(heading, *column) for column in zip(_SUBHEADINGS, (cells, paper, difference), strict=True)]
 
 
@@ -103,10 +102,10 @@ def _quoted(table: pd.DataFrame) -> pd.Series:
     return table["paper_quoted"] & table["not_run"].ne("")
 
 
-def _best(table: pd.DataFrame, metric: Metric, texts: list[str]) -> list[bool]:
+def _best(table: pd.DataFrame, metric: Quantity, texts: list[str]) -> list[bool]:
     """Mask of rows that show the best value; rows that see the labels on which they are scored do not compete."""
-    competing = table.loc[~table["sees_fixed_labels"], metric.name].replace(np.inf, np.nan).dropna()
-    if len(competing) < 2:
+    competing = table.loc[~table["sees_fixed_labels"], metric.column].replace(np.inf, np.nan).dropna()
+    if metric.best is None or len(competing) < 2:
         return [False] * len(table)
     best = number(getattr(competing, metric.best)(), metric.decimals)
     leaky = table["sees_fixed_labels"]
@@ -159,6 +158,7 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
             "and no difference is formed."
         )
     undefined = table[~table["trained"] & table["not_run"].eq("")]
-    if undefined[list(OF_A_FIELD)].isna().to_numpy().any():
+    of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
+    if undefined[of_field].isna().to_numpy().any():
         notes.append(f"{UNDEFINED}: not defined without a displacement field.")
     return notes

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from textscf.files.registry import MEASURES, entries
 from textscf.study.plan import training_steps
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _quoted(study: "Study") -> dict[str, Settings]:
         for row in item["rows"]:
             if not row["runs"] and row.get("reported") in quoted:
                 values = quoted[row["reported"]]
-                found[row["run"]] = {key: values[key] for key in ("dice", "hd95", "sdlogj") if key in values}
+                found[row["run"]] = {key: values[key] for key in entries(MEASURES) if key in values}
     return found
 
 

@@ -12,6 +12,7 @@ from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
 from textscf.metrics.discontinuity import displacement_jumps
+from textscf.metrics.measures import METRICS
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.field_panels import Arrows, Cut, draw_panels
 from textscf.plotting.figures.example import Pair, chosen_pair, cohort_of, dice_of, displacement_of, pair_sentences
@@ -21,7 +22,8 @@ from textscf.results import captions
 from textscf.results.items import Item, Results, Row
 
 _MARGIN_MM = 25.0
-_JUMPS = ["jump_across_borders", "jump_inside"]
+_RATIO = METRICS["border_ratio"]
+_JUMPS = list(_RATIO.columns)
 
 
 def draw(item: Item, results: Results) -> Drawing:
@@ -54,11 +56,9 @@ def jumps_of(
 
     Raises InputError for a run without registration, and for a run whose evaluation has no jump columns.
     """
+    results.check_metric(row, _RATIO)
     pairs = pd.concat(results.pairs(row))
     path = results.run_folder(row.runs[0]) / "pairs.csv"
-    missing = [name for name in _JUMPS if name not in pairs]
-    if missing:
-        raise InputError(f"{path}: has no column '{missing[0]}'; evaluate it again")
     if pairs[_JUMPS].isna().all(axis=None):
         raise InputError(f"{path}: no jumps of a displacement; expected runs that register")
     border, inside = displacement_jumps(mask.astype(np.uint8), displacement, cohort.spacing)

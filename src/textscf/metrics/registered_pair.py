@@ -1,0 +1,55 @@
+"""A registered pair, as metrics read it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textscf.metrics.jacobian import jacobian_determinant
+from textscf.metrics.overlap import confusion_counts
+from textscf.metrics.surface import Spacing
+
+
+@dataclass(frozen=True)
+class RegisteredPair:
+    """Label maps and displacement of a pair; what several metrics need is computed once, by the first that asks.
+
+    Attributes:
+        fixed, moving, warped: label maps ``(H, W, D)``. The labels to evaluate are 1 to N, all other voxels 0.
+        n_labels: N.
+        displacement: ``(H, W, D, 3)`` in voxels; None for no registration.
+        spacing: voxel edge lengths.
+        seconds: computing time of the registration; None if it was not measured.
+    """
+
+    fixed: NDArray[np.integer]
+    moving: NDArray[np.integer]
+    warped: NDArray[np.integer]
+    n_labels: int
+    displacement: NDArray[np.floating] | None
+    spacing: Spacing
+    seconds: float | None
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """Number of voxels ``(N + 1, N + 1)`` of each (fixed, warped) label pair."""
+        return confusion_counts(self.fixed, self.warped, self.n_labels + 1)
+
+    @cached_property
+    def present(self) -> NDArray[np.bool_]:
+        """Which labels ``(N,)`` both scans have."""
+        counts = np.bincount(self.moving.ravel(), minlength=self.n_labels + 1)
+        found: NDArray[np.bool_] = (self.confusion.sum(1)[1:] > 0) & (counts[1:] > 0)
+        return found
+
+    @cached_property
+    def lost(self) -> NDArray[np.bool_]:
+        """Which labels ``(N,)`` both scans have and the warped one has not."""
+        found: NDArray[np.bool_] = self.present & (self.confusion.sum(0)[1:] == 0)
+        return found
+
+    @cached_property
+    def determinant(self) -> NDArray[np.float64] | None:
+        """Jacobian determinant of the transformation, see `jacobian_determinant`; None for no registration."""
+        return None if self.displacement is None else jacobian_determinant(self.displacement)
