@@ -137,8 +137,6 @@ def step(
     fixed, moving = (noise_scan(shape, regions, device, seed) for seed in (0, 1))
     if fast:
         advance = TrainingStep(network, Objective(LOSS, regions), precision)
-        if device != "cpu":
-            advance.choose_form(fixed, moving, compiled=True)
         return lambda: float(advance(fixed, moving, LEARNING_RATE)[0])
     network = plain.make_plain(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, foreach=False, fused=False)

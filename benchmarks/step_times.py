@@ -39,8 +39,6 @@ def measure(work: dict[str, Any], device: str, repeats: int) -> float:
     loss = Objective({**LOSS, "similarity": work["similarity"]}, work["regions"])
     fixed, moving = (noise_scan(work["shape"], work["regions"], device, seed) for seed in (0, 1))
     step = TrainingStep(network.train(), loss, work["precision"])
-    if device != "cpu" and work["precision"] == "bfloat16":
-        step.choose_form(fixed, moving, compiled=True)
     seconds = []
     for _ in range(repeats + 1):
         started = time.perf_counter()

@@ -8,11 +8,8 @@ rule claims:
     output:
         csv=f"{CLAIMS}.csv",
         markdown=f"{CLAIMS}.md",
-        page=report(
-            f"{CLAIMS}.html",
-            caption="../captions/claims.rst",
-            category="Claims",
-        ),
+        page=f"{CLAIMS}.html",
+        readable=f"{CLAIMS}.json",
     log:
         f"{CLAIMS}/logs/claims.log",
     conda:

@@ -23,12 +23,8 @@ rule complexity_table:
         csv=f"{TABLE}.csv",
         markdown=f"{TABLE}.md",
         latex=f"{TABLE}.tex",
-        page=report(
-            f"{TABLE}.html",
-            caption="../captions/complexity.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        page=f"{TABLE}.html",
+        readable=f"{TABLE}.json",
     log:
         f"{TABLE}/logs/table.log",
     wildcard_constraints:
@@ -36,8 +32,6 @@ rule complexity_table:
     localrule: True
     conda:
         ENVIRONMENT
-    params:
-        caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
         'python "$TEXTSCF_SRC/table.py"'
         " --config {input.config} --out {output.csv} 2> {log}"
@@ -51,12 +45,8 @@ rule complexity_claim:
         csv=f"{CLAIM}.csv",
         markdown=f"{CLAIM}.md",
         latex=f"{CLAIM}.tex",
-        page=report(
-            f"{CLAIM}.html",
-            caption="../captions/complexity.rst",
-            category="Tables",
-            labels={"table": "complexity claim"},
-        ),
+        page=f"{CLAIM}.html",
+        readable=f"{CLAIM}.json",
     log:
         f"{RESULTS}/complexity/logs/claim.log",
     conda:

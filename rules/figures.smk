@@ -9,12 +9,7 @@ rule figure:
         reported=f"{workflow.basedir}/config/reported.yaml",
     output:
         pdf=f"{FIGURE}.pdf",
-        png=report(
-            f"{FIGURE}.png",
-            caption="../captions/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
+        png=f"{FIGURE}.png",
         data=f"{FIGURE}.csv",
         caption=f"{FIGURE}.txt",
     log:
@@ -25,8 +20,6 @@ rule figure:
     resources:
         mem_mb=growing(8000),
         runtime=growing(60),
-    params:
-        caption=lambda wildcards: study.figures[wildcards.figure]["caption"],
     shell:
         'python "$TEXTSCF_SRC/figure.py"'
         " --config {input.config} --reported {input.reported:q}"

@@ -7,11 +7,7 @@ rule embed_prompts:
     output:
         embedding=f"{PROMPTS}/embedding.npz",
         provenance=f"{PROMPTS}/embedding.json",
-        picture=report(
-            f"{PROMPTS}/similarity.png",
-            caption="../captions/prompts.rst",
-            category="Prompts",
-        ),
+        picture=f"{PROMPTS}/similarity.png",
         vector=f"{PROMPTS}/similarity.pdf",
     log:
         f"{PROMPTS}/logs/embed.log",
@@ -27,4 +23,4 @@ rule embed_prompts:
 
 rule prompts:
     input:
-        [f"{layout.prompts(c, p)}/similarity.png" for c, p in files.prompt_sets()],
+        files.prompt_sets(),

@@ -77,11 +77,7 @@ rule segmentor_accuracy:
         segmentation=f"{SEGMENTATION}/segmentation.json",
     output:
         structures=f"{SEGMENTATION}/accuracy.csv",
-        splits=report(
-            f"{SEGMENTATION}/accuracy_by_split.csv",
-            caption="../captions/segmentor.rst",
-            category="Segmentors",
-        ),
+        splits=f"{SEGMENTATION}/accuracy_by_split.csv",
     log:
         f"{SEGMENTATION}/logs/accuracy.log",
     localrule: True
@@ -95,7 +91,4 @@ rule segmentor_accuracy:
 
 rule segmentors:
     input:
-        [
-            f"{layout.segmentation(c, s)}/accuracy_by_split.csv"
-            for c, s in files.segmentors()
-        ],
+        files.segmentors(),

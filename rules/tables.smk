@@ -13,12 +13,8 @@ rule table:
         markdown=f"{TABLE}.md",
         latex=f"{TABLE}.tex",
         tests=f"{TABLE}_tests.csv",
-        page=report(
-            f"{TABLE}.html",
-            caption="../captions/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        page=f"{TABLE}.html",
+        readable=f"{TABLE}.json",
     log:
         f"{TABLE}/logs/table.log",
     wildcard_constraints:
@@ -27,8 +23,6 @@ rule table:
     localrule: True
     conda:
         ENVIRONMENT
-    params:
-        caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
         'python "$TEXTSCF_SRC/table.py"'
         " --config {input.config} --reported {input.reported:q}"
@@ -43,12 +37,8 @@ rule learning_rate_table:
         csv=f"{TABLE}.csv",
         markdown=f"{TABLE}.md",
         latex=f"{TABLE}.tex",
-        page=report(
-            f"{TABLE}.html",
-            caption="../captions/learning_rate.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        page=f"{TABLE}.html",
+        readable=f"{TABLE}.json",
     log:
         f"{TABLE}/logs/table.log",
     wildcard_constraints:
@@ -56,8 +46,6 @@ rule learning_rate_table:
     localrule: True
     conda:
         ENVIRONMENT
-    params:
-        caption=lambda wildcards: study.tables[wildcards.table]["caption"],
     shell:
         'python "$TEXTSCF_SRC/table.py"'
         " --config {input.config} --out {output.csv} 2> {log}"

@@ -13,7 +13,9 @@ def main() -> None:
     parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved settings of the page (YAML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
-    parser.add_argument("--out", type=Path, required=True, help="page to write (.csv); .md and .html go beside it")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="page to write (.csv); .md, .html and .json go beside it"
+    )
     args = parse_arguments(parser)
     page = load_page(args.config)
     write_page(make(page, Results(args.results, page.study)), args.out)

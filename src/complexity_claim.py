@@ -14,7 +14,7 @@ def main() -> None:
         "--reported", type=Path, default=Path("config/reported.yaml"), help="values that the paper prints (YAML)"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="table to write (.csv); .md, .tex and .html go beside it"
+        "--out", type=Path, required=True, help="table to write (.csv); .md, .tex, .html and .json go beside it"
     )
     args = parse_arguments(parser)
     write_table(check_claim(load_claim(args.config), args.reported), args.out)

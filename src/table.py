@@ -19,7 +19,7 @@ def main() -> None:
         "--out",
         type=Path,
         required=True,
-        help="table to write (.csv); .md, .tex, .html and <table>_tests.csv go beside it",
+        help="table to write (.csv); .md, .tex, .html, .json and <table>_tests.csv go beside it",
     )
     args = parse_arguments(parser)
     item = load_item(args.config)

@@ -32,6 +32,8 @@ SEGMENTOR: dict[str, Any] = {
     "validate_every": 2,
     "learning_rate": 1e-3,
     "precision": "float32",
+    "layout": None,
+    "compiled": False,
     "seed": 0,
 }
 

@@ -48,6 +48,8 @@ def report_spec(**changes: Any) -> dict[str, Any]:
         ],
         "runs": ["initial", *TRAINED],
         "left_out": [],
+        "segmentors": [["toy_cohort", "tiny"]],
+        "prompts": [["toy_cohort", "words"]],
     }
     return spec | changes
 
@@ -73,7 +75,14 @@ def write_study(results: Path, reported: Path) -> None:
         results / "cohorts/toy_cohort/config.yaml",
         {"source": {"kind": "phantom", "phantom": {"organs": 1}}, "axes": "LAS"},
     )
-    write_log(results / "cohorts/toy_cohort/segmentations/tiny/logs/train.log", 600.0)
+    segmentor = results / "cohorts/toy_cohort/segmentations/tiny"
+    write_log(segmentor / "logs/train.log", 600.0)
+    accuracy = {"segmentor": "tiny", "split": ["train", "test", "all"], "scans": [5, 2, 7], "dice": [0.9, 0.625, 0.8]}
+    write_csv(segmentor / "accuracy_by_split.csv", pd.DataFrame(accuracy))
+    prompts = results / "cohorts/toy_cohort/prompts/words"
+    prompts.mkdir(parents=True)
+    (prompts / "similarity.png").write_bytes(png())
+    (prompts / "similarity.pdf").write_bytes(b"%PDF")
 
 
 def write_training(folder: Path, number: int, epochs: int = 5) -> None:

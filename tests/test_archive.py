@@ -98,18 +98,11 @@ def test_member_that_climbs_out_is_refused(tmp_path: Path, name: str, write: obj
     assert_refused(write(tmp_path / "data.archive", FILES | {name: b"evil"}), "would leave the folder")
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        (tarfile.SYMTYPE, "is a link"),
-        (tarfile.LNKTYPE, "is a link"),
-        (tarfile.CHRTYPE, "is a special file"),
-        (tarfile.FIFOTYPE, "is a special file"),
-    ],
-)
-def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes, reason: str) -> None:
-    entry = member("Data/images/b.nii.gz", kind, "/etc/passwd")
-    assert_refused(write_tar(tmp_path / "data.tar", FILES, extra=entry), reason)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize("link", ["/etc/passwd", "Data/dataset.json"])
+def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes, link: str) -> None:
+    entry = member("Data/images/b.nii.gz", kind, link)
+    assert_refused(write_tar(tmp_path / "data.tar", FILES, extra=entry), "is a link or special file")
 
 
 def test_link_in_a_zip_is_refused(tmp_path: Path) -> None:
@@ -118,7 +111,7 @@ def test_link_in_a_zip_is_refused(tmp_path: Path) -> None:
     info.external_attr = 0o120777 << 16
     with zipfile.ZipFile(archive, "a") as opened:
         opened.writestr(info, "/etc/passwd")
-    assert_refused(archive, "is a link")
+    assert_refused(archive, "is a link or special file")
 
 
 def test_bomb_is_refused_before_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,11 +162,11 @@ def test_too_little_room_is_seen_before_unpacking(tmp_path: Path, monkeypatch: p
 
 
 def test_disk_that_fills_up_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfileobj", fail)
     archive = write_tar(tmp_path / "data.tar", FILES)
+    monkeypatch.setattr(tarfile, "copyfileobj", fail)
     with pytest.raises(InputError, match=r"source: cannot be unpacked there .No space left on device"):
         unpack(archive, "Data", tmp_path / "source")
     assert [p.name for p in tmp_path.iterdir()] == ["data.tar"]

@@ -1,10 +1,6 @@
 """Captions: the sentences, and the templates of Snakemake's report."""
 
-from types import SimpleNamespace
-
-import jinja2
 import pytest
-from docutils.core import publish_parts
 
 from tests.result_files import table_spec
 from textscf.files.io import write_yaml
@@ -89,19 +85,3 @@ def test_only_rows_that_see_the_labels_are_marked(tmp_path):
     assert sentence == ("† textSCF uses the fixed scan's ground-truth labels as input, on which it is scored.")
     spec["rows"][1]["segmentor"] = "ground_truth"
     assert "LKU-Net, textSCF use" in captions.leakage_sentences(_item(tmp_path, rows=spec["rows"]))[0]
-
-
-@pytest.mark.parametrize("params", [{}, {"caption": "Dice of each structure."}])
-@pytest.mark.parametrize("name", ["table", "figure", "segmentor", "prompts", "complexity"])
-def test_templates_of_the_report_are_valid(root, name, params):
-    wildcards = SimpleNamespace(table="table3", figure="figure3", segmentor="tiny", prompts="minilm", cohort="toy")
-    snakemake = SimpleNamespace(params=params, wildcards=wildcards, config={"title": "Toy abdomen"})
-    template = (root / f"captions/{name}.rst").read_text(encoding="utf-8")
-    text = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(template).render(snakemake=snakemake)
-    page = publish_parts(text, writer="html", settings_overrides={"halt_level": 2, "report_level": 2})["body"]
-    assert "{{" not in page
-    if name in ("table", "figure"):
-        assert "Toy abdomen" in page
-        assert params.get("caption", "") in page
-    elif name != "complexity":
-        assert "toy" in page

@@ -11,7 +11,7 @@ import yaml
 
 from textscf.errors import InputError
 from textscf.files.io import read_yaml
-from textscf.study import Study, load_study
+from textscf.study import Study, load_study, plan
 from textscf.study.catalogue import Catalogue
 from textscf.study.study import merge
 from textscf.workflow import Order, StudyFiles, stage_settings
@@ -148,6 +148,28 @@ def test_backbone_options_override_the_backbones_entry(folder: Path) -> None:
     study = load_study(study_with(runs={"lku_net": {"backbone_options": {"start_channels": 8}}}), folder)
     assert study.runs["lku_net_seed1"]["network"]["backbone"]["start_channels"] == 8
     assert study.runs["textscf_seed1"]["network"]["backbone"]["start_channels"] == 32
+
+
+def test_options_of_a_backbone_that_change_are_read_again(folder: Path) -> None:
+    study = study_with(runs={"lku_net": {"backbone_options": {"colour": "red"}}})
+    with pytest.raises(InputError, match="unknown key 'colour'"):
+        load_study(study, folder)
+    path = folder / "backbones/lku_net.yaml"
+    backbone = read_yaml(path)
+    path.write_text(yaml.safe_dump(backbone | {"options": backbone["options"] | {"colour": {"type": "string"}}}))
+    assert load_study(study, folder).runs["lku_net_seed1"]["network"]["backbone"]["colour"] == "red"
+
+
+def test_a_table_and_a_figure_of_one_name_are_refused(folder: Path) -> None:
+    figure = {"kind": "dice_boxplot", "caption": "Dice", "rows": [{"run": "textscf", "label": "textSCF"}]}
+    (folder / "experiments/again.yaml").write_text(yaml.safe_dump({"figures": {"table3": figure}}))
+    with pytest.raises(InputError, match=r"experiments: 'table3' names a table and a figure; expected two names"):
+        load_study(study_with(experiments=["table3", "again"]), folder)
+
+
+def test_a_study_that_trains_nothing_says_so(folder: Path) -> None:
+    study = load_study(study_with(not_run={"[!i]*": "too slow", "im2grid*": "too slow"}), folder)
+    assert str(plan(study, study.step_times)) == "no trainings"
 
 
 def test_a_run_inherits_what_the_run_it_is_like_says(folder: Path) -> None:

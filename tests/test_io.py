@@ -131,6 +131,7 @@ def test_yaml_keeps_the_order_of_keys(tmp_path: Path) -> None:
     [
         (InputError("x.nii: broken"), 2, "error: x.nii: broken\n"),
         (OSError(28, "No space left on device", "/full/file"), 2, "error: /full/file: No space left on device\n"),
+        (OSError("the stream is\nclosed"), 2, "error: file system: the stream is closed\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

@@ -22,9 +22,9 @@ from textscf.files.io import read_json, read_yaml, write_csv, write_json, write_
 from textscf.report import load_shown, report
 from textscf.report.curves import HEIGHT, POINTS, WIDTH
 from textscf.results.items import Results
+from textscf.tables.content import Content
 from textscf.tables.display import Cell, Column, Display
-from textscf.tables.formats import to_html
-from textscf.tables.written import write_page
+from textscf.tables.written import write_page, write_table
 
 DAY = date(2024, 5, 6)
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -74,7 +74,7 @@ def test_every_cell_caption_and_note_of_the_tables_is_there(whole: str, study: P
 
 def test_every_figure_is_there_with_its_caption_and_the_files_that_exist(whole: str) -> None:
     source = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
-    assert whole.count(source) == 4
+    assert whole.count(source) == 5
     for name, alternative in (("figure3", "Figure 3"), ("figure4a", "Figure 4a"), ("example", "Example")):
         section = whole.partition(f'id="{name}"')[2].partition("</section>")[0]
         assert f'alt="{alternative}: What {name} shows."' in section
@@ -84,7 +84,7 @@ def test_every_figure_is_there_with_its_caption_and_the_files_that_exist(whole: 
 
 
 def test_examples_stand_together_from_best_to_worst(whole: str) -> None:
-    section = whole.partition('<section id="examples">')[2].partition('<section id="training">')[0]
+    section = whole.partition('<section id="examples">')[2].partition('<section id="segmentors">')[0]
     assert re.findall(r"<h3>(.*?)</h3>", section) == ["Example 2: the best pair", "Example: the worst pair"]
 
 
@@ -199,6 +199,17 @@ def test_the_plan_is_in_the_whole_report(results: Path) -> None:
     assert "The whole study" not in page(results, plan=None)
 
 
+def test_segmentors_are_shown_by_split_and_prompt_sets_by_their_similarities(whole: str, study: Path) -> None:
+    section = whole.partition('<section id="segmentors">')[2].partition("</section>")[0]
+    assert "tiny toy_cohort 90.0 (5) 62.5 (2) 80.0 (7)" in words(section)
+    section = whole.partition('<section id="prompts">')[2].partition("</section>")[0]
+    assert 'alt="Prompt set words, toy_cohort: Cosine similarity between the vectors' in section
+    assert 'href="../cohorts/toy_cohort/prompts/words/similarity.pdf"' in section
+    text = page(study, segmentors=[], prompts=[])
+    assert 'id="segmentors"' not in text
+    assert 'id="prompts"' not in text
+
+
 def test_energy_is_shown_where_a_device_told_it(results: Path) -> None:
     path = results / "toy/runs/textscf_seed1/timing.json"
     write_json(path, read_json(path) | {"energy_joules": 1.8e6, "peak_device_memory_gib": 7.25})
@@ -206,13 +217,6 @@ def test_energy_is_shown_where_a_device_told_it(results: Path) -> None:
     assert "Energy: 0.5 kWh on the GPUs in 1 of 4 trainings." in text
     assert "1800.00" in text
     assert "7.25 GiB" in text
-
-
-def test_the_form_that_a_gpu_chose_is_shown(whole: str, results: Path) -> None:
-    path = results / "toy/runs/textscf_seed1/timing.json"
-    write_json(path, read_json(path) | {"computed": "channels-last, compiled"})
-    assert "channels-last, compiled" in words(page(results))
-    assert "Computed" not in words(whole)
 
 
 def test_a_training_that_still_learned_or_went_back_is_marked(whole: str, results: Path) -> None:
@@ -267,6 +271,7 @@ def test_settings_are_told_once_where_they_are_common(results: Path) -> None:
 
 def test_the_first_part_says_so_and_shows_the_headline_alone(study: Path) -> None:
     shown = {"tables": ["toy/tables/table3"], "figures": ["toy/figures/figure3"], "examples": []}
+    shown |= {"segmentors": [], "prompts": []}
     text = page(study, part="quick", **shown)
     assert "first part of the report" in text
     assert text.count("data:image/png") == 1
@@ -291,13 +296,14 @@ def test_the_claims_stand_after_the_main_result_with_their_count_and_files(resul
     assert 'href="#claims-of-the-paper"' in text
     assert re.findall('href="(claims[^"]*)"', section) == ["claims.csv", "claims.md"]
     assert text.index('<section id="main">') < text.index(section) < text.index('<section id="tables">')
-    (results / "toy/claims.html").unlink()
-    with pytest.raises(InputError, match=r"claims\.html: no such file"):
+    (results / "toy/claims.json").unlink()
+    with pytest.raises(InputError, match=r"claims\.json: no such file"):
         page(results, claims="toy/claims")
 
 
 def test_a_study_may_have_neither_table_nor_trained_run(results: Path) -> None:
     nothing: dict[str, Any] = {"tables": [], "figures": ["toy/figures/bare"], "examples": [], "runs": []}
+    nothing |= {"segmentors": [], "prompts": []}
     spec = read_yaml(results / "toy/figures/figure3/config.yaml")
     write_yaml(
         results / "toy/figures/bare/config.yaml", {**spec, "name": "bare", "reference": None, "rows": spec["rows"][:1]}
@@ -312,7 +318,7 @@ def test_a_study_may_have_neither_table_nor_trained_run(results: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *["tables/table5.html", "tables/table3_tests.csv", "tables/table3/config.yaml", "figures/figure4a.png"],
+        *["tables/table5.json", "tables/table3_tests.csv", "tables/table3/config.yaml", "figures/figure4a.png"],
         *["figures/figure4a.txt", "figures/example/config.yaml", "runs/textscf_seed2/history.csv"],
         *["runs/textscf_seed2/timing.json", "runs/textscf_seed2/environment.json", "runs/textscf_seed2/config.yaml"],
     ],
@@ -326,7 +332,7 @@ def test_a_missing_file_is_named(results: Path, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "content", "message"),
     [
-        ("tables/table3.html", "<p>", "holds no table"),
+        ("tables/table3.json", "{}", "holds no readable table"),
         ("figures/figure3.png", "GIF89a", "not a PNG image"),
         ("runs/lku_net_seed1/timing.json", "{}", "key 'steps' is missing"),
         ("runs/lku_net_seed1/history.csv", "step,loss\n1,2\n", "has no column 'validation_dice'"),
@@ -347,7 +353,8 @@ def test_same_files_same_page_and_nothing_from_elsewhere(whole: str, study: Path
     assert page(study) == whole
     assert not re.search(r"<[^>]* (src|href|srcset|action|poster|data)\s*=\s*[^\"\s]", whole)
     targets = re.findall(r'\b(?:src|href|srcset|action|poster|data)="([^"]*)"', whole)
-    outside = [t for t in targets if not t.startswith(("#", "data:image/png;base64,", "tables/", "figures/"))]
+    inside = ("#", "data:image/png;base64,", "tables/", "figures/", "../cohorts/")
+    outside = [target for target in targets if not target.startswith(inside)]
     assert outside == []
     assert not re.search(r"@import|url\(|https?://|<link|<iframe|<object|fetch\(|XMLHttpRequest", whole)
     assert all((study / "toy" / t).is_file() for t in targets if t.startswith(("tables/", "figures/")))
@@ -376,7 +383,7 @@ def clicked(study: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     columns = [Column("Method", "", [Cell(n) for n in names]), Column("Dice", "", [Cell(v) for v in values])]
     for table in ("table3", "table5"):
         shown = Display(table, table, "Cells of all sorts.", columns, [])
-        (results / f"toy/tables/{table}.html").write_text(to_html(shown))
+        write_table(Content(pd.DataFrame(), shown), results / f"toy/tables/{table}.csv")
     clicks = """<script>
       const click = (selector) => document.querySelector(selector).click();
       click('#table3 th[data-column="1"] button');

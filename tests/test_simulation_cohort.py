@@ -132,8 +132,8 @@ def test_configs_that_cannot_be_simulated_are_refused(
     with pytest.raises(InputError, match=r"preprocess\.axes is RAS; expected header or LAS"):
         simulate_cohort(wrong_axes, None, tmp_path, workers=1)
     wrong_phantom = copy.deepcopy(drawn)
-    wrong_phantom["source"]["phantom"]["parts"][0]["sise"] = 1
-    with pytest.raises(InputError, match=r"source.phantom.parts\[0\]: unknown key 'sise'"):
+    wrong_phantom["source"]["phantom"]["parts"][0]["slides"] = ["pleura"]
+    with pytest.raises(InputError, match=r"source.phantom.parts\[0\].slides: found 'pleura'; expected one of"):
         simulate_cohort(wrong_phantom, None, tmp_path, workers=1)
     fewer = copy.deepcopy(drawn)
     fewer["anatomy"]["structures"].pop()
@@ -142,7 +142,7 @@ def test_configs_that_cannot_be_simulated_are_refused(
 
 
 def test_the_script_says_what_is_wrong_in_one_line(drawn: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    drawn["source"]["phantom"]["frame"] = "large"
+    drawn["source"]["phantom"]["scanner"]["blank"] = ["soup"]
     write_yaml(tmp_path / "config.yaml", drawn)
     command = [
         sys.executable,
@@ -154,6 +154,6 @@ def test_the_script_says_what_is_wrong_in_one_line(drawn: dict[str, Any], root: 
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.strip() == (
-        "error: cohort simulated_abdomen: source.phantom.frame: found 'large'; expected a list of 3 numbers"
+    assert done.stderr.strip().startswith(
+        "error: cohort simulated_abdomen: source.phantom.scanner.blank: found 'soup'; expected one of air, skin"
     )

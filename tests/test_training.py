@@ -46,6 +46,8 @@ RUN: dict[str, Any] = {
         "optimizer": "adam",
         "clip_gradient": 1.0,
         "precision": "float32",
+        "layout": None,
+        "compiled": False,
         "stages": None,
     },
 }

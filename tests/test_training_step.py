@@ -1,6 +1,5 @@
-"""A training step is the same in every form in which a GPU may compute it."""
+"""A training step is the same in every memory layout, compiled or not."""
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,8 +9,8 @@ import torch
 from benchmarks.volumes import noise_scan
 from torch import Tensor
 
+from textscf.errors import InputError
 from textscf.models import build_network
-from textscf.registration.volumes import Scan
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
 
@@ -25,41 +24,16 @@ NETWORK = {
     "integration_steps": 2,
 }
 PYRAMID = {**NETWORK, "backbone": {"name": "lapirn", "start_channels": 2}}
-TRANSFORMER = {
-    "backbone": {
-        "name": "transmorph",
-        "embed_channels": 8,
-        "depths": [2, 1, 1, 1],
-        "attention_heads": [1, 1, 2, 2],
-        "drop_path": 0.5,
-    },
-    "head": None,
-    "integration_steps": 0,
-}
 
 
-def new_step(network: dict[str, Any] = NETWORK, precision: str = "float32") -> TrainingStep:
+def new_step(network: dict[str, Any] = NETWORK, precision: str = "float32", **form: Any) -> TrainingStep:
     torch.manual_seed(1)
-    return TrainingStep(build_network(network, torch.randn(5, 7)), Objective(LOSS, 5), precision)
+    return TrainingStep(build_network(network, torch.randn(5, 7)), Objective(LOSS, 5), precision, **form)
 
 
 def after_steps(step: TrainingStep, pairs: list[tuple[int, int]]) -> tuple[Tensor, list[Tensor]]:
     values = [step(SCANS[fixed], SCANS[moving], RATE) for fixed, moving in pairs]
     return torch.stack(values), [parameter.detach().clone() for parameter in step._network.parameters()]
-
-
-def choose(step: TrainingStep, monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
-    """Let the step choose as if contiguous, channels-last and compiled computation took so long."""
-    given = iter(seconds)
-    timed = TrainingStep._timed
-
-    def measured(self: TrainingStep, layout: str, fixed: Scan, moving: Scan) -> float:
-        timed(self, layout, fixed, moving)
-        return next(given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingStep, "_timed", measured)
-        step.choose_form(SCANS[0], SCANS[1], compiled=len(seconds) == 3)
 
 
 def compile_with(backend: Any) -> Callable[..., Any]:
@@ -68,25 +42,14 @@ def compile_with(backend: Any) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
-    ("seconds", "form"),
-    [
-        ((1.0, 2.0), "contiguous"),
-        ((2.0, 1.0), "channels-last"),
-        ((2.0, 1.0, 3.0), "channels-last"),
-        ((2.0, 1.0, 0.5), "channels-last, compiled"),
-        ((1.0, 2.0, 0.5), "contiguous, compiled"),
-    ],
+    "form", [{"layout": "channels_last"}, {"compiled": True}, {"layout": "channels_last", "compiled": True}]
 )
-def test_the_fastest_form_is_chosen_and_computes_the_same(
-    seconds: tuple[float, ...], form: str, precision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_form_computes_the_same(form: dict[str, Any], precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", compile_with("aot_eager"))
     pairs = [(0, 1), (1, 2), (2, 0)]
     expected, expected_parameters = after_steps(new_step(precision=precision), pairs)
-    step = new_step(precision=precision)
+    step = new_step(precision=precision, **form)
     first, _ = after_steps(step, pairs[:1])
-    choose(step, monkeypatch, *seconds)
-    assert step.form == form
     with torch.compiler.set_stance("fail_on_recompile"):
         rest, parameters = after_steps(step, pairs[1:])
     tolerance = {"float32": 1e-4, "bfloat16": 2e-2}[precision]
@@ -95,7 +58,7 @@ def test_the_fastest_form_is_chosen_and_computes_the_same(
         torch.testing.assert_close(found, wanted, rtol=0, atol=2.5 * RATE)
         assert (found - wanted).abs().mean() < (1e-5 if precision == "float32" else 2e-4)
     is_last = [kernel.is_contiguous(memory_format=torch.channels_last_3d) for kernel in kernels(step)]
-    assert all(is_last) == form.startswith("channels-last")
+    assert all(is_last) == ("layout" in form)
     for parameter, moments in step.optimizer.state.items():
         assert moments["exp_avg"].stride() == moments["exp_avg_sq"].stride() == parameter.stride()
 
@@ -104,60 +67,34 @@ def kernels(step: TrainingStep) -> list[Tensor]:
     return [p for p in step._network.parameters() if p.dim() == 5 and p.shape[1] > 1 and p.shape[-1] > 1]
 
 
-def test_compiled_for_this_machine_a_step_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_for_this_machine_a_step_computes_the_same() -> None:
     expected, _ = after_steps(new_step(), [(0, 1), (1, 2)])
-    step = new_step()
-    choose(step, monkeypatch, 1.0, 2.0, 0.5)
-    if step.form != "contiguous, compiled":
+    try:
+        found, _ = after_steps(new_step(compiled=True), [(0, 1), (1, 2)])
+    except InputError:
         pytest.skip("no C++ compiler here")
-    found, _ = after_steps(step, [(0, 1), (1, 2)])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_what_does_not_compile_is_computed_as_it_is_with_one_line_in_the_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_does_not_compile_ends_with_one_line_that_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(graph: Any, inputs: Any) -> Any:
         raise RuntimeError("no compiler\nand more lines")
 
     monkeypatch.setattr(torch, "compile", compile_with(broken))
-    expected, _ = after_steps(new_step(), [(0, 1)])
-    step = new_step()
-    with caplog.at_level(logging.INFO):
-        choose(step, monkeypatch, 2.0, 1.0, 0.5)
-    assert step.form == "channels-last"
-    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert [record.name for record in warnings] == ["textscf.training.step"]
-    assert "the loss is not compiled" in warnings[0].message
-    assert "\n" not in warnings[0].message
-    assert "contiguous 2000 ms, channels-last 1000 ms; computed channels-last" in caplog.messages[-1]
-    found, _ = after_steps(step, [(0, 1)])
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match=r"training\.compiled: the loss cannot be compiled here") as caught:
+        after_steps(new_step(compiled=True), [(0, 1)])
+    assert "\n" not in str(caught.value)
 
 
 def test_compiled_stages_of_a_training_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", compile_with("aot_eager"))
-    plain, compiled = new_step(PYRAMID), new_step(PYRAMID)
-    choose(compiled, monkeypatch, 1.0, 2.0, 0.5)
+    plain, compiled = new_step(PYRAMID), new_step(PYRAMID, compiled=True)
     for stage, alone in ((0, False), (1, True), (1, False), (2, True), (2, False)):
         for step in (plain, compiled):
             step._network.train_stage(stage, alone)
             step.restart()
         found, expected = (after_steps(step, [(0, 1), (1, 2)])[0] for step in (compiled, plain))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
-    assert compiled.form == "contiguous, compiled"
-    assert compiled._loss is not compiled._plain_loss
-
-
-def test_choosing_leaves_parameters_and_random_numbers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = new_step(TRANSFORMER)
-    before = [parameter.detach().clone() for parameter in step._network.parameters()]
-    random = torch.get_rng_state()
-    choose(step, monkeypatch, 1.0, 2.0)
-    assert torch.equal(torch.get_rng_state(), random)
-    for parameter, old in zip(step._network.parameters(), before, strict=True):
-        assert torch.equal(parameter, old)
-        assert parameter.grad is None
 
 
 def test_after_a_restart_nothing_is_left_of_earlier_gradients() -> None:
@@ -167,13 +104,6 @@ def test_after_a_restart_nothing_is_left_of_earlier_gradients() -> None:
     assert torch.equal(step(SCANS[1], SCANS[2], RATE), fresh(SCANS[1], SCANS[2], RATE))
     for one, other in zip(step._network.parameters(), fresh._network.parameters(), strict=True):
         assert torch.equal(one, other)
-
-
-def test_compilation_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = new_step()
-    with torch._dynamo.config.patch(disable=True):
-        choose(step, monkeypatch, 1.0, 2.0, 0.5)
-    assert step.form == "contiguous"
 
 
 def test_a_long_gradient_is_scaled_down_to_the_limit_and_a_short_one_is_left() -> None:
@@ -203,10 +133,9 @@ def test_amsgrad_keeps_the_largest_second_moment() -> None:
     assert any((state["max_exp_avg_sq"] > state["exp_avg_sq"]).any() for state in moments)
 
 
-def test_moments_of_another_layout_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, other = new_step(), new_step()
+def test_moments_of_another_layout_are_taken() -> None:
+    plain, other = new_step(), new_step(layout="channels_last")
     after_steps(plain, [(0, 1)])
-    choose(other, monkeypatch, 2.0, 1.0)
     other.load(plain.optimizer.state_dict())
     for parameter, moments in other.optimizer.state.items():
         assert moments["exp_avg"].stride() == parameter.stride()

@@ -132,15 +132,6 @@ def test_fields_are_exported_for_the_challenge(project: Path, finished: Path) ->
     assert "disp_0006_0007.nii.gz" in names
 
 
-@pytest.mark.usefixtures("finished")
-def test_a_report_is_self_contained(project: Path) -> None:
-    report = snakemake(project, "--report", "report.html")
-    assert report.returncode == 0, report.stderr
-    text = (project / "report.html").read_text()
-    assert "figure3" in text
-    assert "Simulated" in text or "simulated" in text
-
-
 @pytest.mark.parametrize("study", ["demo", "hippocampus", "abdomen_anatomy", "brain_from_one", "paper"])
 def test_every_study_of_the_project_resolves_without_data(project: Path, study: str) -> None:
     dry_run = snakemake(project, "--dry-run", "--printshellcmds", study=study)

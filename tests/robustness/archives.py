@@ -36,9 +36,9 @@ def cases() -> Iterable[Case]:
              "block device": tarfile.BLKTYPE, "pipe": tarfile.FIFOTYPE}  # fmt: skip
     for name, member_type in kinds.items():
         damage = partial(_unusual, write=_write_tar, name=f"{_TOP}/odd", member_type=member_type)
-        yield _case(f"tar with a {name}", damage, "is a (link|special file)")
+        yield _case(f"tar with a {name}", damage, "is a link or special file")
     for name, mode in {"link": stat.S_IFLNK, "device": stat.S_IFCHR, "pipe": stat.S_IFIFO}.items():
-        yield _case(f"zip with a {name}", partial(_odd_zip, mode=mode), "is a (link|special file)")
+        yield _case(f"zip with a {name}", partial(_odd_zip, mode=mode), "is a link or special file")
     yield _case("tar member that claims a pebibyte", _claims_a_pebibyte, "unpacks to more than")
     yield _case("zip of a 4 GiB file of zeros", _zip_bomb, "unpacks to more than")
     yield _case("compressed tar of a 4 GiB file of zeros", _tar_bomb, "unpacks to more than")

@@ -17,13 +17,15 @@ _UNIT = "points"
 
 
 def significance(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
-    """Check that a run's Dice is significantly higher than that of others, or does not differ significantly.
+    """Check that a run's Dice is significantly higher than that of others, or that no significance is found.
+
+    Where the paper finds no significance, a significantly lower Dice disagrees with it as a significantly higher one.
 
     The claim is about named structures, all structures, or their mean. The p values are those of the paper's paired
     t-test over pairs, uncorrected. Each comparison shows the structure that is nearest to failing, or fails most.
     """
     wanted = claim["significant"]
-    tested = "p < 0.05 and a higher Dice" if wanted else "p of at least 0.05"
+    tested = "p < 0.05 and a higher Dice" if wanted else "p of at least 0.05, whichever Dice is higher,"
     rule = f"paired t-test of Dice over pairs, as in the paper, uncorrected: {tested} in each structure named"
     row = evidence.row(claim["run"])
     parts: list[Part] = []

@@ -111,29 +111,8 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: not valid JSON (nested too deep)") from error
 
 
-_MAX_DEPTH = 100
-_MAX_VALUES = 1_000_000
-
-
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML loader that refuses duplicate keys in a mapping, endless or huge content, and deep nesting."""
-
-    _depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem=f"nested more than {_MAX_DEPTH} deep", problem_mark=mark)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-    def get_single_node(self) -> yaml.Node | None:
-        node = super().get_single_node()
-        if node is not None:
-            _count_values(node, {})
-        return node
+    """Safe YAML loader that refuses duplicate keys in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
@@ -143,26 +122,6 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"key '{key}' is used twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
-
-
-def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
-    """Count the values of a node with all aliases resolved; refuse too many values and a node that contains itself."""
-    if known.setdefault(id(node), 0):
-        return known[id(node)]
-    parts = node.value if isinstance(node, yaml.CollectionNode) else []
-    total = 1
-    for part in parts:
-        for child in part if isinstance(part, tuple) else (part,):
-            if known.get(id(child)) == 0:
-                raise yaml.MarkedYAMLError(
-                    problem="an alias stands within its own anchor", problem_mark=child.start_mark
-                )
-            total += _count_values(child, known)
-    if total > _MAX_VALUES:
-        problem = f"aliases make it more than {_MAX_VALUES} values"
-        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
-    known[id(node)] = total
-    return total
 
 
 def read_settings(path: Path, *keys: str) -> dict[str, Any]:
@@ -184,6 +143,8 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: line {line}: {error.problem}") from error
     except (yaml.YAMLError, TypeError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: not valid YAML (nested too deep)") from error
 
 
 def write_yaml(path: Path, content: Any) -> None:

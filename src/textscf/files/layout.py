@@ -7,6 +7,11 @@ NETWORK_FILES = {"train": "network.pt", "pretrained": "weights.pt"}
 """File name of a segmentor's weights for each `source`; the file lies beside the segmentor's `config.yaml`."""
 
 
+def segmentation_folder(cohort: Path, segmentor: str) -> Path:
+    """Folder of a segmentation in the folder of a prepared cohort."""
+    return cohort / "segmentations" / segmentor
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths below `root`, usually `results`; the names given may be wildcards of the workflow."""
@@ -24,7 +29,7 @@ class Layout:
 
     def segmentation(self, cohort: str, segmentor: str) -> Path:
         """Folder of a cohort's segmentation: `segmentation.json`, label maps, the segmentor's weights and accuracy."""
-        return self.cohort(cohort) / "segmentations" / segmentor
+        return segmentation_folder(self.cohort(cohort), segmentor)
 
     def prompts(self, cohort: str, prompts: str) -> Path:
         """Folder of the text vectors of a cohort's regions: `embedding.npz`."""

@@ -42,12 +42,13 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
 
 
 def _schema(path: Path) -> referencing.Resource[Any]:
-    return _resource(path, path.stat().st_mtime_ns)
+    read = [path, *sorted(path.parents[1].glob("backbones/*.yaml"))]
+    return _resource(path, tuple((file, file.stat().st_mtime_ns) for file in read))
 
 
 @functools.cache
-def _resource(path: Path, modified: int) -> referencing.Resource[Any]:
-    """The schema in a file, read once for each time `modified` at which the file was written."""
+def _resource(path: Path, state: object) -> referencing.Resource[Any]:
+    """The schema in a file, read once for each `state` of this file and of those from which it takes options."""
     return referencing.jsonschema.DRAFT202012.create_resource(_expand(read_yaml(path), path.parents[1]))
 
 

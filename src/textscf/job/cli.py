@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +95,8 @@ def run(main: Callable[[], int | None]) -> None:
         logging.getLogger(__name__).warning("%s", stopped)
         code = STOPPED
     except OSError as error:
-        print(f"error: {error.filename or 'file system'}: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {error.filename or 'file system'}: {reason}", file=sys.stderr)
         code = BAD_INPUT
     except (MemoryError, RuntimeError) as error:
         lower = _what_to_lower(error)

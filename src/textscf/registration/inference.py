@@ -10,6 +10,7 @@ from torch import Tensor
 
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
+from textscf.files.layout import segmentation_folder
 from textscf.models import RegistrationNetwork
 from textscf.registration.trained_run import load_checkpoint
 from textscf.registration.volumes import Scan, VolumeStore
@@ -31,8 +32,11 @@ class Registrar:
         trained = load_checkpoint(checkpoint, device)
         self._network: RegistrationNetwork = trained.network
         segmentor = trained.run["segmentor"]
-        path = cohort.folder / "segmentations" / str(segmentor) / "segmentation.json"
-        segmentation = load_segmentation(path, cohort) if segmentor else None
+        segmentation = None
+        if segmentor:
+            segmentation = load_segmentation(
+                segmentation_folder(cohort.folder, segmentor) / "segmentation.json", cohort
+            )
         self._scans = VolumeStore(cohort, segmentation, device)
 
     def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:

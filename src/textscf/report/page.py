@@ -13,6 +13,7 @@ from textscf.plotting.style import PALETTE, REFERENCE_COLOUR
 from textscf.report import origin as provenance
 from textscf.report.curves import CurvePanel, dice_limits, draw_panel
 from textscf.report.omissions import omissions
+from textscf.report.segmentor_table import segmentor_table
 from textscf.report.shown import Files, Shown
 from textscf.report.summary import summary
 from textscf.report.trainings import Training, load_trainings, trainings_table
@@ -44,6 +45,8 @@ def report(shown: Shown, results: Path, made: date) -> str:
         "colours": {"reference": REFERENCE_COLOUR, "palette": PALETTE},
         "warnings": provenance.warnings(trainings),
         **_shown_items(shown, files, results),
+        "segmentors": _fragment(segmentor_table(shown.segmentors, results)),
+        "prompts": [files.similarity(cohort, prompts) for cohort, prompts in shown.prompts],
         "omissions": _fragment(omissions(items)),
         **_training(groups, trainings),
         **_origin(shown, trainings, results),

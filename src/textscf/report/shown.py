@@ -12,8 +12,10 @@ from markupsafe import Markup
 from textscf.errors import InputError
 from textscf.files.fill import fill
 from textscf.files.io import read_text, read_yaml
+from textscf.files.layout import Layout
 from textscf.results.items import Item, load_item
-from textscf.tables.formats import fragment_of
+from textscf.tables.formats import to_fragment
+from textscf.tables.written import read_readable
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SCREEN_SCALE = 1.45 * 96 / 300
@@ -36,6 +38,7 @@ class Shown:
         tables, figures: all tables and figures except examples, with those of the headline.
         examples: for each example its `figure` and the shown `pair`: best, median or worst.
         runs: ids of all runs in the report.
+        segmentors, prompts: pairs of a cohort and a segmentor or prompt set of the study; empty for the first part.
         left_out: names of tables and figures that are omitted because they would be empty.
     """
 
@@ -50,6 +53,8 @@ class Shown:
     examples: list[dict[str, str]]
     runs: list[str]
     left_out: list[str]
+    segmentors: list[list[str]]
+    prompts: list[list[str]]
     claims: str | None = None
 
     @property
@@ -116,11 +121,8 @@ class Files:
         return self._items[place]
 
     def table(self, place: str) -> Table:
-        """A table, taken from its HTML page; InputError if the page has none."""
-        path = self._results / f"{place}.html"
-        fragment = fragment_of(read_text(path))
-        if fragment is None:
-            raise InputError(f"{path}: holds no table; expected a page made by src/table.py")
+        """A table with links to its files; InputError if it was not made."""
+        fragment = to_fragment(read_readable(self._results / f"{place}.json"))
         item, name = self.item(place), Path(place).name
         links = {"CSV": ".csv", "Markdown": ".md", "LaTeX": ".tex", "t-tests": "_tests.csv"}
         return Table(name, item.number if item else _TITLES[name], Markup(fragment), self._links(place, links))
@@ -130,21 +132,30 @@ class Files:
         item = self.item(place)
         if item is None:
             raise InputError(f"{place}: not a figure of study '{self._study}'")
+        caption = read_text(self._results / f"{place}.txt").strip().removeprefix(f"{item.number}.")
+        links = self._links(place, {"PDF": ".pdf", "plotted values as CSV": ".csv"})
+        return self._picture(place, item.name, item.number, f"{item.number}: {item.caption}", caption, links)
+
+    def similarity(self, cohort: str, prompts: str) -> ShownFigure:
+        """Similarities between the text vectors of a cohort's regions in a prompt set."""
+        folder = Layout(Path()).prompts(cohort, prompts)
+        title = f"Prompt set {prompts}, {cohort}"
+        caption = "Cosine similarity between the vectors of the regions, background included."
+        place = str(folder / "similarity")
+        links = self._links(place, {"PDF": ".pdf"})
+        return self._picture(place, f"prompts-{prompts}-{cohort}", title, f"{title}: {caption}", caption, links)
+
+    def _picture(
+        self, place: str, name: str, title: str, alternative: str, caption: str, links: list[Link]
+    ) -> ShownFigure:
         path = self._results / f"{place}.png"
         if not path.is_file():
-            raise InputError(f"{path}: no such file; expected a figure made by src/figure.py")
+            raise InputError(f"{path}: no such file; expected a figure made by the workflow")
         content = path.read_bytes()
         if not content.startswith(_PNG) or len(content) < 24:
             raise InputError(f"{path}: not a PNG image")
-        return ShownFigure(
-            item.name,
-            item.number,
-            f"data:image/png;base64,{base64.b64encode(content).decode()}",
-            f"{item.number}: {item.caption}",
-            read_text(self._results / f"{place}.txt").strip().removeprefix(f"{item.number}."),
-            self._links(place, {"PDF": ".pdf", "plotted values as CSV": ".csv"}),
-            _screen_size(content),
-        )
+        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        return ShownFigure(name, title, source, alternative, caption, links, _screen_size(content))
 
     def _links(self, place: str, suffixes: dict[str, str]) -> list[Link]:
         """Links to the existing files of a table or figure."""

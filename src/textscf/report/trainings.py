@@ -119,10 +119,6 @@ def trainings_table(trainings: list[Training]) -> Display:
     ):
         if any(key in training.timing for training in trainings):
             columns.append(_column(heading, trainings, key, scale, 2))
-    if any("computed" in training.timing for training in trainings):
-        columns.append(
-            Column("Computed", "", [Cell(str(training.timing.get("computed", "-"))) for training in trainings])
-        )
     columns.append(Column("Device", "", [Cell(training.device) for training in trainings]))
     notes = [f"{NOT_CONVERGED} not converged. A training has converged if its rise is below 0.3: {RULE}."]
     if any(training.timing.get("restarts") for training in trainings):

@@ -35,6 +35,8 @@ class Plan:
 
     def __str__(self) -> str:
         total = sum(self.trainings.values())
+        if not total:
+            return "no trainings"
         cohorts = ", ".join(f"{count} on {cohort}" for cohort, count in self.trainings.items())
         if self.unmeasured == total:
             return f"{total} trainings ({cohorts}), {self.steps:,} steps; step times not measured"

@@ -167,6 +167,11 @@ class _Resolver:
             {name: self._item(f"{kind}.{name}", spec, rows) for name, spec in self._collect(kind).items()}
             for kind in ("tables", "figures")
         )
+        if both := sorted(tables.keys() & figures.keys()):
+            raise InputError(
+                f"{self.catalogue.folder}/experiments: '{both[0]}' names a table and a figure; expected two names, as "
+                "each is a target of the workflow"
+            )
         empty = [name for name, item in (tables | figures).items() if not _shows_anything(item, runs)]
         return Study(
             self.config["study"],

@@ -27,7 +27,6 @@ _LATEX = {
 _ONE_LINE = 60
 """Number of characters up to which cells stay on one line; columns with a longer cell are wrapped."""
 _LONG = ' class="text long"'
-_BODY = ("<body>", "</body>")
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
 figure { margin: 0; }
@@ -82,12 +81,12 @@ def to_latex(table: Display) -> str:
 
 
 def to_html(table: Display) -> str:
-    """A self-contained HTML page with the table; `fragment_of` extracts the table from it."""
+    """A self-contained HTML page with the table."""
     title = html.escape(table.title)
     lines = [
         "<!DOCTYPE html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>',
-        f"{_BODY[0]}\n{to_fragment(table)}{_BODY[1]}</html>",
+        f"<body>\n{to_fragment(table)}</body></html>",
     ]
     return "\n".join(lines) + "\n"
 
@@ -106,12 +105,6 @@ def to_fragment(table: Display) -> str:
         "</figure>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def fragment_of(page: str) -> str | None:
-    """Extract the fragment from a page made by `to_html`; None for other pages."""
-    body = page.partition(_BODY[0])[2].partition(_BODY[1])
-    return body[0].strip() if body[1] else None
 
 
 def _html_cells(number: int, column: Column) -> list[str]:

@@ -25,7 +25,6 @@ from textscf.training.step import TrainingStep
 logger = logging.getLogger(__name__)
 
 _SAVE_EVERY_SECONDS = 120.0
-_COMPILE_FROM_STEPS = 10_000
 _MOST_RESTARTS = 3
 _RATE_AFTER_RESTART = 0.5
 
@@ -68,7 +67,13 @@ class Trainer:
         )
         self._total = self._stages[-1].end
         self._advance = TrainingStep(
-            network, objective, settings["precision"], settings["optimizer"] == "amsgrad", settings["clip_gradient"]
+            network,
+            objective,
+            settings["precision"],
+            settings["optimizer"] == "amsgrad",
+            settings["clip_gradient"],
+            settings["layout"],
+            settings["compiled"],
         )
         self._history = History(folder)
         self._sums = torch.zeros(len(TERMS), device=self._device)
@@ -82,8 +87,7 @@ class Trainer:
 
         The result also has `last_rise` and `converged` (see `textscf.training.convergence`), and `restarts`. Each
         restart has the `step` of the divergence, the step `back_to` which the training returned, and the `sign`. If the
-        device reports its energy, the result has `energy_joules`, summed over all parts of an interrupted training. On
-        a GPU it may have `computed`, the form that was chosen for the steps.
+        device reports its energy, the result has `energy_joules`, summed over all parts of an interrupted training.
 
         Raises:
             TrainingStopped: after SIGTERM or Ctrl-C, with the state saved.
@@ -91,7 +95,6 @@ class Trainer:
         """
         self._resume()
         self._network.train()
-        self._choose_form()
         saved = started = time.monotonic()
         before = self._seconds
         with StopSignal() as stop, progress_bar(self._total, "training", self._step) as bar:
@@ -120,7 +123,7 @@ class Trainer:
         done = "has converged" if is_converged(rise) else "has not converged"
         logger.info("validation Dice rose by %s over the last tenth: %s", "?" if rise is None else f"{rise:.5f}", done)
         repeated = sum(restart["step"] - restart["back_to"] for restart in self._restarts)
-        optional = {"energy_joules": self._energy.joules(), "computed": self._advance.form}
+        joules = self._energy.joules()
         return {
             "steps": self._step,
             "seconds": self._seconds,
@@ -129,15 +132,8 @@ class Trainer:
             "last_rise": rise,
             "converged": is_converged(rise),
             "restarts": self._restarts,
-            **{name: value for name, value in optional.items() if value is not None},
+            **({} if joules is None else {"energy_joules": joules}),
         }
-
-    def _choose_form(self) -> None:
-        """Choose the fastest form of the next steps on a GPU, except in float32; compile only if many steps remain."""
-        remaining = self._total - self._step
-        if self._device.type == "cuda" and self._settings["precision"] != "float32" and remaining:
-            self._enter_stage()
-            self._advance.choose_form(*self._scans_of(self._step), compiled=remaining >= _COMPILE_FROM_STEPS)
 
     def _enter_stage(self) -> Stage:
         """Return the training stage of the next step; only the parameters that it trains get gradients."""

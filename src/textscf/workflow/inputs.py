@@ -9,7 +9,7 @@ from textscf.files.layout import NETWORK_FILES, Layout
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
 from textscf.workflow.model_settings import model_settings
-from textscf.workflow.report_settings import CLAIM, report_settings
+from textscf.workflow.report_settings import CLAIM, pairs_used, report_settings
 
 
 class StudyFiles:
@@ -159,11 +159,12 @@ class StudyFiles:
         trained = [run for run in settings["runs"] if self._study.runs[run]["method"] == "learned"]
         return [
             *(f"{root}/{item}/config.yaml" for item in own),
-            *(f"{root}/{table}.{suffix}" for table in settings["tables"] for suffix in ("html", "csv")),
+            *(f"{root}/{table}.{suffix}" for table in settings["tables"] for suffix in ("json", "csv")),
             *(f"{root}/{table}_tests.csv" for table in tested),
-            *(f"{root}/{page}.{suffix}" for page in filter(None, [settings["claims"]]) for suffix in ("html", "csv")),
+            *(f"{root}/{page}.{suffix}" for page in filter(None, [settings["claims"]]) for suffix in ("json", "csv")),
             *(f"{root}/{figure}.{suffix}" for figure in shown for suffix in ("png", "txt")),
             *(f"{self._layout.cohort(cohort['name'])}/config.yaml" for cohort in settings["cohorts"]),
+            *([*self.segmentors(), *self.prompt_sets()] if part == "report" else []),
             *(self._run(run, "config.yaml") for run in settings["runs"]),
             *(self._run(run, name) for run in trained for name in ("history.csv", "timing.json", "environment.json")),
         ]
@@ -178,14 +179,14 @@ class StudyFiles:
                 targets.setdefault(part[1], []).append(name)
         return targets
 
-    def segmentors(self) -> list[tuple[str, str]]:
-        """Pairs (cohort, segmentor) used by runs."""
-        runs = self._study.runs.values()
-        return sorted({(run["cohort"], run["segmentor"]) for run in runs if run.get("segmentor")})
+    def segmentors(self) -> list[str]:
+        """Accuracy files of all segmentors used by runs."""
+        pairs = pairs_used(self._study, "segmentor")
+        return [f"{self._layout.segmentation(*pair)}/accuracy_by_split.csv" for pair in pairs]
 
-    def prompt_sets(self) -> list[tuple[str, str]]:
-        """Pairs (cohort, prompt set) used by runs; for sets with an auxiliary cohort see `Catalogue.prompts`."""
-        return sorted({(run["cohort"], run["prompts"]) for run in self._study.runs.values() if run.get("prompts")})
+    def prompt_sets(self) -> list[str]:
+        """Pictures of all prompt sets used by runs."""
+        return [f"{self._layout.prompts(*pair)}/similarity.png" for pair in pairs_used(self._study, "prompts")]
 
     def _counts_of_claims(self) -> list[str]:
         return self._counts(rows_counted(claims_settings(self._study)))

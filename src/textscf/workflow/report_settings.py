@@ -46,8 +46,15 @@ def report_settings(study: "Study", part: str) -> dict[str, Any]:
             if name in names
         ],
         "runs": runs,
+        "segmentors": pairs_used(study, "segmentor") if part == "report" else [],
+        "prompts": pairs_used(study, "prompts") if part == "report" else [],
         "left_out": study.left_out if part == "report" else [],
     }
+
+
+def pairs_used(study: "Study", key: str) -> list[list[str]]:
+    """Pairs of a cohort and its `segmentor` or its set of `prompts` that runs use; see `Catalogue.prompts`."""
+    return [list(pair) for pair in sorted({(run["cohort"], run[key]) for run in study.runs.values() if run.get(key)})]
 
 
 def _main(items: dict[str, Any], name: str) -> str | None:
