@@ -38,7 +38,7 @@ os.environ |= {
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     ),
     "TEXTSCF_SRC": f"{workflow.basedir}/src",
-    "TEXTSCF_DATA_ROOT": config.get("data_root") or "",
+    "TEXTSCF_DATA_ROOT": os.path.expanduser(config.get("data_root") or ""),
     "TEXTSCF_ACCEPT": config.get("accept") or "",
 }
 

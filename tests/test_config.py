@@ -736,3 +736,21 @@ def test_only_data_sets_can_be_accepted(folder: Path) -> None:
     load_study(study_with(accept=None), folder)
     with pytest.raises(InputError, match="accept: data set 'abdomen' is not defined; did you mean 'abdomen_ct'"):
         load_study(study_with(accept="oasis,abdomen"), folder)
+
+
+def test_a_run_that_is_not_there_is_answered_with_those_that_are(folder: Path) -> None:
+    runs = load_study(study_with(not_run={"tm_tvf": "too large"}), folder).runs
+    for name, message in (
+        ("textscf", "no run 'textscf', but one for each seed: textscf_seed1, textscf_seed2"),
+        ("tm_tvf", "no run 'tm_tvf', as the study's file has it under not_run"),
+        ("textsfc_seed1", "no run 'textsfc_seed1'; did you mean 'textscf_seed1'"),
+    ):
+        with pytest.raises(InputError, match=f"study small: there is {message}"):
+            runs[name]
+
+
+def test_settings_for_runs_of_experiments_that_are_left_out_do_nothing(folder: Path) -> None:
+    config = study_with(not_run={"textscf_base": "no segmentor of this size"}, runs={"lku_net_size*": {"seeds": [1]}})
+    assert load_study(config, folder).runs == load_study(STUDY, folder).runs
+    with pytest.raises(InputError, match="not_run: run 'textscf_bass' is not defined"):
+        load_study(study_with(not_run={"textscf_bass": "a typing error"}), folder)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from textscf.errors import InputError
 from textscf.job import devices, provenance
 
 
@@ -33,6 +34,9 @@ def two_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_cuda_or_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.acquire_device() == torch.device("cpu")
+    with pytest.raises(InputError, match="device .cuda:1.: PyTorch finds 0 CUDA devices on this machine"):
+        devices.acquire_device("cuda:1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices.acquire_device("cuda:1") == torch.device("cuda", 1)
 
 

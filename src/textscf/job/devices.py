@@ -41,9 +41,13 @@ def acquire_device(name: str | None = None) -> torch.device:
 
 def _named(name: str) -> torch.device:
     try:
-        return torch.device(name)
+        device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"device '{name}': unknown; expected cpu, cuda or cuda:0") from error
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise InputError(f"device '{name}': PyTorch finds {count} CUDA devices on this machine; expected cpu")
+    return device
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -63,5 +63,5 @@ def sdlogj(determinant: NDArray[np.float64]) -> float:
 
 
 def nonpositive_fraction(determinant: NDArray[np.float64]) -> float:
-    """Share of voxels whose determinant is at most 0; NaN for an empty array."""
-    return float(np.mean(determinant <= 0)) if determinant.size else float("nan")
+    """Share of voxels whose determinant is at most 0; NaN for an empty array, and if a determinant is NaN."""
+    return float(np.mean(determinant <= 0)) if determinant.size and not np.isnan(determinant).any() else float("nan")

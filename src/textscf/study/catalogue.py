@@ -73,6 +73,11 @@ class Catalogue:
         """Runs, tables and figures of an experiment file."""
         return self._read("experiment", "experiments", name)
 
+    def all_runs(self) -> list[str]:
+        """Names of the runs of all experiment files."""
+        names = sorted(path.stem for path in (self.folder / "experiments").glob("*.yaml"))
+        return [run for name in names for run in self.experiment(name).get("runs", {})]
+
     @cached_property
     def run_defaults(self) -> dict[str, Any]:
         """Default settings of a run, which are the paper's, with the defaults of all backbones."""

@@ -1,7 +1,7 @@
 """Definitions of runs: the settings from the experiments and the study, without the defaults."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,7 +38,13 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> Settings:
     return result
 
 
-def define_runs(runs: Mapping[str, Settings], study: Mapping[str, Any], source: str, schema: Path) -> Definitions:
+def define_runs(
+    runs: Mapping[str, Settings],
+    study: Mapping[str, Any],
+    source: str,
+    schema: Path,
+    elsewhere: Callable[[], Collection[str]] = tuple,
+) -> Definitions:
     """Define all runs, in their order.
 
     Args:
@@ -47,14 +53,15 @@ def define_runs(runs: Mapping[str, Settings], study: Mapping[str, Any], source: 
             pattern.
         source: the study's file, for messages.
         schema: schema of a run, which the points of a sweep must meet.
+        elsewhere: gives the runs of experiments that are not part of the study; settings for these are left out.
 
     Raises:
-        InputError: a name or pattern matches no run, `like` names an unknown run or forms a cycle, or a sweep is over
-            something that is not a setting.
+        InputError: a name or pattern matches no run of any experiment, `like` names an unknown run or forms a cycle, or
+            a sweep is over something that is not a setting.
     """
     runs = dict(runs)
     for pattern, override in study.get("runs", {}).items():
-        for name in _matching(pattern, runs, f"{source}: runs"):
+        for name in _matching(pattern, runs, f"{source}: runs", elsewhere):
             runs[name] = merge(runs[name], override)
     defined: dict[str, Settings] = {}
     sweeps: dict[str, dict[str, Settings]] = {}
@@ -71,14 +78,16 @@ def define_runs(runs: Mapping[str, Settings], study: Mapping[str, Any], source: 
             defined[point] = merge(definition, point_settings)
     not_run: dict[str, str] = {}
     for pattern, reason in study.get("not_run", {}).items():
-        names = _matching(pattern, {**defined, **sweeps}, f"{source}: not_run")
+        names = _matching(pattern, {**defined, **sweeps}, f"{source}: not_run", elsewhere)
         not_run |= {point: reason for name in names for point in (name, *sweeps.get(name, {}))}
     return Definitions(defined, sweeps, not_run)
 
 
-def _matching(pattern: str, known: Mapping[str, Any], where: str) -> list[str]:
+def _matching(
+    pattern: str, known: Mapping[str, Any], where: str, elsewhere: Callable[[], Collection[str]]
+) -> list[str]:
     names = [name for name in known if fnmatchcase(name, pattern)]
-    if not names:
+    if not names and not any(fnmatchcase(name, pattern) or pattern.startswith(f"{name}-") for name in elsewhere()):
         raise InputError(f"{where}: run '{pattern}' is not defined{suggest(pattern, known)}")
     return names
 

@@ -15,6 +15,7 @@ from textscf.files.schema import validate
 from textscf.study.catalogue import Catalogue
 from textscf.study.definitions import Definitions, Settings, define_runs, merge
 from textscf.study.rows import Rows, runs_in
+from textscf.study.run_settings import Runs
 from textscf.training.schedule import training_stages
 
 _RESERVED = ("cohorts", "complexity", "reference")
@@ -160,7 +161,7 @@ class _Resolver:
 
     def study(self) -> Study:
         schema = self.catalogue.schema("run")
-        defined = define_runs(self._collect("runs"), self.config, self.source, schema)
+        defined = define_runs(self._collect("runs"), self.config, self.source, schema, self.catalogue.all_runs)
         runs, groups = self._concrete(defined)
         rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
@@ -176,7 +177,7 @@ class _Resolver:
         return Study(
             self.config["study"],
             self.config["title"],
-            runs,
+            Runs(self.config["study"], runs, groups),
             groups,
             {name: table for name, table in tables.items() if name not in empty},
             {name: figure for name, figure in figures.items() if name not in empty},
