@@ -34,7 +34,7 @@ def two_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_cuda_or_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.acquire_device() == torch.device("cpu")
-    with pytest.raises(InputError, match="device .cuda:1.: PyTorch finds 0 CUDA devices on this machine"):
+    with pytest.raises(InputError, match=r"device .cuda:1.: PyTorch finds 0 CUDA devices on this machine"):
         devices.acquire_device("cuda:1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices.acquire_device("cuda:1") == torch.device("cuda", 1)
