@@ -1,4 +1,3 @@
-import json
 import os
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, f"{workflow.basedir}/src")
 
 from textscf.study import load_study, plan
-from textscf.workflow import Order, StudyFiles, stage_settings
+from textscf.workflow import Order, StudyFiles, stored_settings
 from textscf.errors import InputError
 from textscf.files.layout import Layout
 from textscf.job.lock import hold_folder

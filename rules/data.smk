@@ -1,3 +1,5 @@
+# The content of the settings is the file that this rule copies. Its name changes with the content, and so reruns the
+# rule.
 rule settings:
     output:
         f"{RESULTS}/{{owner}}/config.yaml",
@@ -8,10 +10,9 @@ rule settings:
     conda:
         ENVIRONMENT
     params:
-        content=lambda wildcards: json.dumps(stage_settings(study, wildcards.owner)),
+        content=lambda wildcards: stored_settings(study, wildcards.owner),
     shell:
-        'python "$TEXTSCF_SRC/settings.py"'
-        " --content {params.content:q} --out {output} 2> {log}"
+        "cp {params.content} {output} 2> {log}"
 
 
 # Cluster nodes often have no network, so this download runs on the machine that runs snakemake.

@@ -14,7 +14,7 @@ from textscf.files.io import read_yaml
 from textscf.study import Study, load_study, plan
 from textscf.study.catalogue import Catalogue
 from textscf.study.study import merge
-from textscf.workflow import Order, StudyFiles, stage_settings
+from textscf.workflow import Order, StudyFiles, stage_settings, stored_settings
 
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -158,6 +158,17 @@ def test_options_of_a_backbone_that_change_are_read_again(folder: Path) -> None:
     backbone = read_yaml(path)
     path.write_text(yaml.safe_dump(backbone | {"options": backbone["options"] | {"colour": {"type": "string"}}}))
     assert load_study(study, folder).runs["lku_net_seed1"]["network"]["backbone"]["colour"] == "red"
+
+
+def test_settings_are_stored_by_their_content(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study, other = (load_study(study_with(title=title), folder) for title in ("A", "B"))
+    run, report = "small/runs/textscf_seed1", "small/report"
+    path = stored_settings(study, run)
+    assert read_yaml(Path(path)) == stage_settings(study, run)
+    assert stored_settings(other, run) == path
+    assert stored_settings(other, report) != stored_settings(study, report)
+    assert len(list(Path(path).parent.iterdir())) == 3
 
 
 def test_a_table_and_a_figure_of_one_name_are_refused(folder: Path) -> None:

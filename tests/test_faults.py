@@ -1,6 +1,8 @@
 """Killed, stopped and starved: good files stay good, the next call ends with the same bytes, errors are clear."""
 
 import contextlib
+import errno
+import fcntl
 import multiprocessing
 import os
 import random
@@ -353,6 +355,17 @@ def test_evaluation_and_its_workers_end_together(victim: str, workspace: Path, t
         assert process.returncode == cli.BAD_INPUT
         assert "a worker process died" in printed.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    hold_folder(tmp_path)
+    assert caplog.messages == [f"{tmp_path}: not locked (No locks available); nothing notices a second workflow here"]
 
 
 def test_a_folder_is_held_once(tmp_path: Path) -> None:

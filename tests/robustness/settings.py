@@ -200,7 +200,6 @@ def _command_line_cases() -> Iterable[Case]:
         "a mirror that is none": (("download.py", "--config", f"{COHORT}/config.yaml", "--data-root", "$(touch owned)", "--out", "new/source.json"), "no such folder"),
         "a log in a file": (("download.py", "--config", f"{COHORT}/config.yaml", "--log", f"{STUDY}/x.log", "--out", "new/source.json"), "small.yaml"),
         "a reference of no study": (("reference.py", "--study", "../..", "--out", "new"), "study|tables"),
-        "settings that are no JSON": (("settings.py", "--content", "{", "--out", "new/x.yaml"), "content"),
     }  # fmt: skip
     for name, (command, reason) in commands.items():
         yield Case("Command line", name, command, _nothing, "", reason)

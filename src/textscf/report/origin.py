@@ -123,7 +123,7 @@ def _logs(shown: Shown, results: Path) -> Iterable[Path]:
     layout = Layout(results)
     folders = [layout.cohort(cohort["name"]) for cohort in shown.cohorts]
     folders += [layout.run(shown.study, run) for run in shown.runs]
-    return [log for folder in folders for log in sorted(folder.glob("**/logs/*.log")) if log.stem != "settings"]
+    return [log for folder in folders for log in sorted(folder.glob("**/logs/*.log"))]
 
 
 def _rule(log: Path) -> str:

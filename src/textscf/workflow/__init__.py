@@ -2,6 +2,6 @@
 
 from textscf.workflow.inputs import StudyFiles
 from textscf.workflow.priorities import Order
-from textscf.workflow.stage_settings import stage_settings
+from textscf.workflow.stage_settings import stage_settings, stored_settings
 
-__all__ = ["Order", "StudyFiles", "stage_settings"]
+__all__ = ["Order", "StudyFiles", "stage_settings", "stored_settings"]

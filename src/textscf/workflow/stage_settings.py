@@ -1,10 +1,30 @@
 """Settings of each stage, by the folder of its `config.yaml`."""
 
+import hashlib
+import json
+from pathlib import Path
+
 from textscf.errors import InputError
+from textscf.files.io import write_yaml
 from textscf.study.study import Settings, Study
 from textscf.workflow.claims_settings import PAGE, claims_settings
 from textscf.workflow.model_settings import model_settings
 from textscf.workflow.report_settings import PARTS, report_settings
+
+_STORE = Path(".snakemake", "textscf", "settings")
+
+
+def stored_settings(study: Study, owner: str) -> str:
+    """Path of a file with the content of ``results/<owner>/config.yaml``, which is written if it is not there.
+
+    The file lies in Snakemake's own folder and is named after its content, so that the same settings have the same
+    path, and others another one. InputError for a folder that the study does not have.
+    """
+    settings = stage_settings(study, owner)
+    path = _STORE / f"{hashlib.sha256(json.dumps(settings).encode()).hexdigest()}.yaml"
+    if not path.is_file():
+        write_yaml(path, settings)
+    return str(path)
 
 
 def stage_settings(study: Study, owner: str) -> Settings:
