@@ -6,6 +6,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from textscf.plotting.drawing import Drawing
@@ -33,7 +34,7 @@ def draw(item: Item, results: Results) -> Drawing:
         axes.margins(0.15)
         _set_ticks(axes)
         legend_of(figure, item, COLUMN_WIDTH, marker="o")
-        _draw_sizes(figure, circles, data["parameters"].max())
+        _draw_sizes(figure, data["parameters"].max())
         write_labels(axes, circles, data.sort_values("parameters", ascending=False)["value"])
     return Drawing(figure, _sentences(item, data), data)
 
@@ -70,16 +71,18 @@ def _set_ticks(axes: Axes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _draw_sizes(figure: Figure, circles: PathCollection, largest: int) -> None:
+def _draw_sizes(figure: Figure, largest: int) -> None:
     """Draw a legend of circles below the axes, for round numbers of parameters."""
     rounds = np.multiply.outer(10.0 ** np.arange(12), _ROUND).ravel()
     top = rounds[rounds <= largest][-1]
-    handles, _ = circles.legend_elements(
-        "sizes", num=[top / 10, top], func=lambda size: size / _LARGEST * largest,
-        markerfacecolor="white", markeredgecolor=INK, markeredgewidth=0.5,
-    )  # fmt: skip
-    labels = [f"{_compact(count)} parameters" for count in (top / 10, top)]
-    figure.legend(handles, labels, ncols=2, loc="outside lower center", borderpad=0.8, handletextpad=1.2)
+    handles = [
+        Line2D(
+            [], [], linestyle="", marker="o", markersize=float(np.sqrt(_LARGEST * count / largest)),
+            markerfacecolor="white", markeredgecolor=INK, markeredgewidth=0.5, label=f"{_compact(count)} parameters",
+        )
+        for count in (top / 10, top)
+    ]  # fmt: skip
+    figure.legend(handles=handles, ncols=2, loc="outside lower center", borderpad=0.8, handletextpad=1.2)
 
 
 def _compact(count: float) -> str:
