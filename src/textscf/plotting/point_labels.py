@@ -8,6 +8,7 @@ import numpy as np
 from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from textscf.plotting.style import INK
@@ -37,7 +38,8 @@ def write_labels(axes: Axes, points: PathCollection, texts: Sequence[str]) -> No
 
 def _along_lines(axes: Axes) -> np.ndarray:
     """Places along all lines in data coordinates, (N, 2)."""
-    axes.get_figure().draw_without_rendering()
+    assert isinstance(axes.figure, Figure)
+    axes.figure.draw_without_rendering()
     share = np.linspace(0, 1, _SAMPLES)[:, None]
     lines = [axes.transData.transform(np.asarray(line.get_xydata())) for line in axes.lines]
     places = [start + share * (end - start) for line in lines for start, end in itertools.pairwise(line)]
