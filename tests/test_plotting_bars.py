@@ -99,7 +99,7 @@ def test_error_bars_are_a_bootstrap_over_subjects(results: Results, tmp_path: Pa
 def test_error_bars_end_at_the_interval(results: Results, drawing: Drawing, tmp_path: Path) -> None:
     data = bar_values(_item(tmp_path), results)
     (axes,) = drawing.figure.axes
-    for container, name in zip(axes.containers[1::2], ("without", "with"), strict=True):
+    for container, name in zip(axes.containers[2:], ("without", "with"), strict=True):
         ends = np.array([segment[:, 1] for segment in container.lines[2][0].get_segments()])
         np.testing.assert_allclose(ends, data[[f"{name}_low", f"{name}_high"]])
 

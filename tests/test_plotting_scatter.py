@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
 from scipy import stats
 
 from tests.result_files import figure_spec, write_runs
@@ -16,6 +19,7 @@ from textscf.errors import InputError
 from textscf.files.io import read_json, read_yaml, write_json, write_yaml
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
+from textscf.plotting.style import REFERENCE_COLOUR
 from textscf.results.items import Item, Results, load_item
 from textscf.results.reported import quoted_values
 
@@ -77,6 +81,11 @@ def _column(results: Results, run: str, column: str) -> float:
     return pd.read_csv(results.folder / "toy/runs" / run / "pairs.csv")[column].mean()
 
 
+def _places(axes: Axes) -> np.ndarray:
+    """Positions of the markers of the methods, (N, 2); they are the first that are drawn."""
+    return np.asarray(axes.collections[0].get_offsets())
+
+
 def test_the_tradeoff_plots_the_means_of_the_files(results: Results) -> None:
     data = _drawn(results).data.set_index("run")
     assert len(data) == 7
@@ -84,6 +93,8 @@ def test_the_tradeoff_plots_the_means_of_the_files(results: Results) -> None:
         assert line["dice"] == pytest.approx(_dice(results, str(run)))
         assert line["sdlogj"] == pytest.approx(_column(results, str(run), "sdlogj"))
         assert line["dice_low"] < line["dice"] < line["dice_high"]
+    (axes,) = _drawn(results).figure.axes
+    np.testing.assert_allclose(_places(axes), data[["sdlogj", "dice"]])
     assert data.loc["sweep-1.0-7", ["loss.smoothness", "integration_steps", "steps"]].tolist() == [1.0, 7, 7]
 
 
@@ -100,13 +111,13 @@ def test_points_of_a_sweep_are_joined_by_lambda_and_integration_is_labelled(resu
     assert "12 test pairs" in caption
 
 
-def test_points_with_integration_are_open(results: Results) -> None:
+def test_points_with_integration_are_open_in_their_colour(results: Results) -> None:
     (axes,) = _drawn(results).figure.axes
-    open_ones = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
-    np.testing.assert_allclose(
-        np.concatenate([line.get_ydata() for line in open_ones]),
-        [_dice(results, f"sweep-{weight}-7") for weight in LAMBDAS],
-    )
+    markers = axes.collections[0]
+    faces, edges = (list(map(to_hex, colours)) for colours in (markers.get_facecolor(), markers.get_edgecolor()))
+    assert [face == "#ffffff" for face in faces] == [False] + [False, True] * len(LAMBDAS)
+    assert set(faces[1::2]) == set(edges[2::2]) == {REFERENCE_COLOUR.lower()}
+    assert len({path.vertices.tobytes() for path in markers.get_paths()}) == 2
 
 
 def test_each_number_of_integration_steps_has_its_own_line(results: Results, tmp_path: Path) -> None:
@@ -117,19 +128,6 @@ def test_each_number_of_integration_steps_has_its_own_line(results: Results, tmp
     drawing = draw(_item(tmp_path), Results(tmp_path, "toy"))
     assert sorted(len(line.get_xdata()) for line in drawing.figure.axes[0].lines) == [1, 1, 2, 3]
     assert sorted(set(drawing.data["steps"])) == [0, 4, 7]
-
-
-def test_without_room_for_lambda_points_carry_int_alone(results: Results, tmp_path: Path) -> None:
-    """All models of the sweep in one place."""
-    shutil.copytree(results.folder / "toy", tmp_path / "toy")
-    for weight in LAMBDAS:
-        for steps in (0, 7):
-            run = tmp_path / f"toy/runs/sweep-{weight}-{steps}"
-            for name in ("metrics", "pairs"):
-                pd.read_csv(tmp_path / f"toy/runs/sweep-1.0-7/{name}.csv").to_csv(run / f"{name}.csv", index=False)
-    drawing = draw(_item(tmp_path), Results(tmp_path, "toy"))
-    assert [text.get_text() for text in drawing.figure.axes[0].texts] == ["Int"] * len(LAMBDAS)
-    assert "Lines join the values of lambda: textSCF 0.01, 0.1, 1." in drawing.sentences
 
 
 def test_a_sweep_that_sees_the_labels_is_marked(results: Results) -> None:
@@ -198,20 +196,23 @@ def test_circles_have_areas_of_parameters_at_the_networks_multi_adds(results: Re
     drawing = _drawn(results, kind="cost")
     (axes,) = drawing.figure.axes
     assert drawing.data["giga_multi_adds"].tolist() == [2.0 * n for n in range(1, 8)]
-    circles = [line for line in axes.lines if line.get_marker() == "o"]
-    areas = np.array([line.get_markersize() for line in circles]) ** 2
-    np.testing.assert_allclose(areas / areas[0], drawing.data["parameters"] / 1e6)
-    np.testing.assert_allclose([line.get_xdata()[0] for line in circles], drawing.data["giga_multi_adds"])
-    np.testing.assert_allclose([line.get_ydata()[0] for line in circles], drawing.data["dice"])
-    assert [text.get_text() for text in axes.texts] == [f"{weight}, {steps}" for weight in LAMBDAS for steps in (0, 7)]
+    drawn = drawing.data.sort_values("parameters", ascending=False)
+    areas = axes.collections[0].get_sizes()
+    np.testing.assert_allclose(areas / areas[-1], drawn["parameters"] / 1e6)
+    np.testing.assert_allclose(_places(axes), drawn[["giga_multi_adds", "dice"]])
+    values = {tuple(text.get_text().split(", ")) for text in axes.texts}
+    assert values == {(str(weight), str(steps)) for weight in LAMBDAS for steps in (0, 7)}
     assert "Numbers: smoothness, integration steps." in drawing.sentences
     sizes = drawing.figure.legends[1]
     assert [text.get_text() for text in sizes.get_texts()] == ["0.5 M parameters", "5 M parameters"]
-    drawn = [handle.get_markersize() ** 2 for handle in sizes.legend_handles]
-    np.testing.assert_allclose(np.array(drawn) / areas[0], [0.5, 5])
+    sizes = [handle.get_markersize() ** 2 for handle in sizes.legend_handles]
+    np.testing.assert_allclose(np.array(sizes) / areas[-1], [0.5, 5])
 
 
-@pytest.mark.parametrize(("lowest", "highest"), [(1, 3), (2, 40), (0.3, 9_000), (12, 22_000)])
+RANGES = [(1, 3), (0.02, 0.19), (100, 900), (1_000, 8_000), (2, 40), (30, 29_000), (0.3, 9_000), (12, 22_000)]
+
+
+@pytest.mark.parametrize(("lowest", "highest"), RANGES)
 def test_multi_adds_are_plain_numbers_that_do_not_touch(
     results: Results, tmp_path: Path, lowest: float, highest: float
 ) -> None:
@@ -261,19 +262,17 @@ def test_the_regression_is_that_of_the_normalised_means(results: Results) -> Non
     assert f"determinants {folding.min():.3g} to {folding.max():.3g}" in caption
 
 
-def test_the_band_is_the_interval_of_the_regressions_mean(results: Results) -> None:
-    """By the covariance matrix of least squares."""
+def test_the_band_is_a_bootstrap_over_models(results: Results) -> None:
     drawing = _drawn(results, kind="smoothness")
     x, y = (drawing.data[name].to_numpy() for name in drawing.data if name.startswith("normalised"))
-    design = np.stack([np.ones_like(x), x], axis=1)
-    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    error = np.sqrt(((y - fitted) ** 2).sum() / (len(x) - 2))
-    (band,) = drawing.figure.axes[0].collections
+    drawn = np.random.default_rng(3).integers(0, len(x), (4000, len(x)))
+    fits = np.array([np.polyfit(x[sample], y[sample], 1) for sample in drawn if len(set(sample)) > 1])
+    (band,) = (artist for artist in drawing.figure.axes[0].collections if isinstance(artist, PolyCollection))
     for place in (0.0, 1.0):
-        at_place = np.array([1, place])
-        spread = error * np.sqrt(at_place @ np.linalg.inv(design.T @ design) @ at_place)
         ends = [y for x, y in band.get_paths()[0].vertices if x == place]
-        assert (max(ends) - min(ends)) / 2 == pytest.approx(stats.t.ppf(0.975, len(x) - 2) * spread)
+        expected = np.quantile(fits @ [place, 1], [0.025, 0.975])
+        np.testing.assert_allclose([min(ends), max(ends)], expected, atol=0.1)
+    assert "95 % confidence band by a bootstrap over models" in " ".join(drawing.sentences)
 
 
 def test_each_model_counts_once_and_only_trained_ones_do(results: Results) -> None:
@@ -297,7 +296,8 @@ def test_each_model_counts_once_and_only_trained_ones_do(results: Results) -> No
 def test_too_few_models_have_no_regression(results: Results) -> None:
     drawing = _drawn(results, kind="smoothness", rows=_spec()["rows"][:1])
     (axes,) = drawing.figure.axes
-    assert len(drawing.data) == len(axes.lines) == 1
+    assert len(drawing.data) == len(_places(axes)) == 1
+    assert not axes.lines
     assert [text.get_text() for text in axes.texts] == []
     assert "No regression: 1 models, which do not differ enough in smoothness." in drawing.sentences
 
@@ -321,11 +321,11 @@ def test_quoted_methods_are_hollow_stars_named_in_the_legend(results: Results, r
     item = dataclasses.replace(item, quoted=quoted_values(item, root / "config/reported.yaml"))
     drawing = draw(item, results)
     (axes,) = drawing.figure.axes
-    stars = [line for line in axes.lines if line.get_marker() == "*"]
-    assert [(*line.get_xdata(), *line.get_ydata()) for line in stars] == [(0.52, 88.61), (0.23, 89.35)]
-    assert {line.get_markerfacecolor() for line in stars} == {"none"}
-    own = next(line for line in axes.lines if line.get_marker() == "o")
-    assert stars[0].get_color() == own.get_color() != stars[1].get_color()
+    markers, stars = axes.collections
+    assert np.asarray(stars.get_offsets()).tolist() == [[0.52, 88.61], [0.23, 89.35]]
+    assert not len(stars.get_facecolor())
+    own, quoted = to_hex(markers.get_facecolor()[0]), list(map(to_hex, stars.get_edgecolor()))
+    assert own == quoted[0] != quoted[1]
     names = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
     assert sorted(names) == sorted(["LKU-Net", "textSCF", "LKU-Net (quoted)", "im2grid (quoted)"])
     quoted = drawing.data[drawing.data["quoted"]]

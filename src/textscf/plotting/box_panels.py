@@ -3,14 +3,17 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from textscf.plotting.marks import Mark, mark_of
+from textscf.plotting.marks import EDGE, Mark, marks_in, marks_of
 from textscf.plotting.style import (
     CHARACTER_WIDTH,
     COLUMN_WIDTH,
@@ -27,6 +30,8 @@ from textscf.results.items import Item
 _NARROWEST_BOX = 1.35
 _MARGIN = 15.0
 _TURN = 40
+_WIDTH = 0.8
+"""Width of the boxes of one structure together; stripplot, which draws the marks above them, has no other."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,20 @@ class BoxPanel:
         axes: where the boxes are drawn.
         structures: names of the structures.
         width: width of the figure in mm.
-        slot: width of one structure's slot in mm.
+        slots: number of structures for which the panel has room.
         upright: whether the structures' names are written without rotation.
     """
 
     axes: Axes
     structures: list[str]
     width: float
-    slot: float
+    slots: int
     upright: bool
+
+    @property
+    def slot(self) -> float:
+        """Width of one structure's slot in mm."""
+        return (self.width - _MARGIN) / self.slots
 
 
 def layout(order: list[str], n_methods: int) -> tuple[Figure, list[BoxPanel]]:
@@ -56,14 +66,11 @@ def layout(order: list[str], n_methods: int) -> tuple[Figure, list[BoxPanel]]:
     n_panels = -(-len(order) // per_panel)
     chunks = [list(chunk) for chunk in np.array_split(np.array(order, dtype=object), n_panels)]
     slots = len(chunks[0])
-    slot = (width - _MARGIN) / slots
-    upright = _names_fit(order, slot)
+    upright = _names_fit(order, (width - _MARGIN) / slots)
     turned_height = 0 if upright else CHARACTER_WIDTH * max(map(len, order)) * np.sin(np.radians(_TURN))
     figure = new_figure(width, 15 + (50 + turned_height) * n_panels)
     all_axes = figure.subplots(n_panels, 1, squeeze=False)[:, 0]
-    for axes in all_axes:
-        axes.set_xlim(-0.5, slots - 0.5)
-    return figure, [BoxPanel(axes, chunk, width, slot, upright) for axes, chunk in zip(all_axes, chunks, strict=True)]
+    return figure, [BoxPanel(axes, chunk, width, slots, upright) for axes, chunk in zip(all_axes, chunks, strict=True)]
 
 
 def draw_panel(panel: BoxPanel, item: Item, data: pd.DataFrame, tests: pd.DataFrame) -> None:
@@ -75,15 +82,18 @@ def draw_panel(panel: BoxPanel, item: Item, data: pd.DataFrame, tests: pd.DataFr
         data: columns method, structure, dice (%), one line per pair.
         tests: result of `compare_with_reference`.
     """
-    axes, labels = panel.axes, [row.label for row in item.rows]
+    looks = _looks(item)
+    _draw_boxes(panel, data, looks)
     _draw_scale(panel, data["dice"].min())
-    pitch = 0.84 / len(labels)
-    looks = method_colours(labels, item.reference_row.label if item.reference_row else None)
-    for n, (label, look) in enumerate(zip(labels, looks, strict=True)):
-        places = np.arange(len(panel.structures)) + (n - (len(labels) - 1) / 2) * pitch
-        _draw_boxes(axes, places, _values(data, label, panel.structures), 0.8 * pitch, look)
-        _draw_marks(axes, places, tests[tests["method"] == label], panel.structures, look[0])
+    _draw_marks(panel, tests, looks)
     _label_structures(panel)
+
+
+def _looks(item: Item) -> dict[str, tuple[str, str]]:
+    """Colour and hatching of each method by label."""
+    labels = [row.label for row in item.rows]
+    reference = item.reference_row.label if item.reference_row else None
+    return dict(zip(labels, method_colours(labels, reference), strict=True))
 
 
 def _draw_scale(panel: BoxPanel, lowest: float) -> None:
@@ -99,39 +109,41 @@ def _draw_scale(panel: BoxPanel, lowest: float) -> None:
         axes.axvline(place - 0.5, color=PALE, linewidth=0.4, ymax=0.93)
 
 
-def _values(data: pd.DataFrame, label: str, structures: Sequence[str]) -> list[np.ndarray]:
-    by_structure = data[data["method"] == label].groupby("structure")["dice"]
-    return [by_structure.get_group(structure).dropna().to_numpy() for structure in structures]
-
-
-def _draw_boxes(axes: Axes, places: np.ndarray, values: list[np.ndarray], width: float, look: tuple[str, str]) -> None:
-    colour, hatch = look
-    line = {"linewidth": 0.5, "color": INK}
-    axes.boxplot(
-        values,
-        positions=places,
-        widths=width,
-        manage_ticks=False,
-        patch_artist=True,
-        showmeans=True,
-        boxprops={"facecolor": colour, "edgecolor": INK, "linewidth": 0.5, "hatch": hatch},
-        whiskerprops=line,
-        capprops=line,
-        medianprops={"linewidth": 1.0, "color": "black", "solid_capstyle": "butt"},
+def _draw_boxes(panel: BoxPanel, data: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
+    """Draw boxes, means and outliers; hatches and the colours of outliers are added to what seaborn draws."""
+    shown = data[data["structure"].isin(panel.structures)].dropna(subset="dice")
+    sns.boxplot(
+        shown, y="dice", width=_WIDTH, gap=0.2, saturation=1, linecolor=INK, linewidth=0.5, showmeans=True,
+        medianprops={"linewidth": 1, "color": "black"},
         meanprops={"marker": "D", "markersize": 2, "markerfacecolor": "white", "markeredgecolor": INK}
         | {"markeredgewidth": 0.4},
-        flierprops={"marker": "o", "markersize": 1.4, "markerfacecolor": colour, "markeredgecolor": "#555555"}
-        | {"markeredgewidth": 0.2},
-    )
+        flierprops={"marker": "o", "markersize": 1.4, "markeredgecolor": "#555555", "markeredgewidth": 0.2},
+        **_places(panel, looks),
+    )  # fmt: skip
+    drawn = [looks[label] for label in looks if label in set(shown["method"])]
+    for boxes, (colour, hatch) in zip(panel.axes.containers, drawn, strict=True):
+        setp(boxes.boxes, hatch=hatch)
+        setp(boxes.fliers, markerfacecolor=colour)
 
 
-def _draw_marks(axes: Axes, places: np.ndarray, tests: pd.DataFrame, structures: Sequence[str], colour: str) -> None:
-    marks = {test["structure"]: mark_of(test) for test in tests.to_dict("records")}
-    floor = axes.get_yticks()[0]
-    for place, structure in zip(places, structures, strict=True):
-        mark = marks.get(structure)
-        if mark:
-            axes.add_line(mark.artist(colour, place, 100 + 0.04 * (100 - floor)))
+def _draw_marks(panel: BoxPanel, tests: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
+    floor = panel.axes.get_yticks()[0]
+    tests = tests.assign(height=100 + 0.04 * (100 - floor), mark=marks_of(tests))
+    for mark in marks_in(tests):
+        marker, size = mark.shape
+        places = _places(panel, looks)
+        sns.stripplot(
+            tests[tests["mark"] == mark], y="height", dodge=True, jitter=False, marker=marker, size=size,
+            edgecolor=INK, linewidth=EDGE, clip_on=False,
+            **places if mark.after_holm else places | {"palette": ["white"] * len(looks)},
+        )  # fmt: skip
+
+
+def _places(panel: BoxPanel, looks: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    """Arguments by which seaborn puts structures side by side, and at each of them the methods in their colours."""
+    structures = {"x": "structure", "order": panel.structures}
+    methods = {"hue": "method", "hue_order": list(looks), "palette": [colour for colour, _ in looks.values()]}
+    return {**structures, **methods, "legend": False, "ax": panel.axes}
 
 
 def _names_fit(names: Sequence[str], slot: float) -> bool:
@@ -143,6 +155,7 @@ def _label_structures(panel: BoxPanel) -> None:
     names = [
         textwrap.fill(name, int(panel.slot / CHARACTER_WIDTH)) if panel.upright else name for name in panel.structures
     ]
+    panel.axes.set(xlabel="", xlim=(-0.5, panel.slots - 0.5))
     panel.axes.set_xticks(range(len(names)), names)
     if not panel.upright:
         for label in panel.axes.get_xticklabels():
@@ -152,15 +165,13 @@ def _label_structures(panel: BoxPanel) -> None:
 
 def draw_legends(figure: Figure, item: Item, width: float, marks: list[Mark]) -> None:
     """Draw the legend of the methods above the panels and that of the marks below."""
-    reference = item.reference_row.label if item.reference_row else None
-    looks = method_colours([row.label for row in item.rows], reference)
     methods = [
         Patch(facecolor=colour, hatch=hatch, edgecolor=INK, linewidth=0.5, label=captions.marked_label(row))
-        for row, (colour, hatch) in zip(item.rows, looks, strict=True)
+        for row, (colour, hatch) in zip(item.rows, _looks(item).values(), strict=True)
     ]
     explained = [mark.artist("#777777") for mark in marks]
     for handle, mark in zip(explained, marks, strict=True):
-        handle.set_label(mark.explanation(str(reference)))
+        handle.set_label(mark.explanation(item.reference_row.label if item.reference_row else ""))
     figure.legend(handles=methods, ncols=legend_columns(methods, width), loc="outside upper center", handlelength=1.4)
     if explained:
         figure.legend(handles=explained, ncols=legend_columns(explained, width), loc="outside lower center")

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -43,6 +45,16 @@ def prepare(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(linewidth=0.4, color=PALE)
     axes.set_axisbelow(True)
+
+
+def draw_markers(axes: Axes, item: Item, data: pd.DataFrame, x: str, y: str) -> PathCollection:
+    """Draw a marker for each line of `data` in the colour and shape of its `method`; return the markers."""
+    shapes = {label: marker for label, _, marker in looks(item)}
+    sns.scatterplot(
+        data, x=x, y=y, hue="method", palette=colours_of(item), style="method", markers=shapes, s=MARKER_SIZE**2,
+        edgecolor=INK, linewidth=0.4, zorder=3, legend=False, ax=axes,
+    )  # fmt: skip
+    return axes.collections[-1]
 
 
 def legend_of(figure: Figure, item: Item, width: float, marker: str | None = None) -> None:

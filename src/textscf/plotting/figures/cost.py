@@ -2,41 +2,40 @@
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.means import points_of, summarise
-from textscf.plotting.point_labels import Anchor, write_labels
-from textscf.plotting.points import counted, legend_of, looks, prepare
+from textscf.plotting.point_labels import write_labels
+from textscf.plotting.points import colours_of, counted, legend_of, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results
 
-_LARGEST = 22.0
+_LARGEST = 22.0**2
+"""Area of the largest circle's box in square points."""
 _ROUND = [1.0, 2.0, 5.0]
 
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw a circle per run; circles of a sweep are joined by a line and labelled with the swept value."""
     data = cost_values(item, results)
-    largest = int(data["parameters"].max())
     with journal_style():
         figure = new_figure(COLUMN_WIDTH, 84)
         axes = figure.subplots()
         prepare(axes, "Multi-adds (G)", "Dice (%)")
         axes.set_xscale("log")
-        for label, colour, _ in looks(item):
-            line = data[data["method"] == label]
-            axes.plot(line["giga_multi_adds"], line["dice"], color=colour, linewidth=0.7)
-            _draw_circles(axes, line, colour, largest)
+        circles = _draw_circles(axes, item, data)
         axes.margins(0.15)
         _set_ticks(axes)
         legend_of(figure, item, COLUMN_WIDTH, marker="o")
-        _draw_sizes(figure, largest)
-        _draw_values(axes, data, largest)
+        _draw_sizes(figure, data["parameters"].max())
+        write_labels(axes, circles, data.sort_values("parameters", ascending=False)["value"])
     return Drawing(figure, _sentences(item, data), data)
 
 
@@ -51,35 +50,25 @@ def cost_values(item: Item, results: Results) -> pd.DataFrame:
     )
 
 
-def _draw_circles(axes: Axes, data: pd.DataFrame, colour: str, largest: int) -> None:
-    """Draw circles with a dot at each centre, small circles in front of large ones."""
-    for x, y, count in zip(data["giga_multi_adds"], data["dice"], data["parameters"], strict=True):
-        in_front = 2.5 - count / largest / 2
-        axes.plot(
-            x, y, "o", color=colour, markersize=_diameter(count, largest), alpha=0.55, markeredgecolor=INK,
-            markeredgewidth=0.4, zorder=in_front,
-        )  # fmt: skip
-        axes.plot(x, y, ".", color=colour, markersize=4, markeredgecolor=INK, markeredgewidth=0.3, zorder=3)
-
-
-def _draw_values(axes: Axes, data: pd.DataFrame, largest: int) -> None:
-    columns = (data[name] for name in ("giga_multi_adds", "dice", "parameters", "value"))
-    anchors = [Anchor(x, y, _diameter(count, largest) / 2, value) for x, y, count, value in zip(*columns, strict=True)]
-    write_labels(axes, anchors)
+def _draw_circles(axes: Axes, item: Item, data: pd.DataFrame) -> PathCollection:
+    """Draw lines, circles with the small ones in front of the large ones, and a dot at each centre; return circles."""
+    look = {"x": "giga_multi_adds", "y": "dice", "hue": "method", "palette": colours_of(item), "legend": False}
+    sns.lineplot(data, **look, estimator=None, sort=False, linewidth=0.7, ax=axes)
+    sns.scatterplot(
+        data.sort_values("parameters", ascending=False), **look, size="parameters", sizes=(0, _LARGEST),
+        size_norm=(0, data["parameters"].max()), alpha=0.55, edgecolor=INK, linewidth=0.4, zorder=2, ax=axes,
+    )  # fmt: skip
+    sns.scatterplot(data, **look, s=4, edgecolor=INK, linewidth=0.3, zorder=3, ax=axes)
+    return axes.collections[0]
 
 
 def _set_ticks(axes: Axes) -> None:
-    """Set ticks at powers of ten, as plain numbers; a shorter axis also gets 2 and 5 times them, or all multiples."""
+    """Set ticks at few enough plain numbers that their labels do not touch, and at least at two."""
     low, high = axes.get_xlim()
-    multiples = [1.0] if high / low > 1000 else _ROUND if high / low > 10 else list(map(float, range(1, 10)))
-    axes.xaxis.set_major_locator(LogLocator(subs=multiples, numticks=20))
+    few = LogLocator(subs=_ROUND if high < 100 * low else [1.0])
+    axes.xaxis.set_major_locator(MaxNLocator(4) if high < 10 * low else few)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _diameter(parameters: float, largest: int) -> float:
-    """Diameter of a circle in points; its area is proportional to the number of parameters."""
-    return _LARGEST * float(np.sqrt(parameters / largest))
 
 
 def _draw_sizes(figure: Figure, largest: int) -> None:
@@ -88,8 +77,8 @@ def _draw_sizes(figure: Figure, largest: int) -> None:
     top = rounds[rounds <= largest][-1]
     handles = [
         Line2D(
-            [], [], linestyle="", marker="o", markersize=_diameter(count, largest), markerfacecolor="white",
-            markeredgecolor=INK, markeredgewidth=0.5, label=f"{_compact(count)} parameters",
+            [], [], linestyle="", marker="o", markersize=float(np.sqrt(_LARGEST * count / largest)),
+            markerfacecolor="white", markeredgecolor=INK, markeredgewidth=0.5, label=f"{_compact(count)} parameters",
         )
         for count in (top / 10, top)
     ]  # fmt: skip

@@ -4,11 +4,9 @@ import dataclasses
 import textwrap
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from textscf.errors import InputError
 from textscf.plotting.drawing import Drawing
@@ -29,7 +27,6 @@ from textscf.results.items import Item, Results, Row
 
 NAMES = ("without", "with")
 _LOOKS = {"without": PALETTE[0], "with": REFERENCE_COLOUR}
-_BAR = 0.36
 _NARROWEST_GROUP, _MARGIN = 13.0, 12.0
 
 
@@ -43,7 +40,8 @@ def draw(item: Item, results: Results) -> Drawing:
         _draw_bars(axes, data)
         _draw_improvements(axes, data)
         _label_rows(axes, item, (width - _MARGIN) / len(item.rows))
-        _draw_legend(figure)
+        names = [f"{name} text-driven head" for name in NAMES]
+        figure.legend(axes.containers[: len(NAMES)], names, ncols=2, loc="outside upper center", handlelength=1.4)
     return Drawing(figure, _sentences(item, results, data), data)
 
 
@@ -75,13 +73,15 @@ def _with_head(item: Item, row: Row) -> Row:
 
 
 def _draw_bars(axes: Axes, data: pd.DataFrame) -> None:
-    for name, shift in zip(NAMES, (-0.5, 0.5), strict=True):
-        places = np.arange(len(data)) + shift * _BAR
+    sns.barplot(
+        data.melt("label", NAMES, "head", "dice"), x="label", y="dice", hue="head", palette=_LOOKS, saturation=1,
+        width=0.72, edgecolor=INK, linewidth=0.5, legend=False, ax=axes,
+    )  # fmt: skip
+    for name, bars in zip(NAMES, axes.containers[: len(NAMES)], strict=True):
+        places = [bar.get_x() + bar.get_width() / 2 for bar in bars]
         reach = data[[f"{name}_low", f"{name}_high"]].sub(data[name], axis=0).abs().to_numpy().T
-        axes.bar(places, data[name], _BAR, color=_LOOKS[name], edgecolor=INK, linewidth=0.5)
         axes.errorbar(places, data[name], reach, fmt="none", ecolor=INK, elinewidth=0.7, capsize=1.5, capthick=0.7)
-    axes.set_ylabel("Dice (%)")
-    axes.set_ylim(0, 1.08 * float(data[["without_high", "with_high"]].to_numpy().max()))
+    axes.set(xlabel="", ylabel="Dice (%)", ylim=(0, 1.08 * float(data[["without_high", "with_high"]].to_numpy().max())))
     axes.grid(axis="y", linewidth=0.4, color=PALE)
     axes.set_axisbelow(True)
 
@@ -100,13 +100,6 @@ def _label_rows(axes: Axes, item: Item, slot: float) -> None:
     axes.set_xticks(range(len(labels)), [textwrap.fill(label, int(slot / CHARACTER_WIDTH)) for label in labels])
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.tick_params(axis="x", length=0)
-
-
-def _draw_legend(figure: Figure) -> None:
-    handles = [
-        Patch(facecolor=_LOOKS[name], edgecolor=INK, linewidth=0.5, label=f"{name} text-driven head") for name in NAMES
-    ]
-    figure.legend(handles=handles, ncols=len(handles), loc="outside upper center", handlelength=1.4)
 
 
 def _sentences(item: Item, results: Results, data: pd.DataFrame) -> list[str]:

@@ -2,19 +2,21 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from scipy import stats
 
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.points import MARKER_SIZE, legend_of, looks, prepare
-from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
+from textscf.plotting.points import draw_markers, legend_of, prepare
+from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results
 
 _FEWEST = 3
-_REGRESSION = "Line: linear regression with its 95 % confidence band; r: Pearson's correlation."
+_REGRESSION = (
+    "Line: linear regression with its 95 % confidence band by a bootstrap over models; r: Pearson's correlation."
+)
 _NORMALISED = {
     "sdlogj": "normalised_sdlogj",
     "nonpositive_jacobian_fraction": "normalised_nonpositive_jacobian_fraction",
@@ -33,21 +35,15 @@ def draw(item: Item, results: Results) -> Drawing:
     for name, normalised in _NORMALISED.items():
         low, high = spans[name]
         data[normalised] = (data[name] - low) / (high - low if high > low else 1)
-    x, y = (data[name].to_numpy() for name in _NORMALISED.values())
+    x, y = _NORMALISED.values()
     with journal_style():
         figure = new_figure(COLUMN_WIDTH, 76)
         axes = figure.subplots()
-        prepare(axes, "Normalised SDlogJ", "Normalised share of |J| ≤ 0")
         if differ:
-            fit = stats.linregress(x, y)
-            _draw_regression(axes, x, y, fit)
-            _write_result(axes, fit, len(data))
-        for label, colour, marker in looks(item):
-            points = data[data["method"] == label]
-            axes.plot(
-                *(points[name] for name in _NORMALISED.values()), marker, color=colour, markersize=MARKER_SIZE,
-                markeredgecolor=INK, markeredgewidth=0.4,
-            )  # fmt: skip
+            sns.regplot(data, x=x, y=y, scatter=False, seed=0, color=INK, line_kws={"linewidth": 0.9}, ax=axes)
+            _write_result(axes, stats.linregress(data[x], data[y]), len(data))
+        draw_markers(axes, item, data, x, y)
+        prepare(axes, "Normalised SDlogJ", "Normalised share of |J| ≤ 0")
         legend_of(figure, item, COLUMN_WIDTH)
     n_pairs = captions.pairs_phrase(sorted(set(data["pairs"])))
     line = _REGRESSION if differ else f"No regression: {len(data)} models, which do not differ enough in smoothness."
@@ -68,17 +64,6 @@ def smoothness_of_models(item: Item, results: Results) -> pd.DataFrame:
             means = pairs[list(_NORMALISED)].mean()
             lines.setdefault(run, {"method": row.label, "run": run, **means, "pairs": len(pairs)})
     return pd.DataFrame(lines.values(), columns=["method", "run", *_NORMALISED, "pairs"])
-
-
-def _draw_regression(axes: Axes, x: np.ndarray, y: np.ndarray, fit: Any) -> None:
-    """Draw the regression line and the 95 % confidence band of its mean."""
-    grid = np.linspace(0, 1, 100)
-    line = fit.intercept + fit.slope * grid
-    axes.plot(grid, line, color=INK, linewidth=0.9)
-    error = np.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (len(x) - 2))
-    spread = np.sqrt(1 / len(x) + (grid - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
-    reach = stats.t.ppf(0.975, len(x) - 2) * error * spread
-    axes.fill_between(grid, line - reach, line + reach, color=PALE, zorder=0.5)
 
 
 def _write_result(axes: Axes, fit: Any, n: int) -> None:

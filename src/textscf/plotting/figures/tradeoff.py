@@ -3,13 +3,17 @@
 If the cohort is the paper's, the figure also shows the methods whose values the paper quotes from other publications.
 """
 
+import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba
 
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.means import summarise
-from textscf.plotting.point_labels import Anchor, write_labels
-from textscf.plotting.points import MARKER_SIZE, QUOTED, colours_of, counted, legend_of, looks, prepare
+from textscf.plotting.point_labels import write_labels
+from textscf.plotting.points import QUOTED, colours_of, counted, draw_markers, legend_of, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results.items import Item, Results
 
@@ -22,20 +26,19 @@ def draw(item: Item, results: Results) -> Drawing:
 
     The data has one line per run, then one per quoted method, with `quoted` set and 0 pairs.
     """
-    data = summarise(item, results)
+    data, quoted = summarise(item, results), _quoted(item)
     with journal_style():
         figure = new_figure(COLUMN_WIDTH, 78 + _HEIGHT_OF_QUOTED * len(item.quoted))
         axes = figure.subplots()
         prepare(axes, "SDlogJ", "Dice (%)")
-        for label, colour, marker in looks(item):
-            _draw_method(axes, data[data["method"] == label], colour, marker)
-        quoted = _quoted(item)
-        for method, x, y in zip(quoted["method"], quoted["sdlogj"], quoted["dice"], strict=True):
-            axes.plot(x, y, color=colours_of(item)[method], **QUOTED)
-        axes.margins(0.1)
+        _draw_lines(axes, item, data)
+        points = draw_markers(axes, item, data, "sdlogj", "dice")
+        _open_markers(points, data["steps"] > 0)
+        _draw_quoted(axes, item, quoted)
+        axes.margins(0.13)
         legend_of(figure, item, COLUMN_WIDTH)
-        numbered = _draw_labels(axes, data, _anchors(quoted, [""] * len(quoted)))
-    sentences = [*_explanations(data, numbered), *_quoted_sentences(quoted), *counted(item, data)]
+        write_labels(axes, points, _texts(data))
+    sentences = [*_explanations(data), *_quoted_sentences(quoted), *counted(item, data)]
     return Drawing(
         figure, sentences, pd.concat([data.assign(quoted=False), quoted], ignore_index=True) if item.quoted else data
     )
@@ -58,32 +61,36 @@ def _quoted_sentences(quoted: pd.DataFrame) -> list[str]:
     return [f"Hollow stars: values that the paper quotes, not of this study ({methods})."]
 
 
-def _draw_method(axes: Axes, data: pd.DataFrame, colour: str, marker: str) -> None:
-    for steps, line in data.sort_values("smoothness").groupby("steps"):
-        axes.plot(
-            line["sdlogj"], line["dice"], color=colour, linewidth=0.7, linestyle="dotted" if steps else "solid",
-            marker=marker, markersize=MARKER_SIZE, markerfacecolor="white" if steps else colour,
-            markeredgecolor=colour if steps else INK, markeredgewidth=0.8 if steps else 0.4,
-        )  # fmt: skip
+def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
+    sns.lineplot(
+        data.sort_values("smoothness"), x="sdlogj", y="dice", hue="method", palette=colours_of(item),
+        style=data["steps"] > 0, dashes={False: "", True: (1, 1.65)}, units="steps", estimator=None, sort=False,
+        linewidth=0.7, legend=False, ax=axes,
+    )  # fmt: skip
 
 
-def _draw_labels(axes: Axes, data: pd.DataFrame, others: list[Anchor]) -> bool:
-    """Write `Int` beside points with integration, and lambda beside points of sweeps if there is room for all texts.
+def _open_markers(points: PathCollection, integrated: pd.Series) -> None:
+    """Turn the markers of runs with integration into open ones with a thick edge in their colour."""
+    is_open, colours = integrated.to_numpy(), points.get_facecolor()
+    points.set(
+        facecolor=np.where(is_open[:, None], to_rgba("white"), colours),
+        edgecolor=np.where(is_open[:, None], colours, to_rgba(INK)),
+        linewidth=np.where(is_open, 0.8, 0.4),
+    )
 
-    No text may touch `others`, the markers without a text. Returns whether lambda is written.
-    """
-    names = ["Int" if steps else "" for steps in data["steps"]]
+
+def _draw_quoted(axes: Axes, item: Item, quoted: pd.DataFrame) -> None:
+    axes.scatter(
+        quoted["sdlogj"], quoted["dice"], s=QUOTED["markersize"] ** 2, marker=QUOTED["marker"], facecolor="none",
+        edgecolor=list(quoted["method"].map(colours_of(item))), linewidth=QUOTED["markeredgewidth"],
+    )  # fmt: skip
+
+
+def _texts(data: pd.DataFrame) -> list[str]:
+    """For each point `Int` if it has integration, and lambda if it belongs to a sweep."""
+    integrated = ["Int" if steps else "" for steps in data["steps"]]
     values = [f"{value:g}" if swept else "" for value, swept in zip(data["smoothness"], _is_swept(data), strict=True)]
-    full = [", ".join(filter(None, parts)) for parts in zip(names, values, strict=True)]
-    if write_labels(axes, [*_anchors(data, full), *others], only_if_free=True):
-        return any(values)
-    write_labels(axes, [*_anchors(data, names), *others])
-    return False
-
-
-def _anchors(data: pd.DataFrame, texts: list[str]) -> list[Anchor]:
-    places = zip(data["sdlogj"], data["dice"], texts, strict=True)
-    return [Anchor(x, y, MARKER_SIZE / 2, text) for x, y, text in places]
+    return [", ".join(filter(None, parts)) for parts in zip(integrated, values, strict=True)]
 
 
 def _is_swept(data: pd.DataFrame) -> pd.Series:
@@ -91,7 +98,7 @@ def _is_swept(data: pd.DataFrame) -> pd.Series:
     return data.groupby("method")["smoothness"].transform("nunique") > 1
 
 
-def _explanations(data: pd.DataFrame, numbered: bool) -> list[str]:
+def _explanations(data: pd.DataFrame) -> list[str]:
     sentences = ["Up and to the left is better."]
     if data["steps"].any():
         sentences.append("Int, open markers and dotted lines: with a diffeomorphic integration layer.")
@@ -101,6 +108,5 @@ def _explanations(data: pd.DataFrame, numbered: bool) -> list[str]:
             f"{method} {', '.join(f'{value:g}' for value in sorted(set(line['smoothness'])))}"
             for method, line in swept.groupby("method", sort=False)
         ]
-        numbers = ", the small numbers" if numbered else ""
-        sentences.append(f"Lines join the values of lambda{numbers}: {'; '.join(ranges)}.")
+        sentences.append(f"Lines join the values of lambda, the small numbers: {'; '.join(ranges)}.")
     return sentences
