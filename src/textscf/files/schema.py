@@ -25,6 +25,8 @@ def read_validated(path: Path, schema: Path) -> dict[str, Any]:
 def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
     """Raise InputError ``source: key: what was found; what was expected`` if `content` does not fit the schema.
 
+    The message has all errors of the content, the most telling first.
+
     Args:
         content: settings.
         schema: YAML file with a JSON schema. It may have two keys of our own: `entries_of`, a registry whose entries
@@ -35,9 +37,10 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
     """
     registry = referencing.Registry(retrieve=lambda uri: _schema(schema.parent / uri))  # type: ignore[call-arg]
     validator = jsonschema.Draft202012Validator({"$ref": f"{schema.name}#{part}"}, registry=registry)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(content))
-    if error is not None:
-        raise InputError(f"{source}: {_describe(error)}")
+    errors = sorted(validator.iter_errors(content), key=jsonschema.exceptions.relevance, reverse=True)
+    if errors:
+        described = dict.fromkeys(_describe(jsonschema.exceptions.best_match([error])) for error in errors)
+        raise InputError(f"{source}: {' | '.join(described)}")
     _check_numbers(content, source)
 
 
@@ -84,13 +87,13 @@ def _describe(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = schema.get("properties", {})
         patterns = schema.get("patternProperties", {})
-        unknown = str(next(k for k in error.instance if k not in known))
+        unknown = [str(k) for k in error.instance if k not in known]
         if patterns and not known:
-            return f"{prefix}'{unknown}' is not a valid name; expected letters, digits, '_', '-' and '.'"
-        return f"{prefix}unknown key '{unknown}'{suggest(unknown, known)}"
+            return f"{prefix}'{unknown[0]}' is not a valid name; expected letters, digits, '_', '-' and '.'"
+        return " | ".join(f"{prefix}unknown key '{name}'{suggest(name, known)}" for name in unknown)
     if error.validator == "required" and isinstance(error.instance, dict):
-        missing = [k for k in schema["required"] if k not in error.instance]
-        return f"{prefix}key '{missing[0]}' is missing"
+        missing = next(k for k in schema["required"] if error.message.startswith(repr(k)))
+        return f"{prefix}key '{missing}' is missing"
     if error.validator == "enum":
         return f"{prefix}found {error.instance!r}{suggest(str(error.instance), schema['enum'])}"
     if error.validator == "type":
