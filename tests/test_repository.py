@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from textscf.proposal.key_reference import key_reference
+
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 
 
@@ -65,3 +67,9 @@ def test_no_large_or_generated_file_is_tracked(root: Path) -> None:
     tracked = [root / name for name in files.split("\0") if name]
     assert not [str(path) for path in tracked if path.is_file() and path.stat().st_size > 1_000_000]
     assert not [path.name for path in tracked if path.suffix in {".pt", ".nii", ".gz", ".pyc", ".npz"}]
+
+
+def test_the_reference_of_keys_is_that_of_the_schemas_and_explains_each(root: Path) -> None:
+    text = (root / "docs/configuration.md").read_text(encoding="utf-8")
+    assert text == key_reference(root / "config"), "python src/key_reference.py writes it anew"
+    assert [line for line in text.splitlines() if "|  |" in line] == []
