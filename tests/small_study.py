@@ -40,7 +40,7 @@ def edit(path: Path, **changes: Any) -> None:
 
 def copy_project(root: Path, copy: Path, study: Mapping[str, Any] = STUDY) -> Path:
     """The project at `copy`, with `study` as config/small.yaml."""
-    for name in ("config", "rules", "src", "envs", "captions", "profiles"):
+    for name in ("config", "rules", "src", "envs", "profiles"):
         shutil.copytree(root / name, copy / name)
     shutil.copy(root / "Snakefile", copy)
     edit(copy / "config/cohorts/simulated_abdomen.yaml", **COHORT)

@@ -188,8 +188,8 @@ def test_the_whole_report_has_the_page_and_its_first_part_does_not() -> None:
     assert stage_settings(study, "demo/report")["claims"] == "demo/claims"
     assert stage_settings(study, "demo/quick")["claims"] is None
     whole, first = (StudyFiles(study).report(part) for part in ("report", "quick"))
-    assert {"results/demo/claims.html", "results/demo/claims.csv"} <= set(whole)
-    assert "results/demo/claims.html" not in first
+    assert {"results/demo/claims.json", "results/demo/claims.csv"} <= set(whole)
+    assert "results/demo/claims.json" not in first
 
 
 def _numbers(claim: dict[str, Any]) -> list[float]:

@@ -346,8 +346,8 @@ def test_files_of_runs_with_an_auxiliary_cohort(joint: Study) -> None:
     assert files.head("textscf_lung") == files.head("textscf")
     assert files.head("textscf_lung_encoded")["embedding"] == f"{prompts}/minilm.lung_ct/embedding.npz"
     assert files.head("textscf_lung_encoded")["segmentation"] == files.head("textscf")["segmentation"]
-    assert files.segmentors() == [("hippocampus_mr", "tiny")]
-    assert files.prompt_sets() == [("hippocampus_mr", "minilm"), ("hippocampus_mr", "minilm.lung_ct")]
+    assert files.segmentors() == ["results/cohorts/hippocampus_mr/segmentations/tiny/accuracy_by_split.csv"]
+    assert files.prompt_sets() == [f"{prompts}/{name}/similarity.png" for name in ("minilm", "minilm.lung_ct")]
 
 
 def test_prompts_with_an_auxiliary_cohort_have_both_anatomies_and_modalities(joint: Study) -> None:
@@ -497,14 +497,14 @@ def test_files_of_the_report_are_those_that_it_shows(folder: Path) -> None:
     first, whole = (StudyFiles(study).report(part) for part in ("quick", "report"))
     assert len(first) == len(set(first))
     assert set(first) < set(whole)
-    assert {f"{results}/tables/table3{suffix}" for suffix in (".html", ".csv", "_tests.csv", "/config.yaml")} <= set(
+    assert {f"{results}/tables/table3{suffix}" for suffix in (".json", ".csv", "_tests.csv", "/config.yaml")} <= set(
         first
     )
     assert {f"{results}/figures/figure3{suffix}" for suffix in (".png", ".txt", "/config.yaml")} <= set(first)
     trained = {"history.csv", "timing.json", "environment.json", "config.yaml"}
     assert {Path(path).name for path in first if "/textscf_seed1/" in path} == trained
     assert {Path(path).name for path in first if "/runs/initial/" in path} == {"config.yaml"}
-    assert "results/complexity/claim.html" in whole
+    assert "results/complexity/claim.json" in whole
     assert f"{results}/tables/complexity_tests.csv" not in whole
     assert f"{results}/figures/example.png" in whole
 
@@ -542,7 +542,7 @@ def test_files_of_a_study(folder: Path) -> None:
     assert len(files.metrics("table3")) == 2 * (2 + 2 * 10)
     assert files.figure("figure3") == []
     assert len(files.figure("example")) == 7
-    assert files.segmentors() == [("hippocampus_mr", "tiny")]
+    assert files.segmentors() == ["results/cohorts/hippocampus_mr/segmentations/tiny/accuracy_by_split.csv"]
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
     files = StudyFiles(study)
     last = stage_settings(study, "small/figures/figure7")["rows"][-1]
@@ -553,7 +553,7 @@ def test_files_of_a_study(folder: Path) -> None:
     assert len(files.complexity_counts()) == len(files.complexity_settings()) == 9
     assert files.complexity_shapes() == [f"{cohort}/cohort.json", f"{cohort}/prompts/minilm/embedding.npz"]
     assert (files.tables("accuracy"), files.tables("complexity")) == (["table3"], ["complexity"])
-    assert files.prompt_sets() == [("hippocampus_mr", "minilm")]
+    assert files.prompt_sets() == [f"{cohort}/prompts/minilm/similarity.png"]
 
 
 def test_what_the_first_report_waits_for_longest_runs_first(folder: Path) -> None:

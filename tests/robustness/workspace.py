@@ -62,7 +62,7 @@ _TIMING: dict[str, Any] = {
 
 def build_workspace(folder: Path) -> Path:
     """Build the workspace in `folder`, with real hippocampus scans if available, else with simulated ones."""
-    for name in ("config", "envs", "captions", "profiles"):
+    for name in ("config", "envs", "profiles"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("rules", "src"):
         (folder / name).symlink_to(ROOT / name)

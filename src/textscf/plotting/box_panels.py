@@ -120,8 +120,9 @@ def _draw_boxes(panel: BoxPanel, data: pd.DataFrame, looks: dict[str, tuple[str,
         flierprops={"marker": "o", "markersize": 1.4, "markeredgecolor": "#555555", "markeredgewidth": 0.2},
         **_places(panel, looks),
     )  # fmt: skip
+    boxes_of_methods: list[Any] = panel.axes.containers
     drawn = [looks[label] for label in looks if label in set(shown["method"])]
-    for boxes, (colour, hatch) in zip(panel.axes.containers, drawn, strict=True):
+    for boxes, (colour, hatch) in zip(boxes_of_methods, drawn, strict=True):
         setp(boxes.boxes, hatch=hatch)
         setp(boxes.fliers, markerfacecolor=colour)
 

@@ -41,9 +41,9 @@ class Mark:
         return f"{reference} {self.reference_is}, p < {ALPHA} {'after Holm' if self.after_holm else 'uncorrected'}"
 
 
-def marks_of(tests: pd.DataFrame) -> list[Mark | None]:
+def marks_of(tests: pd.DataFrame) -> pd.Series:
     """The mark of each line of the tests; None if p is not below 0.05, and for the mean over structures."""
-    return [_mark_of(test) for test in tests.to_dict("records")]
+    return pd.Series([_mark_of(test) for test in tests.to_dict("records")], tests.index, dtype=object)
 
 
 def _mark_of(test: Mapping[Hashable, Any]) -> Mark | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from adjustText import adjust_text
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -18,7 +18,7 @@ _SAMPLES = 8
 """Places along a line between two points that texts keep off."""
 
 
-def write_labels(axes: Axes, points: PathCollection, texts: Sequence[str]) -> None:
+def write_labels(axes: Axes, points: Collection, texts: Sequence[str]) -> None:
     """Write a text beside each point, off all markers and lines; a thin line leads to its point if it is farther off.
 
     The axes must have its final limits and all its markers and lines; an empty text is not written.

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -47,7 +47,7 @@ def prepare(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.set_axisbelow(True)
 
 
-def draw_markers(axes: Axes, item: Item, data: pd.DataFrame, x: str, y: str) -> PathCollection:
+def draw_markers(axes: Axes, item: Item, data: pd.DataFrame, x: str, y: str) -> Collection:
     """Draw a marker for each line of `data` in the colour and shape of its `method`; return the markers."""
     shapes = {label: marker for label, _, marker in looks(item)}
     sns.scatterplot(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
@@ -35,7 +35,7 @@ def draw(item: Item, results: Results) -> Drawing:
         _set_ticks(axes)
         legend_of(figure, item, COLUMN_WIDTH, marker="o")
         _draw_sizes(figure, data["parameters"].max())
-        write_labels(axes, circles, data.sort_values("parameters", ascending=False)["value"])
+        write_labels(axes, circles, list(data.sort_values("parameters", ascending=False)["value"]))
     return Drawing(figure, _sentences(item, data), data)
 
 
@@ -50,7 +50,7 @@ def cost_values(item: Item, results: Results) -> pd.DataFrame:
     )
 
 
-def _draw_circles(axes: Axes, item: Item, data: pd.DataFrame) -> PathCollection:
+def _draw_circles(axes: Axes, item: Item, data: pd.DataFrame) -> Collection:
     """Draw lines, circles with the small ones in front of the large ones, and a dot at each centre; return circles."""
     look = {"x": "giga_multi_adds", "y": "dice", "hue": "method", "palette": colours_of(item), "legend": False}
     sns.lineplot(data, **look, estimator=None, sort=False, linewidth=0.7, ax=axes)

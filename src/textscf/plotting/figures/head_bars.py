@@ -40,8 +40,9 @@ def draw(item: Item, results: Results) -> Drawing:
         _draw_bars(axes, data)
         _draw_improvements(axes, data)
         _label_rows(axes, item, (width - _MARGIN) / len(item.rows))
+        bars = [container.get_children()[0] for container in axes.containers[: len(NAMES)]]
         names = [f"{name} text-driven head" for name in NAMES]
-        figure.legend(axes.containers[: len(NAMES)], names, ncols=2, loc="outside upper center", handlelength=1.4)
+        figure.legend(bars, names, ncols=2, loc="outside upper center", handlelength=1.4)
     return Drawing(figure, _sentences(item, results, data), data)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import Collection
 from matplotlib.colors import to_rgba
 
 from textscf.plotting.drawing import Drawing
@@ -69,7 +69,7 @@ def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
     )  # fmt: skip
 
 
-def _open_markers(points: PathCollection, integrated: pd.Series) -> None:
+def _open_markers(points: Collection, integrated: pd.Series) -> None:
     """Turn the markers of runs with integration into open ones with a thick edge in their colour."""
     is_open, colours = integrated.to_numpy(), points.get_facecolor()
     points.set(
