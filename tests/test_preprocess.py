@@ -324,3 +324,13 @@ def test_real_hippocampus_cohort_starts_near_its_known_dice(root: Path, shared: 
     cohort = Cohort.load(tmp_path)
     assert len(cohort.pairs["test"]) == 60
     assert 0.54 < dice_of_pairs(cohort) < 0.56
+
+
+def test_a_structure_that_no_scan_has_is_said(
+    config: dict[str, Any], raw: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config["anatomy"]["structures"].append({"label": 3, "name": "middle"})
+    preprocess_cohort(config, raw, tmp_path / "out", workers=1)
+    warnings = [record.getMessage() for record in caplog.records if "no scan has" in record.getMessage()]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("cohort small: no scan has middle (label 3): it has no Dice")

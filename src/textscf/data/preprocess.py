@@ -15,7 +15,7 @@ from textscf.data.releases import stored_files, stored_recipe
 from textscf.data.scans import Rejection, read_scan, transform
 from textscf.data.subject_store import RECORDS, StoredSubject, digest
 from textscf.errors import InputError
-from textscf.files.io import write_csv, write_json, write_nifti
+from textscf.files.io import read_labels, write_csv, write_json, write_nifti
 from textscf.job.workers import parallel_map
 
 _LOG = logging.getLogger(__name__)
@@ -63,6 +63,8 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
         if todo or config.get("expect"):
             (folder / "cohort.json").unlink(missing_ok=True)
         at_border = mapping(_prepare, todo, "preparing")
+        if todo:
+            _warn_of_missing_structures(config, mapping(_labels_in, tasks, "looking for structures"))
         description = _description(config, tasks)
         if config.get("expect"):
             from textscf.data.expectations import check_expectations  # imports pandas, which is slow
@@ -116,6 +118,21 @@ def _write(path: Path, data: np.ndarray, affine: np.ndarray) -> None:
 
 def _labels_reach_border(labels: np.ndarray) -> bool:
     return any(labels.take(end, axis).any() for axis in range(3) for end in (0, -1))
+
+
+def _labels_in(task: _PreparationTask) -> set[int]:
+    return set(np.unique(read_labels(task.prepared.labels).data).tolist())
+
+
+def _warn_of_missing_structures(config: dict[str, Any], present: list[set[int]]) -> None:
+    """Say which structures of the anatomy no scan has, because tables then have no value for them."""
+    for structure in config["anatomy"]["structures"]:
+        if not any(structure["label"] in labels for labels in present):
+            _LOG.warning(
+                "cohort %s: no scan has %s (label %d): it has no Dice, or counts as 0 by the paper's convention; "
+                "take it out of the anatomy, or look at the numbers of the label maps",
+                config["name"], structure["name"], structure["label"],
+            )  # fmt: skip
 
 
 def _refuse(rejections: list[Rejection], n_subjects: int, report: Path) -> None:
