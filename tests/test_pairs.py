@@ -254,3 +254,16 @@ def test_refinement_lowers_the_loss(registrar: ScanRegistrar, scans: tuple[Path,
         errors.append(np.square(sample(moving.data, moving.affine, grid, pair.transform) - fixed.data).mean())
         assert ("refinement" in pair.seconds) == (steps > 0)
     assert errors[1] < 0.8 * errors[0]
+
+
+def test_ct_without_its_offset_is_said(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "results", {"kind": "clip", "range": [-500.0, 800.0]})
+    affine = turned((0, 0, 0), (2, 2, 2), (0, 0, 0), SHAPE)
+    scans = [
+        save(tmp_path / f"{offset}.nii.gz", 1000 * smooth(SHAPE, 0) + offset, affine).as_posix()
+        for offset in (0, -1000)
+    ]
+    registrar = ScanRegistrar(checkpoint, CPU)
+    remarks = registrar.register(*[read_image_file(Path(scan)) for scan in scans], initial="none").remarks
+    assert [remark.split(": ", 1) for remark in remarks] == [[scans[0], remarks[0].split(": ", 1)[1]]]
+    assert "is 1024 added to them?" in remarks[0]
