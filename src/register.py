@@ -13,7 +13,7 @@ from textscf.job.cli import count, parse_arguments, run, stage_parser
 from textscf.job.devices import acquire_device
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
-from textscf.pairs.registration_files import Files, Options, register_files
+from textscf.pairs.registration_files import PairFiles, Options, register_files
 from textscf.registration.scan_pair import ScanRegistrar
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -48,7 +48,7 @@ def main() -> None:
     registrar = ScanRegistrar(model_file(args.model, args.checkpoint, MODELS), device, args.segmentor)
     options = Options(args.initial, args.refine, args.fill, args.score_only)
     if single:
-        files = Files(args.fixed, args.moving, args.fixed_labels, args.moving_labels)
+        files = PairFiles(args.fixed, args.moving, args.fixed_labels, args.moving_labels)
         register_files(registrar, files, args.out, options)
     else:
         register_list(registrar, args.pairs, args.out, options)

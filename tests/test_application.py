@@ -17,7 +17,7 @@ from textscf.files.image_file import read_image_file
 from textscf.pairs.application import apply_to_image, apply_to_points
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
-from textscf.pairs.registration_files import Files, Options, register_files
+from textscf.pairs.registration_files import PairFiles, Options, register_files
 from textscf.registration.scan_pair import ScanRegistrar
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ def registered(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         data, affine = smooth(SHAPE, seed), turned(turn, (2, 2, 2), (10, -20, 30), SHAPE)
         save(folder / f"{name}.nii.gz", data, affine)
         save(folder / f"{name}_labels.nii.gz", np.digitize(data, [0.3, 0.6]).astype(np.uint8), affine)
-    files = Files(*(folder / f"{name}.nii.gz" for name in ("fixed", "moving", "fixed_labels", "moving_labels")))
+    files = PairFiles(*(folder / f"{name}.nii.gz" for name in ("fixed", "moving", "fixed_labels", "moving_labels")))
     register_files(ScanRegistrar(checkpoint, CPU), files, folder / "out", NONE)
     return folder
 

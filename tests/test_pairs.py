@@ -14,7 +14,7 @@ from tests.scan_files import make_checkpoint, padded, save, smooth, stored_as, t
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file
 from textscf.files.itk import read_transform
-from textscf.pairs.registration_files import Files, Options, register_files
+from textscf.pairs.registration_files import PairFiles, Options, register_files
 from textscf.registration.alignment import align
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.spatial.world import Grid, sample
@@ -131,7 +131,7 @@ def test_ants_and_itk_reproduce_the_warped_scan(
         save(tmp_path / f"{name}.nii.gz", smooth(place[3], seed), turned(*place))
         for seed, (name, place) in enumerate(zip(("fixed", "moving"), GEOMETRIES[geometry], strict=True))
     ]
-    record = register_files(registrar, Files(*paths), tmp_path / "out", Options(initial=initial))
+    record = register_files(registrar, PairFiles(*paths), tmp_path / "out", Options(initial=initial))
     warped: Any = nib.load(tmp_path / "out/warped.nii.gz")
     assert warped.shape == GEOMETRIES[geometry][0][3]
     np.testing.assert_allclose(warped.affine, nib.load(paths[0]).affine, atol=1e-4)
@@ -151,7 +151,7 @@ def test_ants_and_itk_reproduce_the_warped_scan(
 def test_the_inverse_undoes_the_transformation(
     registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    record = register_files(registrar, Files(*scans), tmp_path, NONE)
+    record = register_files(registrar, PairFiles(*scans), tmp_path, NONE)
     forward, backward = (read_transform(tmp_path / name) for name in ("transform.h5", "inverse_warp.nii.gz"))
     jacobian = nib.load(tmp_path / "jacobian.nii.gz").get_fdata()
     assert record["folded"] == (jacobian <= 0).mean()
@@ -165,7 +165,7 @@ def test_the_inverse_undoes_the_transformation(
 
 
 def test_the_jacobian_is_that_of_the_points(registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path) -> None:
-    register_files(registrar, Files(*scans), tmp_path, NONE)
+    register_files(registrar, PairFiles(*scans), tmp_path, NONE)
     fixed = read_image_file(scans[0])
     transform = registrar.register(fixed, read_image_file(scans[1]), "none").transform
     index = np.array([12, 15, 11])
@@ -187,7 +187,7 @@ def test_labels_are_warped_and_scored(registrar: ScanRegistrar, scans: tuple[Pat
     for scan in scans:
         image = read_image_file(scan)
         labels.append(save(tmp_path / scan.name, (image.data > 0.6).astype(np.uint8) * 7, image.affine))
-    record = register_files(registrar, Files(*scans, *labels), tmp_path / "out", NONE)
+    record = register_files(registrar, PairFiles(*scans, *labels), tmp_path / "out", NONE)
     warped = nib.load(tmp_path / "out/warped_labels.nii.gz").get_fdata()
     truth = nib.load(labels[0]).get_fdata()
     assert set(np.unique(warped)) == {0, 7}
@@ -240,7 +240,7 @@ def test_what_the_model_does_not_see_is_said(registrar: ScanRegistrar, tmp_path:
     shape = (90, 40, 40)
     data = np.random.default_rng(3).uniform(size=shape).astype(np.float32)
     large = save(tmp_path / "large.nii.gz", data, turned((0, 0, 0), (2, 2, 2), (0, 0, 0), shape))
-    record = register_files(registrar, Files(large, large), tmp_path / "out", NONE)
+    record = register_files(registrar, PairFiles(large, large), tmp_path / "out", NONE)
     assert record["inside_the_models_view"] == pytest.approx(32 * 36 * 28 / np.prod(shape), rel=1e-6)
     assert any("lies outside of the 64 x 72 x 56 mm that the model sees" in remark for remark in record["remarks"])
 

@@ -12,18 +12,18 @@ from markupsafe import Markup
 from textscf.errors import InputError
 from textscf.files.io import atomic_path, read_json, write_csv
 from textscf.job.progress import progress_bar
-from textscf.pairs.registration_files import RECORD, Files, Options, register_files
+from textscf.pairs.registration_files import RECORD, PairFiles, Options, register_files
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.results.items import read_csv
 
 _LOG = logging.getLogger(__name__)
-_COLUMNS = [field.name for field in fields(Files)]
+_COLUMNS = [field.name for field in fields(PairFiles)]
 
 
 def register_list(registrar: ScanRegistrar, listed: Path, out: Path, options: Options) -> pd.DataFrame:
     """Register every pair of a CSV into `out`/NAME; write `pairs.csv` and `index.html` with all of them.
 
-    The CSV has the columns `fixed` and `moving`, and may have `name` and the other columns of `Files`; paths are
+    The CSV has the columns `fixed` and `moving`, and may have `name` and the other columns of `PairFiles`; paths are
     relative to the CSV. A pair is kept if it was registered with the same files, model and options, so that a stopped
     call goes on where it was.
 
@@ -47,12 +47,12 @@ def register_list(registrar: ScanRegistrar, listed: Path, out: Path, options: Op
     return table
 
 
-def _read_list(listed: Path) -> dict[str, Files]:
+def _read_list(listed: Path) -> dict[str, PairFiles]:
     table = read_csv(listed, ("fixed", "moving"), "pairs with the columns fixed and moving")
     unknown = sorted(set(table.columns) - {"name", *_COLUMNS})
     if unknown:
         raise InputError(f"{listed}: column '{unknown[0]}'; expected name, {', '.join(_COLUMNS)}")
-    pairs: dict[str, Files] = {}
+    pairs: dict[str, PairFiles] = {}
     missing = []
     for number, row in enumerate(table.to_dict("records"), 1):
         given = {str(key): str(value) for key, value in row.items() if pd.notna(value)}
@@ -61,13 +61,13 @@ def _read_list(listed: Path) -> dict[str, Files]:
             raise InputError(f"{listed}: name '{name}' in row {number}; expected names that differ, without slashes")
         paths = {key: listed.parent / value for key, value in given.items()}
         missing += [str(path) for path in paths.values() if not path.exists()]
-        pairs[name] = Files(**paths)
+        pairs[name] = PairFiles(**paths)
     if missing:
         raise InputError(f"{listed}: {len(missing)} files are missing, the first is {missing[0]}")
     return pairs
 
 
-def _known(path: Path, registrar: ScanRegistrar, files: Files, options: Options) -> dict[str, Any] | None:
+def _known(path: Path, registrar: ScanRegistrar, files: PairFiles, options: Options) -> dict[str, Any] | None:
     """The record of a pair that is registered already and whose files did not change since; else None."""
     if not path.is_file():
         return None

@@ -33,8 +33,8 @@ _LARGEST_PICTURE = 192  # voxels along the longest edge
 
 
 @dataclass(frozen=True)
-class Files:
-    """Files of one pair.
+class PairFiles:
+    """PairFiles of one pair.
 
     Attributes:
         fixed, moving: scans.
@@ -67,7 +67,7 @@ class Options:
     score_only: bool = False
 
 
-def register_files(registrar: ScanRegistrar, files: Files, out: Path, options: Options) -> dict[str, Any]:
+def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, options: Options) -> dict[str, Any]:
     """Register a pair of files, and write everything into `out` (see `textscf.pairs.outputs.write_pair`).
 
     Beside the transformation there are `warped_labels.nii.gz` if the moving scan's labels are given,
@@ -114,7 +114,7 @@ def _points(path: Path | None) -> NDArray[np.float64] | None:
     return None if path is None else read_points(path)[["x", "y", "z"]].to_numpy(float)
 
 
-def _check_points(files: Files, points: list[NDArray[np.float64] | None]) -> None:
+def _check_points(files: PairFiles, points: list[NDArray[np.float64] | None]) -> None:
     counts = [None if part is None else len(part) for part in points]
     if counts[0] != counts[1]:
         found = f"{counts[0] or 'no'} points, and {files.moving_points} {counts[1] or 'no'}"
