@@ -13,7 +13,7 @@ from textscf.job.cli import count, parse_arguments, run, stage_parser
 from textscf.job.devices import acquire_device
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
-from textscf.pairs.registration_files import PairFiles, Options, register_files
+from textscf.pairs.registration_files import Options, PairFiles, register_files
 from textscf.registration.scan_pair import ScanRegistrar
 
 MODELS = Path(__file__).resolve().parents[1] / "models"

@@ -17,7 +17,7 @@ from textscf.files.image_file import read_image_file
 from textscf.pairs.application import apply_to_image, apply_to_points
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
-from textscf.pairs.registration_files import PairFiles, Options, register_files
+from textscf.pairs.registration_files import Options, PairFiles, register_files
 from textscf.registration.scan_pair import ScanRegistrar
 
 CPU = torch.device("cpu")

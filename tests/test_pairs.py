@@ -14,7 +14,7 @@ from tests.scan_files import make_checkpoint, padded, save, smooth, stored_as, t
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file
 from textscf.files.itk import read_transform
-from textscf.pairs.registration_files import PairFiles, Options, register_files
+from textscf.pairs.registration_files import Options, PairFiles, register_files
 from textscf.registration.alignment import align
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.spatial.world import Grid, sample

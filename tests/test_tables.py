@@ -372,7 +372,7 @@ def test_the_script_writes_what_another_process_would(root, results, reported, t
     command += ["--results", results.folder, "--reported", reported, "--log", tmp_path / "table.log"]
     subprocess.run(command, check=True, capture_output=True)
     names = sorted(path.name for path in (tmp_path / "here").iterdir())
-    assert names == ["table3.csv", "table3.json", "table3.md", "table3.tex", "table3_tests.csv"]
+    assert names == ["table3.csv", "table3.html", "table3.json", "table3.md", "table3.tex", "table3_tests.csv"]
     for name in names:
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
     table = pd.read_csv(out)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from textscf.errors import InputError
 from textscf.files.io import atomic_path, read_json, write_csv
 from textscf.job.progress import progress_bar
-from textscf.pairs.registration_files import RECORD, PairFiles, Options, register_files
+from textscf.pairs.registration_files import RECORD, Options, PairFiles, register_files
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.results.items import read_csv
 
