@@ -29,9 +29,9 @@ demo: setup
 	snakemake --cores all $(ARGS)
 
 # Each test module runs in one process on one core, so that other threads do not disturb tests that measure time or
-# cores.
+# cores. The longest modules start first (tests/conftest.py).
 test: setup
-	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint: setup
 	ruff check .

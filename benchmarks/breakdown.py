@@ -50,9 +50,7 @@ class Breakdown:
 def break_down(step: Callable[[], Any], device: str, precision: str) -> Breakdown:
     """Measure a training step that runs on `device` and computes in `precision`."""
     step()
-    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_convolution: _flops}) as counter:
-        step()
-    flops = sum(count for name, count in counter.get_flop_counts()["Global"].items() if "conv" in str(name))
+    flops = convolution_flops(step)
     on_cuda = device != "cpu"
     activities = [ProfilerActivity.CUDA if on_cuda else ProfilerActivity.CPU]
     with profile(activities=activities) as profiler:
@@ -65,6 +63,13 @@ def break_down(step: Callable[[], Any], device: str, precision: str) -> Breakdow
     total = sum(busy.values())
     shares = {name: spent / total for name, spent in sorted(busy.items(), key=lambda item: -item[1])}
     return Breakdown(seconds, shares, flops / busy["convolutions"] / 1e9, _limit(device, precision))
+
+
+def convolution_flops(step: Callable[[], Any]) -> int:
+    """Work of a step's convolutions, forward and backward."""
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_convolution: _flops}) as counter:
+        step()
+    return sum(count for name, count in counter.get_flop_counts()["Global"].items() if "conv" in str(name))
 
 
 def _flops(x: torch.Size, weight: torch.Size, *others: Any, out_shape: torch.Size, **named: Any) -> int:

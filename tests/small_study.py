@@ -2,18 +2,19 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.python_server import python
 from textscf.files.io import read_yaml
 from textscf.study.study import merge
 
 COHORT: dict[str, Any] = {
     "splits": {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]},
+    "pairs": {"validation": [[4, 5]], "test": [[6, 7], [7, 8], [8, 6]]},
     "segmentors": {"tiny": {"steps": 2, "validate_every": 1, "batch_size": 1}},
     "learn2reg": {"grid": [32, 24, 48], "folder": "task_03"},
 }
@@ -48,6 +49,9 @@ def copy_project(root: Path, copy: Path, study: Mapping[str, Any] = STUDY) -> Pa
     return copy
 
 
-def snakemake(project: Path, *arguments: str, study: str = "small") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", f"config/{study}.yaml", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=600)
+def snakemake(
+    project: Path, *arguments: str, study: str = "small", program: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A call of snakemake by `program`, by default one that starts at once."""
+    command = [program or python(), "-m", "snakemake", "--cores", "2", "--configfile", f"config/{study}.yaml"]
+    return subprocess.run([*command, *arguments], cwd=project, capture_output=True, text=True, timeout=1200)

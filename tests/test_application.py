@@ -1,7 +1,6 @@
 """Applying a written transformation to images, label maps and points; and registering a list of pairs."""
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.python_server import python
 from tests.scan_files import make_checkpoint, save, smooth, stored_as, turned
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file
@@ -154,7 +154,7 @@ def test_models_are_found_by_name(tmp_path: Path, checkpoint: Path) -> None:
 
 def test_scripts_register_and_apply(registered: Path, checkpoint: Path, tmp_path: Path, root: Path) -> None:
     scans = ["--fixed", registered / "fixed.nii.gz", "--moving", registered / "moving.nii.gz"]
-    register = [sys.executable, root / "src/register.py", "--checkpoint", checkpoint, "--device", "cpu", *scans]
+    register = [python(), root / "src/register.py", "--checkpoint", checkpoint, "--device", "cpu", *scans]
     subprocess.run([*register, "--initial", "none", "--out", tmp_path], check=True, capture_output=True)
     options = ["--warp", tmp_path / "inverse_warp.nii.gz", "--reference", registered / "moving.nii.gz"]
     rows = [
@@ -162,7 +162,7 @@ def test_scripts_register_and_apply(registered: Path, checkpoint: Path, tmp_path
         for kind in ("", "_labels")
     ]
     listed = write_list(tmp_path, [rows[0], {**rows[1], "interpolation": "nearest"}])
-    apply = [sys.executable, root / "src/apply.py", *options, "--list", listed]
+    apply = [python(), root / "src/apply.py", *options, "--list", listed]
     subprocess.run(apply, check=True, capture_output=True)
     back, moving = (nib.load(path) for path in (tmp_path / "back_labels.nii.gz", registered / "moving.nii.gz"))
     assert back.shape == moving.shape

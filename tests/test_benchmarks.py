@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import plain, scale
-from benchmarks.breakdown import break_down
+from benchmarks import breakdown, plain, scale
+from benchmarks.breakdown import convolution_flops
 from benchmarks.cases import cases, simulation
 from benchmarks.measure import Case, Timed, measure
 from benchmarks.volumes import brain_labels, noise_scan, smooth_field
 
+from tests.python_server import python
 from textscf.metrics import evaluate_pair
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.convolution import Conv3d
@@ -158,25 +159,27 @@ def test_simulation_gives_the_same_brains_in_one_process_and_in_two(monkeypatch:
 
 def test_work_is_counted_alike_for_pytorchs_convolution_and_the_projects() -> None:
     x = torch.randn(1, 2, 12, 12, 12, requires_grad=True)
-    throughput = [
-        found.throughput * found.shares["convolutions"] * found.seconds
-        for layer in (torch.nn.Conv3d(2, 8, 3, padding=1), Conv3d(2, 8, 3, padding=1))
-        for found in [break_down(lambda layer=layer: layer(x).square().mean().backward(), "cpu", "float32")]
-    ]
-    assert throughput[1] == pytest.approx(throughput[0], rel=0.5)
+    layers = torch.nn.Conv3d(2, 8, 3, padding=1), Conv3d(2, 8, 3, padding=1)
+    work = [convolution_flops(lambda layer=layer: layer(x).square().mean().backward()) for layer in layers]
+    assert work[0] == work[1] == 3 * 2 * 27 * 2 * 8 * 12**3
 
 
-def test_the_parts_of_a_step_are_named_with_their_share_and_their_distance_from_the_limit() -> None:
+def test_the_parts_of_a_step_are_named_with_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breakdown, "_LIMIT_SHAPE", (8, 8, 8))
     network = torch.nn.Sequential(torch.nn.Conv3d(1, 16, 3, padding=1), torch.nn.PReLU(), torch.nn.Conv3d(16, 16, 3))
     x = torch.randn(1, 1, 24, 24, 24)
-    found = break_down(lambda: network(x).square().mean().backward(), "cpu", "float32")
+
+    def step() -> None:
+        network(x).square().mean().backward()
+
+    found = breakdown.break_down(step, "cpu", "float32")
     assert sum(found.shares.values()) == pytest.approx(1)
     assert list(found.shares.values()) == sorted(found.shares.values(), reverse=True)
-    assert 0.2 < found.shares["convolutions"] < 1
+    assert 0 < found.shares["convolutions"] < 1
     voxels, inner = 24**3, 22**3
     # forward, the kernels' gradients, and of the second convolution the gradient of its input
-    flops = 2 * 27 * 16 * (2 * voxels + 3 * 16 * inner)
-    assert found.throughput * found.shares["convolutions"] * found.seconds == pytest.approx(flops / 1e9, rel=0.5)
+    assert convolution_flops(step) == 2 * 27 * 16 * (2 * voxels + 3 * 16 * inner)
+    assert found.throughput > 0
     assert found.limit > 0
     assert "convolutions" in str(found)
 
@@ -198,7 +201,8 @@ def test_the_index_of_a_large_cohort_is_read(root: Path, tmp_path: Path) -> None
     assert gib > 0.01
 
 
-def test_a_dry_run_counts_the_jobs_of_a_study(tmp_path: Path) -> None:
+def test_a_dry_run_counts_the_jobs_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", python())
     scale.copy_project(tmp_path, subjects=40, runs=3)
     assert scale.dry_run(tmp_path, "results/scale/runs/lku_net_seed2/metrics.csv") == 6
     with pytest.raises(SystemExit, match="no_such_target"):

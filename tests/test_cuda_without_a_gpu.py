@@ -51,10 +51,12 @@ def _devices(values: Any) -> set[str]:
     return {value.device.type for value in tree_leaves(values) if isinstance(value, torch.Tensor)}
 
 
-@pytest.fixture(params=entries(BACKBONES))
-def backbone(request: pytest.FixtureRequest, root: Path) -> dict[str, Any]:
-    name: str = request.param
-    return {"name": name, **Catalogue(root / "config").run_defaults["backbones"][name]}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def settings_of(backbone: str, head: str) -> dict[str, Any]:
+    options = Catalogue(ROOT / "config").run_defaults["backbones"][backbone]
+    return {"backbone": {"name": backbone, **options}, "head": HEADS[head], "integration_steps": 7}
 
 
 def loss_of(similarity: str) -> Objective:
@@ -63,9 +65,11 @@ def loss_of(similarity: str) -> Objective:
     )
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_the_host_waits_for_nothing_in_a_loss(backbone: dict[str, Any], head: str) -> None:
-    network = build_network({"backbone": backbone, "head": HEADS[head], "integration_steps": 7}, torch.randn(5, 7))
+@pytest.mark.parametrize(
+    ("backbone", "head"), [*((name, "scf") for name in entries(BACKBONES)), ("lku_net", "scp"), ("lku_net", "plain")]
+)
+def test_the_host_waits_for_nothing_in_a_loss(backbone: str, head: str) -> None:
+    network = build_network(settings_of(backbone, head), torch.randn(5, 7))
     with on_fake_cuda(network, SHAPE) as scan, Waits() as waits:
         values = loss_of("multi_window_ncc")(network, scan, scan)
     assert values.device.type == "cuda"
@@ -83,16 +87,15 @@ def test_waiting_is_found() -> None:
     assert [name.split(".")[1] for name in waits.found] == ["_to_copy", "_to_copy"]
 
 
-def test_a_loss_is_compiled_as_one_graph(backbone: dict[str, Any]) -> None:
-    settings = {"backbone": backbone, "head": HEADS["scf"], "integration_steps": 7}
-    network = build_network(settings, torch.randn(5, 7))
+@pytest.mark.parametrize("backbone", entries(BACKBONES))
+def test_a_loss_is_compiled_as_one_graph(backbone: str) -> None:
+    network = build_network(settings_of(backbone, "scf"), torch.randn(5, 7))
     with on_fake_cuda(network, SHAPE) as scan:
         explained = torch._dynamo.explain(loss_of("mse"))(network, scan, scan)
     assert explained.graph_count == 1, explained.break_reasons
 
 
-@pytest.mark.parametrize("capability", [80, 90])
-@pytest.mark.parametrize("labels", ["*u8", "*i16"])
+@pytest.mark.parametrize(("capability", "labels"), [(80, "*u8"), (90, "*i16")])
 def test_the_kernels_of_the_dice_loss_compile_without_spilling(capability: int, labels: str, tmp_path: Path) -> None:
     import triton.backends.nvidia
     from triton.backends.compiler import GPUTarget

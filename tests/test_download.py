@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faulty_server import Fault, FaultyServer
+from tests.python_server import python
 from tests.stand_ins import pack_tar
 from textscf.data.download import obtain_source
 from textscf.errors import InputError
@@ -230,7 +230,7 @@ def test_script_writes_source_json_and_reports_bad_input_with_code_2(
 ) -> None:
     write_yaml(tmp_path / "cohort" / "config.yaml", config)
     paths = ["--config", tmp_path / "cohort" / "config.yaml", "--out", tmp_path / "cohort" / "source.json"]
-    command = [sys.executable, root / "src" / "download.py", *paths]
+    command = [python(), root / "src" / "download.py", *paths]
     assert subprocess.run([*command, "--data-root", tmp_path / "server"], check=False).returncode == 0
     assert (tmp_path / "cohort" / "source.json").is_file()
     failed = subprocess.run(command, check=False, capture_output=True, text=True)

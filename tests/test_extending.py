@@ -1,13 +1,13 @@
 """One new file and one configuration entry add a backbone, similarity, encoder, metric, figure or method."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.cohorts import make_cohort
+from tests.python_server import python
 from tests.result_files import table_spec
 from tests.small_study import copy_project
 from textscf.files.io import write_yaml
@@ -143,13 +143,13 @@ def extended(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_new_files_are_found_and_used(extended: Path) -> None:
-    command = [sys.executable, "-c", USE]
-    done = subprocess.run(command, cwd=extended, env={"PYTHONPATH": "src"}, capture_output=True, text=True)
+    (extended / "src/use.py").write_text(USE)
+    done = subprocess.run([python(), "src/use.py"], cwd=extended, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_workflow_plans_runs_tables_and_figures_of_new_files(extended: Path) -> None:
-    command = [sys.executable, "-m", "snakemake", "-n", "--configfile", "config/mine.yaml"]
+    command = [python(), "-m", "snakemake", "-n", "--configfile", "config/mine.yaml"]
     done = subprocess.run(command, cwd=extended, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     made = "runs/mine/checkpoint.pt runs/still/metrics.csv figures/mine.pdf tables/mine_table.csv tables/shared.csv"
@@ -193,13 +193,13 @@ def table_of(project: Path, name: str, metrics: list[str]) -> subprocess.Complet
 
 
 def script(project: Path, name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, f"src/{name}.py", *map(str, arguments)]
+    command = [python(), f"src/{name}.py", *map(str, arguments)]
     return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
 
 def test_a_wrong_option_of_a_new_backbone_is_named(extended: Path) -> None:
     setting = "runs={mine: {backbone_options: {widht: 3}}}"
-    command = [sys.executable, "-m", "snakemake", "-n", "--configfile", "config/mine.yaml", "--config", setting]
+    command = [python(), "-m", "snakemake", "-n", "--configfile", "config/mine.yaml", "--config", setting]
     done = subprocess.run(command, cwd=extended, capture_output=True, text=True)
     assert done.returncode != 0
     assert (

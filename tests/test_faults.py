@@ -20,8 +20,9 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.python_server import python
 from tests.robustness.runner import execute
-from tests.robustness.workspace import COHORT, RUNS, SCANS, build_workspace
+from tests.robustness.workspace import COHORT, RUNS, SCANS
 from textscf.data.archive import remove
 from textscf.errors import InputError
 from textscf.files.io import read_yaml, write_yaml
@@ -29,7 +30,7 @@ from textscf.files.state import load_state
 from textscf.job import cli
 from textscf.job.lock import hold_folder
 
-KILLS = 6  # of each stage
+KILLS = 4  # of each stage
 TRAINING = {"epochs": 4, "steps_per_epoch": 3}
 PROMPTS = f"{COHORT}/prompts/one_hot/embedding.npz"
 SEGMENTATION = f"{COHORT}/segmentations/ground_truth/segmentation.json"
@@ -54,8 +55,9 @@ VARYING = ("environment.json", "timing.json", "pairs.csv")
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = build_workspace(tmp_path_factory.mktemp("faults") / "workspace")
+def longer(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
+    """The workspace with a longer training and an archive to unpack."""
+    folder = Path(shutil.copytree(workspace, tmp_path_factory.mktemp("faults") / "workspace", symlinks=True))
     path = folder / RUNS / "textscf/config.yaml"
     settings = read_yaml(path)
     write_yaml(path, {**settings, "training": {**settings["training"], **TRAINING}})
@@ -70,8 +72,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copy(workspace: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(workspace, tmp_path / "workspace", symlinks=True))
+def copy(longer: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(longer, tmp_path / "workspace", symlinks=True))
 
 
 def in_group(command: tuple[str, ...], place: Path, room: int | None) -> None:
@@ -163,13 +165,14 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
     target = "results/small/tables/table3.csv"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "config/small.yaml"]
     command += ["--config", f"data_root={copy}/data", "--", target]
+    undisturbed = [python(), *command[1:]]
     long = [*command[:-2], "runs={lku_net: {training: {epochs: 400}}}", *command[-2:]]
     first = subprocess.Popen(long, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
     held = copy / ".snakemake/textscf.job.lock"
     while not (held.is_file() and held.read_text().strip() == str(first.pid)):
         time.sleep(0.1)
         assert first.poll() is None
-    second = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    second = subprocess.run(undisturbed, cwd=copy, capture_output=True, text=True)
     assert second.returncode != 0
     assert f"{copy}: another workflow is at work here" in second.stdout + second.stderr
     os.killpg(first.pid, signal.SIGINT)
@@ -181,13 +184,13 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
         kills += process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    last = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    last = subprocess.run(undisturbed, cwd=copy, capture_output=True, text=True)
     assert last.returncode == 0, last.stderr[-3000:]
     table = without_times(copy / target)
     metrics = {path: path.read_bytes() for path in (copy / RUNS).glob("*/metrics.csv")}
     (copy / target).unlink()
     shutil.rmtree(copy / RUNS)
-    assert subprocess.run(command, cwd=copy, capture_output=True).returncode == 0
+    assert subprocess.run(undisturbed, cwd=copy, capture_output=True).returncode == 0
     assert without_times(copy / target) == table
     assert {path: path.read_bytes() for path in metrics} == metrics
     assert kills

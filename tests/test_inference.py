@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 from tests.cohorts import SEGMENTOR, make_cohort
+from tests.python_server import python
 from tests.test_training import RUN
 from textscf.data.cohort import Cohort
 from textscf.data.recipe import Recipe
@@ -193,10 +193,10 @@ def test_scripts_register_and_evaluate(
     common = ["--device", "cpu", "--out", tmp_path / "out"]
     images = ["--fixed", cohort.image_path("s6"), "--moving", cohort.image_path("s7")]
     labels = ["--fixed-labels", cohort.label_path("s6")]
-    command = [sys.executable, root / "src/register.py", "--checkpoint", checkpoint, *images, *labels, *common]
+    command = [python(), root / "src/register.py", "--checkpoint", checkpoint, *images, *labels, *common]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     assert (tmp_path / "out" / "warp.nii.gz").is_file()
-    command = [sys.executable, root / "src/evaluate.py", "--config", tmp_path / "config.yaml", *common]
+    command = [python(), root / "src/evaluate.py", "--config", tmp_path / "config.yaml", *common]
     command += ["--cohort", cohort.folder, "--checkpoint", checkpoint]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     assert len(pd.read_csv(tmp_path / "out" / "pairs.csv")) == 6
@@ -204,7 +204,7 @@ def test_scripts_register_and_evaluate(
 
 def test_a_bad_scan_is_one_line_and_an_exit_code(checkpoint: Path, tmp_path: Path, root: Path) -> None:
     write_json(tmp_path / "scan.nii.gz", {})
-    command = [sys.executable, root / "src/register.py", "--checkpoint", checkpoint, "--out", tmp_path / "out"]
+    command = [python(), root / "src/register.py", "--checkpoint", checkpoint, "--out", tmp_path / "out"]
     command += ["--fixed", tmp_path / "scan.nii.gz", "--moving", tmp_path / "scan.nii.gz", "--device", "cpu"]
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 2

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.python_server import python
 from textscf.errors import InputError
 from textscf.files import io
 from textscf.job import cli
@@ -161,5 +162,5 @@ def test_the_log_goes_to_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", sorted((Path(__file__).parents[1] / "src").glob("*.py")), ids=lambda p: p.stem)
 def test_every_script_explains_itself(script: Path) -> None:
-    help_text = subprocess.check_output([sys.executable, script, "--help"], text=True)
+    help_text = subprocess.check_output([python(), script, "--help"], text=True)
     assert "usage:" in help_text

@@ -1,7 +1,6 @@
 """Figure 3: what is plotted is what the CSV files hold."""
 
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy import stats
 
+from tests.python_server import python
 from tests.result_files import ORGANS, figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import write_yaml
@@ -191,7 +191,7 @@ def test_the_script_writes_what_another_process_would(root, results, tmp_path):
     item = _item(tmp_path)
     save_figure(draw(item, results).figure, tmp_path / "here/figure3.pdf")
     out = tmp_path / "there/figure3.pdf"
-    command = [sys.executable, root / "src/figure.py", "--config", tmp_path / "item.yaml", "--out", out]
+    command = [python(), root / "src/figure.py", "--config", tmp_path / "item.yaml", "--out", out]
     subprocess.run([*command, "--results", results.folder], check=True, capture_output=True)
     for suffix in (".pdf", ".png"):
         assert out.with_suffix(suffix).read_bytes() == (tmp_path / f"here/figure3{suffix}").read_bytes()

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.python_server import python
 from textscf.data import preprocess as preprocess_module
 from textscf.data.cohort import Cohort
 from textscf.data.preprocess import preprocess_cohort
@@ -296,7 +296,7 @@ def test_script_prepares_a_cohort_and_reports_bad_input_with_code_2(
     out = tmp_path / "out"
     write_yaml(out / "config.yaml", config)
     paths = ["--config", out / "config.yaml", "--raw", raw, "--out", out / "cohort.json", "--log", tmp_path / "log"]
-    command = [sys.executable, root / "src" / "preprocess.py", *paths]
+    command = [python(), root / "src" / "preprocess.py", *paths]
     assert subprocess.run(command, check=False).returncode == 0
     assert "3 subjects prepared" in (tmp_path / "log").read_text()
     _truncate(raw / "labels" / "s3.nii.gz")

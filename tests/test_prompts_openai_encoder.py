@@ -4,7 +4,6 @@ import http.server
 import json
 import logging
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.python_server import python
 from tests.test_prompts_prompt_set import ANATOMY
 from textscf.errors import InputError
 from textscf.files.io import read_json, sha256_of
@@ -144,7 +144,7 @@ def test_script_writes_the_artefact_of_every_encoder_and_no_key(root: Path, tmp_
     content = yaml.safe_load((root / "config/prompts/ada_002.yaml").read_text())
     settings = {**content, "anatomy": ANATOMY, "modality": "computerized tomography"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
-    command = [sys.executable, str(root / "src/embed_prompts.py"), "--config", str(tmp_path / "config.yaml")]
+    command = [python(), str(root / "src/embed_prompts.py"), "--config", str(tmp_path / "config.yaml")]
     done = subprocess.run([*command, "--out", str(tmp_path / "out/embedding.npz")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     embedding, provenance = load_embedding(tmp_path / "out/embedding.npz"), read_json(tmp_path / "out/embedding.json")

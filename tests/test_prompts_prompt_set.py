@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.python_server import python
 from textscf.errors import InputError
 from textscf.files.fill import fill
 from textscf.prompts import PromptSet, embed, load_embedding
@@ -171,7 +171,7 @@ def run_script(root: Path, folder: Path, **changes: Any) -> subprocess.Completed
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
     command = [
-        sys.executable,
+        python(),
         str(root / "src" / "embed_prompts.py"),
         "--config",
         str(folder / "config.yaml"),

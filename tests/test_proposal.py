@@ -1,7 +1,6 @@
 """Proposal of a cohort from a folder: pairs by name, settings that fit, one line for what cannot be used."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.python_server import python
 from tests.scan_files import save, smooth, turned
 from textscf.data.releases import source_files
 from textscf.errors import InputError
@@ -111,7 +111,7 @@ def test_the_script_prints_what_it_assumed(tmp_path: Path, root: Path) -> None:
     spoiled = nib.load(folder / "labelsTr/heart_010.nii.gz")
     save(folder / "labelsTr/heart_010.nii.gz", np.asarray(spoiled.dataobj), spoiled.affine + np.diag([0, 0, 1, 0]))
     subprocess.run(["cp", "-r", root / "config", tmp_path / "config"], check=True)
-    command = [sys.executable, root / "src/new_cohort.py", folder, "--name", "mine", "--config", tmp_path / "config"]
+    command = [python(), root / "src/new_cohort.py", folder, "--name", "mine", "--config", tmp_path / "config"]
     done = subprocess.run([*command, "--sheet", tmp_path / "sheet.png"], capture_output=True, text=True, check=True)
     assert "6 scans, 2.0 x 2.0 x 3.0 mm" in done.stdout
     assert f"cannot be used: {folder}/labelsTr/heart_010.nii.gz: its affine puts a corner" in done.stdout

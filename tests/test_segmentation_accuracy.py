@@ -1,7 +1,6 @@
 """Accuracy of a segmentor by scan, structure and split."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import SHAPE, make_cohort
+from tests.python_server import python
 from textscf.data.cohort import Cohort
 from textscf.files.io import write_json, write_nifti
 from textscf.segmentation import load_segmentation
@@ -62,7 +62,7 @@ def test_means_by_split_are_means_of_scans(cohort: Cohort) -> None:
 
 def test_script_writes_both_tables(cohort: Cohort, root: Path) -> None:
     folder = cohort.folder / "segmentations/tiny"
-    command = [sys.executable, str(root / "src/segmentor_accuracy.py"), "--cohort", str(cohort.folder)]
+    command = [python(), str(root / "src/segmentor_accuracy.py"), "--cohort", str(cohort.folder)]
     command += ["--segmentation", str(folder / "segmentation.json"), "--out", str(folder / "accuracy.csv")]
     completed = subprocess.run(command, capture_output=True, text=True)
     assert completed.returncode == 0, completed.stderr

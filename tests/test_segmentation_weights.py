@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faulty_server import Fault, FaultyServer
+from tests.python_server import python
 from textscf.errors import InputError
 from textscf.files.io import read_json, write_yaml
 from textscf.segmentation.weights import obtain_weights
@@ -91,7 +91,7 @@ def test_script_copies_and_reports_bad_input_with_code_2(
     weights: dict[str, Any], mirror: Path, tmp_path: Path, root: Path
 ) -> None:
     write_yaml(tmp_path / "config.yaml", {"source": "pretrained", "weights": weights | {"url": "http://a.b/tiny.pt"}})
-    command = [sys.executable, root / "src/download_weights.py", "--config", tmp_path / "config.yaml"]
+    command = [python(), root / "src/download_weights.py", "--config", tmp_path / "config.yaml"]
     command += ["--out", tmp_path / "weights.pt"]
     assert subprocess.run([*command, "--data-root", mirror], check=False).returncode == 0
     failed = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -3,7 +3,6 @@
 import copy
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.python_server import python
 from textscf.data.simulation.simulated_cohort import simulate_cohort
 from textscf.errors import InputError
 from textscf.files.io import read_image, read_json, read_labels, sha256_of, write_nifti, write_yaml
@@ -145,7 +145,7 @@ def test_the_script_says_what_is_wrong_in_one_line(drawn: dict[str, Any], root: 
     drawn["source"]["phantom"]["scanner"]["blank"] = ["soup"]
     write_yaml(tmp_path / "config.yaml", drawn)
     command = [
-        sys.executable,
+        python(),
         root / "src/simulate.py",
         "--config",
         tmp_path / "config.yaml",

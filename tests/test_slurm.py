@@ -116,13 +116,3 @@ def test_tables_are_those_of_a_local_run(through_the_queue: Outcome, locally: Pa
         assert (queued / name).read_bytes() == (local / name).read_bytes(), name
     tables = [pd.read_csv(folder / "tables/table3.csv", dtype=str) for folder in (queued, local)]
     pd.testing.assert_frame_equal(*(table.drop(columns=["seconds", "seconds_sd"]) for table in tables))
-
-
-def test_nothing_is_left_of_a_node_after_a_failure() -> None:
-    with pytest.raises(KeyError, match="trial"), slurm_node() as node:  # noqa: PT012
-        node.query("sbatch", "--output=/dev/null", "--wrap=srun sleep 600")
-        wait_for(lambda: "RUNNING" in node.query("squeue", "--noheader", "--format=%T"), "job")
-        raise KeyError("trial")
-    assert not node.folder.exists()
-    found = subprocess.run(["ps", "e", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
-    assert str(node.folder) not in found

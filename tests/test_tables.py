@@ -2,13 +2,13 @@
 
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from tests.python_server import python
 from tests.result_files import table_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import read_json, read_yaml, write_csv, write_json, write_yaml
@@ -368,7 +368,7 @@ def test_without_a_reference_the_file_of_tests_has_only_its_header(results, repo
 def test_the_script_writes_what_another_process_would(root, results, reported, tmp_path):
     write_table(make(_item(tmp_path), results, reported), tmp_path / "here/table3.csv")
     out = tmp_path / "there/table3.csv"
-    command = [sys.executable, root / "src/table.py", "--config", tmp_path / "item.yaml", "--out", out]
+    command = [python(), root / "src/table.py", "--config", tmp_path / "item.yaml", "--out", out]
     command += ["--results", results.folder, "--reported", reported, "--log", tmp_path / "table.log"]
     subprocess.run(command, check=True, capture_output=True)
     names = sorted(path.name for path in (tmp_path / "here").iterdir())

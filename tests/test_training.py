@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from tests.cohorts import make_cohort
+from tests.python_server import python
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.files.io import write_nifti, write_yaml
@@ -203,7 +204,7 @@ def test_sigterm_saves_and_exits_with_its_own_code(cohort: Cohort, tmp_path: Pat
     assert process.wait(timeout=60) == STOPPED
     assert 0 < load_state(run / "last.pt")["step"] < 80
     assert not (run / "checkpoint.pt").exists()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([python(), *command[1:]], check=True, stderr=subprocess.DEVNULL)
     torch.set_num_threads(1)
     train_run(settings, cohort, None, None, straight, CPU)
     assert_same_result(run, straight)

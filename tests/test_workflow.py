@@ -1,19 +1,20 @@
 """The workflow itself: a small study from simulation to report, second runs, changed settings, bad settings."""
 
 import re
-import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from tests.faulty_server import FaultyServer
-from tests.small_study import STUDY, copy_project, edit, snakemake
+from tests.small_study import copy_project, edit, snakemake
 from tests.stand_ins import hippocampus_tar
 from textscf.files.io import read_yaml
+
+KEY = "sk-test-0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(project: Path) -> Path:
-    run = snakemake(project)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OPENAI_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, KEY)
+        run = snakemake(project, "--verbose", "--printshellcmds")
     assert run.returncode == 0, run.stderr[-5000:]
+    assert KEY not in run.stdout + run.stderr
     return project / "results"
 
 
@@ -58,6 +63,12 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
     assert len(list((cohort / "images").iterdir())) == len(list((cohort / "labels").iterdir())) == 8
 
 
+def test_a_key_in_the_environment_is_in_no_file(project: Path, finished: Path) -> None:
+    files = [path for path in project.rglob("*") if path.is_file()]
+    assert len([path for path in files if path.is_relative_to(finished)]) > 50
+    assert [str(path) for path in files if KEY.encode() in path.read_bytes()] == []
+
+
 def test_claims_are_checked_on_the_runs_that_the_study_has(finished: Path) -> None:
     claims = pd.read_csv(finished / "small/claims.csv", index_col="id", keep_default_na=False)
     tested = claims[claims["verdict"] != "not tested"]
@@ -80,14 +91,9 @@ def test_the_table_says_what_is_simulated_and_which_rows_see_the_fixed_labels(fi
 def test_the_table_is_the_mean_of_the_pairs(finished: Path) -> None:
     table = pd.read_csv(finished / "small/tables/table3.csv").set_index("run")
     metrics = pd.read_csv(finished / "small/runs/lku_net/metrics.csv")
-    assert metrics.groupby(["fixed", "moving"]).ngroups == 6
+    assert metrics.groupby(["fixed", "moving"]).ngroups == 3
     dice = metrics.assign(dice=metrics["dice"].fillna(0)).groupby(["fixed", "moving"])["dice"].mean().mean()
     assert table.loc["lku_net", "dice"] == pytest.approx(100 * dice)
-
-
-@pytest.mark.usefixtures("finished")
-def test_a_second_call_runs_nothing(project: Path) -> None:
-    assert jobs(snakemake(project, "--dry-run")) == {}
 
 
 @pytest.mark.usefixtures("finished")
@@ -102,16 +108,6 @@ def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: P
     assert counts == expected
 
 
-def test_the_main_comparison_comes_before_the_other_runs(project: Path) -> None:
-    dry_run = snakemake(project, "--dry-run", "--forceall")
-    blocks = [block for block in re.split(r"^\[", dry_run.stdout, flags=re.MULTILINE) if "\nrule train:" in block]
-    first = {
-        re.search(r"wildcards: run=(\S+)", block)[1]: re.search(r"priority: 1\d{6}\b", block) is not None
-        for block in blocks
-    }
-    assert first == {"lku_net": True, "lapirn": True, "textscf": True, "textscf_ground_truth": False}
-
-
 def test_the_report_has_the_table_that_it_is_about_and_says_what_is_simulated(finished: Path) -> None:
     cells = re.findall(r"<td.*?</td>", (finished / "small/tables/table3.html").read_text())
     for name in ("report", "quick"):
@@ -122,43 +118,22 @@ def test_the_report_has_the_table_that_it_is_about_and_says_what_is_simulated(fi
         assert ('id="table5"' in text) == (name == "report")
 
 
-def test_fields_are_exported_for_the_challenge(project: Path, finished: Path) -> None:
+def test_fields_are_exported_for_the_challenge_and_a_second_call_runs_nothing(project: Path, finished: Path) -> None:
+    """The second call is in a new interpreter: its sets have another order."""
     exported = snakemake(project, "--printshellcmds", "results/small/runs/lapirn/learn2reg_2022.zip")
     assert exported.returncode == 0, exported.stderr
-    assert set(jobs(snakemake(project, "--dry-run"))) <= {"total"}
+    assert jobs(snakemake(project, "--dry-run", program=sys.executable)) == {}
     with zipfile.ZipFile(finished / "small/runs/lapirn/learn2reg_2022.zip") as archive:
         names = archive.namelist()
-    assert len(names) == 6
+    assert len(names) == 3
     assert "disp_0006_0007.nii.gz" in names
 
 
-@pytest.mark.parametrize("study", ["demo", "hippocampus", "abdomen_anatomy", "brain_from_one", "paper"])
-def test_every_study_of_the_project_resolves_without_data(project: Path, study: str) -> None:
+@pytest.mark.parametrize("study", ["demo", "brain_from_one", "paper"])
+def test_a_study_of_the_project_resolves_without_data(project: Path, study: str) -> None:
     dry_run = snakemake(project, "--dry-run", "--printshellcmds", study=study)
     assert jobs(dry_run)["train"] >= 2
     assert "{cohort}" not in dry_run.stdout + dry_run.stderr
-
-
-def test_an_auxiliary_cohort_is_made_and_passed_on(project: Path) -> None:
-    shutil.copy(project / "config/cohorts/simulated_abdomen.yaml", project / "config/cohorts/chest.yaml")
-    joint = {
-        "study": "joint",
-        "cohorts": {**STUDY["cohorts"], "auxiliary": "chest"},
-        "experiments": [*STUDY["experiments"], "table4"],
-    }
-    (project / "config/joint.yaml").write_text(yaml.safe_dump({**STUDY, **joint}))
-    dry_run = snakemake(project, "--dry-run", "--printshellcmds", "results/joint/tables/table4.csv", study="joint")
-    assert jobs(dry_run)["train"] == 3
-    printed = (dry_run.stdout + dry_run.stderr).replace('"', "")
-    commands = [line.split() for line in printed.splitlines() if "TEXTSCF_SRC/" in line]
-    assert any("$TEXTSCF_SRC/preprocess.py" in c and "results/cohorts/chest/cohort.json" in c for c in commands)
-    embedding = "results/cohorts/simulated_abdomen/prompts/one_hot{}/embedding.npz"
-    trained = [c for c in commands if "$TEXTSCF_SRC/train.py" in c]
-    with_auxiliary = {
-        c[c.index("--embedding") + 1]: c[c.index("--auxiliary") + 1] for c in trained if "--auxiliary" in c
-    }
-    assert with_auxiliary == {embedding.format(tail): "results/cohorts/chest" for tail in ("", ".chest")}
-    assert any("$TEXTSCF_SRC/embed_prompts.py" in c and embedding.format(".chest") in c for c in commands)
 
 
 SITE = """
@@ -168,19 +143,31 @@ set-resources:
 """
 
 
-@pytest.mark.parametrize(("attempt", "memory", "minutes"), [(1, 16000, 1440), (2, 32000, 2000)])
-def test_jobs_of_a_queue_ask_for_what_they_need_and_the_site_wants(
-    project: Path, attempt: int, memory: int, minutes: int
-) -> None:
+@pytest.fixture(scope="module")
+def forced(project: Path) -> str:
+    """What a second attempt at all jobs would be, with the profile for a queue and a site's own."""
     (project / "site.yaml").write_text(SITE)
-    options = ["--workflow-profile", "profiles/slurm", "--profile", "site.yaml", "--attempt", str(attempt)]
-    dry_run = snakemake(project, "--dry-run", "--forceall", *options, "--", "quick")
+    options = ["--workflow-profile", "profiles/slurm", "--profile", "site.yaml", "--attempt", "2"]
+    dry_run = snakemake(project, "--dry-run", "--forceall", *options)
     assert dry_run.returncode == 0, dry_run.stderr
-    asked = dict(re.findall(r"^rule (\w+):.*?^    resources: (.*?)$", dry_run.stdout, re.MULTILINE | re.DOTALL))
-    wanted = {"gpu=1", f"mem_mb={memory}", f"runtime={minutes}", "slurm_account=lab", "slurm_partition=gpu"}
+    return dry_run.stdout
+
+
+def test_jobs_of_a_queue_ask_for_what_they_need_and_the_site_wants(forced: str) -> None:
+    asked = dict(re.findall(r"^rule (\w+):.*?^    resources: (.*?)$", forced, re.MULTILINE | re.DOTALL))
+    wanted = {"gpu=1", "mem_mb=32000", "runtime=2000", "slurm_account=lab", "slurm_partition=gpu"}
     assert wanted | {"slurm_extra=--signal=TERM@300"} <= set(asked["train"].split(", "))
-    assert {f"mem_mb={8000 * attempt}", "slurm_partition=cpu"} <= set(asked["simulate"].split(", "))
+    assert {"mem_mb=16000", "slurm_partition=cpu"} <= set(asked["simulate"].split(", "))
     assert "gpu=" not in asked["simulate"]
+
+
+def test_the_main_comparison_comes_before_the_other_runs(forced: str) -> None:
+    blocks = [block for block in re.split(r"^\[", forced, flags=re.MULTILINE) if "\nrule train:" in block]
+    first = {
+        re.search(r"wildcards: run=(\S+)", block)[1]: re.search(r"priority: 1\d{6}\b", block) is not None
+        for block in blocks
+    }
+    assert first == {"lku_net": True, "lapirn": True, "textscf": True, "textscf_ground_truth": False}
 
 
 def test_terms_are_accepted_by_a_key_that_makes_nothing_run_again(
@@ -206,19 +193,10 @@ def test_terms_are_accepted_by_a_key_that_makes_nothing_run_again(
     assert jobs(snakemake(own, "--dry-run", *other, "--", source, study="hippocampus")) == {}
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("defaults={trainin: {epochs: 2}}", "defaults: unknown key 'trainin'; did you mean 'training'?"),
-        ("runs={textscff: {}}", "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
-        ("colour=red", "unknown key 'colour'"),
-        ("accept=oasi", "accept: data set 'oasi' is not defined; did you mean 'oasis'?"),
-    ],
-)
-def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path, setting: str, message: str) -> None:
-    run = snakemake(project, "--dry-run", "--config", setting)
+def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path) -> None:
+    run = snakemake(project, "--dry-run", "--config", "accept=oasi")
     output = run.stdout + run.stderr
     assert run.returncode != 0
-    assert message in output
+    assert "accept: data set 'oasi' is not defined; did you mean 'oasis'?" in output
     assert "small.yaml" in output
     assert "Traceback" not in output

@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,6 +12,7 @@ from tests.robustness.case import Case, Outcome
 from tests.robustness.corpus import corpus, sample
 from tests.robustness.page import make_page
 from tests.robustness.runner import run_cases
+from tests.robustness.workspace import build_workspace
 from textscf.files.io import atomic_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,18 +25,20 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose kind, script or name has it; no page")
     only = parser.parse_args().only
     cases = [case for case in corpus() if only in f"{case.kind}/{case.entry}/{case.name}"]
-    outcomes = _report(cases, fresh=False)
+    with tempfile.TemporaryDirectory() as folder:
+        base = build_workspace(Path(folder) / "workspace")
+        outcomes = _report(cases, base, fresh=False)
+        fresh = [] if only else _report(sample(cases), base, fresh=True)
     if not only:
-        page = make_page(outcomes, _report(sample(cases), fresh=True), _faults())
         with atomic_path(PAGE) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(make_page(outcomes, fresh, _faults()), encoding="utf-8")
         print(f"written to {PAGE}")
     sys.exit(any(outcome.problems for outcome in outcomes))
 
 
-def _report(cases: list[Case], fresh: bool) -> list[Outcome]:
+def _report(cases: list[Case], base: Path, fresh: bool) -> list[Outcome]:
     outcomes = []
-    for outcome in tqdm(run_cases(cases, fresh), total=len(cases), desc="new interpreters" if fresh else "cases"):
+    for outcome in tqdm(run_cases(cases, base, fresh), total=len(cases), desc="new interpreters" if fresh else "cases"):
         outcomes.append(outcome)
         for problem in outcome.problems:
             tqdm.write(f"{outcome.case.kind}: {outcome.case.name} ({outcome.case.entry}): {problem}")

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import random
 import stat
 import tarfile
 import zipfile
@@ -28,16 +27,15 @@ _GOOD = f"{_TOP}/imagesTr/hippocampus_001.nii.gz"
 
 def cases() -> Iterable[Case]:
     """Archives that would write outside their folder or fill the disk, broken archives, and unexpected archives."""
-    for name in ("../evil", f"{_TOP}/../../evil", "/tmp/evil", f"{_TOP}\\..\\..\\evil", "..", f"{_TOP}/.."):
+    for name in ("../evil", "/tmp/evil", f"{_TOP}\\..\\..\\evil"):
         for write in (_write_tar, _write_zip):
             kind = write.__name__.removeprefix("_write_")
             yield _case(f"{kind} with the member {name}", partial(_unusual, write=write, name=name), "would leave")
-    kinds = {"symbolic link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "character device": tarfile.CHRTYPE,
-             "block device": tarfile.BLKTYPE, "pipe": tarfile.FIFOTYPE}  # fmt: skip
+    kinds = {"symbolic link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "pipe": tarfile.FIFOTYPE}
     for name, member_type in kinds.items():
         damage = partial(_unusual, write=_write_tar, name=f"{_TOP}/odd", member_type=member_type)
         yield _case(f"tar with a {name}", damage, "is a link or special file")
-    for name, mode in {"link": stat.S_IFLNK, "device": stat.S_IFCHR, "pipe": stat.S_IFIFO}.items():
+    for name, mode in {"link": stat.S_IFLNK, "device": stat.S_IFCHR}.items():
         yield _case(f"zip with a {name}", partial(_odd_zip, mode=mode), "is a link or special file")
     yield _case("tar member that claims a pebibyte", _claims_a_pebibyte, "unpacks to more than")
     yield _case("zip of a 4 GiB file of zeros", _zip_bomb, "unpacks to more than")
@@ -45,13 +43,10 @@ def cases() -> Iterable[Case]:
     yield _case(
         "a folder of another data set", partial(_unusual, write=_write_tar, name="x", good=False), "no files under"
     )
-    for share in (0.0, 0.001, 0.3, 0.7):
-        yield _case(f"tar cut after {share:.1%}", partial(_cut, write=_write_tar, share=share), "cannot be unpacked")
-        yield _case(f"zip cut after {share:.1%}", partial(_cut, write=_write_zip, share=share), "cannot be unpacked")
+    for write, share in ((_write_tar, 0.0), (_write_tar, 0.7), (_write_zip, 0.3)):
+        kind = write.__name__.removeprefix("_write_")
+        yield _case(f"{kind} cut after {share:.0%}", partial(_cut, write=write, share=share), "cannot be unpacked")
     for name, content in {
-        "text": b"hello" * 200,
-        "random bytes": random.Random(4).randbytes(5000),
-        "zeros": bytes(100),
         "a scan": b"",
         "an HTML page": b"<!DOCTYPE html><html><body>404 Not Found</body></html>" * 20,
     }.items():
@@ -63,7 +58,6 @@ def cases() -> Iterable[Case]:
     for name, url in {
         "http": "http://example.org/a.tar",
         "file": "file:///etc/passwd",
-        "ftp": "ftp://example.org/a",
     }.items():
         yield Case(
             "Archive", f"an address of {name}", _DOWNLOAD, partial(_address, url=url), url, "not an https address"

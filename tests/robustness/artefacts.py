@@ -48,7 +48,7 @@ class _Code:
 def cases() -> Iterable[Case]:
     """All cases of this module."""
     yield from _cases("Checkpoint", _EVALUATE, _CHECKPOINT, _checkpoints())
-    yield from _cases("Checkpoint", _REGISTER, _CHECKPOINT, list(_checkpoints())[::3])
+    yield from _cases("Checkpoint", _REGISTER, _CHECKPOINT, list(_checkpoints())[::4])
     segment = (
         *("segment.py", "--config", "segmentor.yaml", "--cohort", COHORT, "--network", "network.pt"),
         *("--out", f"{COHORT}/segmentations/new/segmentation.json"),
@@ -64,11 +64,11 @@ def cases() -> Iterable[Case]:
         "5 regions; expected 3",
     )
     yield from _cases("Cohort", _EVALUATE, _DESCRIPTION, _descriptions(_DESCRIPTION))
-    yield from _cases("Cohort", _ACCURACY, _DESCRIPTION, list(_descriptions(_DESCRIPTION))[::3])
+    yield from _cases("Cohort", _ACCURACY, _DESCRIPTION, list(_descriptions(_DESCRIPTION))[::4])
     yield from _cases("Segmentation", _ACCURACY, _SEGMENTATION, _descriptions(_SEGMENTATION))
     metrics = f"{RUNS}/lku_net/metrics.csv"
     yield from _cases("Metrics", _TABLE, metrics, _tables())
-    yield from _cases("Metrics", _FIGURE, metrics, list(_tables())[::2])
+    yield from _cases("Metrics", _FIGURE, metrics, list(_tables())[::3])
 
 
 def _cases(
@@ -84,30 +84,21 @@ def _blobs(whole: str) -> Iterable[tuple[str, Callable[[Path], object], str]]:
     yield "missing", lambda path: path.unlink(), "no such file"
     for name, content in {
         "empty file": b"",
-        "text": b"hello",
         "random bytes": random.Random(2).randbytes(2000),
-        "an empty zip file": b"PK\5\6" + bytes(18),
         "a pickled number": pickle.dumps(3),
     }.items():
         yield name, partial(put, content=content), reason
-    for share in (0.1, 0.5, 0.9, 0.99):
-        yield f"cut after {share:.0%}", partial(_cut, share=share), reason
+    yield "cut in the middle", _cut, reason
 
 
 def _checkpoints() -> Iterable[tuple[str, Callable[[Path], object], str]]:
     yield from _blobs("checkpoint")
-    yield "code in a pickle", lambda path: put(path, pickle.dumps(_Code())), "cannot be read"
     yield "code in a checkpoint", lambda path: _save(path, {"network": _Code()}), "cannot be read"
     yield "a bit flip in the weights", _flip, "cannot be read|checksum|CRC"
-    yield "a list", lambda path: _save(path, [1, 2]), "holds list"
-    yield "an empty mapping", lambda path: _save(path, {}), "no checkpoint of a run"
     yield "another format", partial(_change, change={"format": "textscf checkpoint 99"}), "no checkpoint of a run"
-    yield "weights without settings", partial(_drop, key="run"), "expected|missing"
     yield "settings without weights", partial(_drop, key="network"), "expected|missing"
     yield "no cohort", partial(_drop, key="cohort"), "expected|missing"
-    yield "weights of no tensors", partial(_change, change={"network": {"a": 1}}), "expected|do not fit"
     yield "weights of another architecture", _other_architecture, "do not fit"
-    yield "weights of another width", _other_width, "do not fit"
     yield "weights that are NaN", _nan, "not finite"
 
 
@@ -127,7 +118,6 @@ def _segmentors() -> Iterable[tuple[str, Callable[[Path], object], str]]:
         ("code in a checkpoint", lambda path: _save(path, {"network": _Code()}), "cannot be read"),
         ("weights of another architecture", lambda path: None, "do not fit"),
         ("no weights", lambda path: _save(path, {"step": 1}), "neither 'network' nor"),
-        ("weights that are a list", lambda path: _save(path, {"network": [1]}), "neither 'network' nor"),
     ):
         yield name, with_settings(damage), reason
 
@@ -137,15 +127,10 @@ def _embeddings() -> Iterable[tuple[str, Callable[[Path], object], str]]:
     arrays: list[tuple[str, Mapping[str, Any], str]] = [
         ("pickled objects", {"vectors": np.array([_Code()], dtype=object)}, "cannot be read"),
         ("vectors that are NaN", {"vectors": np.full((3, 3), np.nan)}, "not finite"),
-        ("vectors that are infinite", {"vectors": np.full((3, 3), np.inf)}, "not finite"),
-        ("vectors of words", {"vectors": np.array([["a", "b"]] * 3)}, "expected a matrix of numbers"),
         ("complex vectors", {"vectors": np.ones((3, 3), complex)}, "expected a matrix of numbers"),
-        ("one vector", {"vectors": np.ones(3)}, "expected a matrix of numbers"),
         ("no vector", {"vectors": np.ones((0, 3))}, "expected a matrix of numbers"),
-        ("too few vectors", {"vectors": np.ones((2, 3))}, "different lengths"),
         ("labels in another order", {"labels": np.array([0, 2, 1])}, "labels are"),
         ("labels as one number", {"labels": np.array(3)}, "labels|lengths"),
-        ("names as one word", {"names": np.array("all")}, "names|lengths"),
     ]
     for name, change, reason in arrays:
         yield name, partial(_change_arrays, change=change), reason
@@ -155,10 +140,10 @@ def _embeddings() -> Iterable[tuple[str, Callable[[Path], object], str]]:
 
 def _descriptions(file: str) -> Iterable[tuple[str, Callable[[Path], object], str]]:
     yield from _blobs("JSON")
-    kinds: dict[str, Any] = {"a list": [1], "a number": 3, "nothing": None, "an empty mapping": {}}
+    kinds: dict[str, Any] = {"a list": [1], "an empty mapping": {}}
     for name, content in kinds.items():
         yield name, partial(_dump, content=content), "not a|expected"
-    keys = ("cohort", "labels") if file == _SEGMENTATION else ("shape", "affine", "files", "pairs", "anatomy")
+    keys = ("labels",) if file == _SEGMENTATION else ("affine", "files", "pairs")
     for key in keys:
         yield f"no {key}", partial(_edit_json, key=key, value=...), "not a|expected"
         yield f"{key}: a number", partial(_edit_json, key=key, value=7), "not a|expected"
@@ -170,18 +155,16 @@ def _tables() -> Iterable[tuple[str, Callable[[Path], object], str]]:
     yield "missing", lambda path: path.unlink(), "no such file"
     for name, content in {
         "empty file": b"",
-        "random bytes": random.Random(3).randbytes(500),
         "a heading alone": b"run,fixed,moving,label,structure,dice,hd95,hd95_initial\n",
-        "other columns": b"a,b\n1,2\n",
         "lines of different lengths": b"run,fixed\n1,2\n1,2,3,4\n",
         "words for numbers": b"run,fixed,moving,label,structure,dice,hd95,hd95_initial\nx,a,b,1,s,much,more,most\n",
     }.items():
         yield name, partial(put, content=content), reason
 
 
-def _cut(path: Path, share: float) -> None:
+def _cut(path: Path) -> None:
     content = path.read_bytes()
-    put(path, content[: int(len(content) * share)])
+    put(path, content[: len(content) // 2])
 
 
 def _flip(path: Path) -> None:
@@ -209,12 +192,6 @@ def _drop(path: Path, key: str) -> None:
 def _other_architecture(path: Path) -> None:
     content = torch.load(path, weights_only=True)
     content["run"]["network"]["backbone"] = {"name": "voxelmorph"}
-    _save(path, content)
-
-
-def _other_width(path: Path) -> None:
-    content = torch.load(path, weights_only=True)
-    content["run"]["network"]["backbone"]["start_channels"] = 3
     _save(path, content)
 
 

@@ -1,11 +1,9 @@
 """Faults of NIfTI files that must be refused: in the compressed stream, in the header and in the voxels."""
 
 import gzip
-import random
 import struct
 import zlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,39 +25,22 @@ class Bad(NamedTuple):
 
 def stream_faults() -> list[Bad]:
     """Compressed files that are incomplete or corrupt, contents that are not NIfTI, and missing files."""
-    cut = [
-        Bad(f"gzip stream cut after {share:.0%}", partial(_cut, share=share), "truncated|ended before")
-        for share in (0.02, 0.25, 0.5, 0.75, 0.95)
-    ]
-    flips = [
-        Bad(f"bit flip in the gzip stream, at {share:.0%}", partial(_flip, share=share), "cannot be read")
-        for share in (0.1, 0.3, 0.5, 0.7, 0.9)
-    ]
     return [
-        *cut,
-        *flips,
+        Bad("gzip stream cut in the middle", _cut, "truncated|ended before"),
+        Bad("bit flip in the gzip stream", _flip, "cannot be read"),
         Bad("last byte missing", lambda path: put(path, path.read_bytes()[:-1]), "ended before|truncated"),
         Bad("checksum of the gzip stream wrong", _break_checksum, "CRC"),
-        Bad("length of the gzip stream wrong", _break_length, "length|CRC"),
         Bad("garbage after the gzip stream", lambda path: put(path, path.read_bytes() + b"garbage"), "gzip"),
         Bad("4 GiB of zeros after the voxels", _bomb, "goes on after"),
         Bad("empty file", lambda path: put(path, b""), "cannot be read"),
-        Bad("one byte", lambda path: put(path, b"\x1f"), "cannot be read"),
-        Bad("gzip header alone", lambda path: put(path, path.read_bytes()[:10]), "cannot be read"),
-        Bad("text", lambda path: put(path, b"hello, I am a scan\n"), "cannot be read"),
         Bad("compressed text", lambda path: put(path, gzip.compress(b"hello" * 1000)), "cannot be read"),
-        Bad("zeros", lambda path: put(path, bytes(4096)), "cannot be read"),
-        Bad("random bytes", lambda path: put(path, random.Random(1).randbytes(4096)), "cannot be read"),
         Bad(
             "not compressed, named .nii.gz",
             lambda path: put(path, gzip.decompress(path.read_bytes())),
             "cannot be read",
         ),
-        Bad("compressed twice", lambda path: put(path, gzip.compress(path.read_bytes())), "cannot be read"),
-        Bad("a PNG image", lambda path: put(path, b"\x89PNG\r\n\x1a\n" + bytes(500)), "cannot be read"),
         Bad("a folder", _folder, "no such file"),
         Bad("missing", lambda path: path.unlink(), "no such file"),
-        Bad("a link to nothing", lambda path: link(path, "nowhere"), "no such file"),
         Bad("a link to itself", lambda path: link(path, path.name), "no such file"),
     ]
 
@@ -68,40 +49,28 @@ def header_faults() -> list[Bad]:
     """Headers with one changed field; the compressed stream is intact."""
     dims = "<8h"
     shapes: list[tuple[str, tuple[int, ...], str]] = [
-        ("no dimensions", (0, 1, 1, 1, 1, 1, 1, 1), "dimension|cannot be read"),
-        ("2-D", (2, 30, 30, 1, 1, 1, 1, 1), "2 dimensions"),
         ("4-D", (4, 30, 30, 10, 2, 1, 1, 1), "4 dimensions"),
-        ("7-D", (7, 5, 5, 5, 2, 2, 2, 2), "7 dimensions"),
         ("9 dimensions", (9, 30, 30, 30, 1, 1, 1, 1), "cannot be read|dimension"),
-        ("an edge of 0", (3, 0, 30, 30, 1, 1, 1, 1), "not possible"),
         ("an edge of -5", (3, -5, 30, 30, 1, 1, 1, 1), "not possible|cannot be read"),
         ("32767 x 32767 x 32767 voxels", (3, 32767, 32767, 32767, 1, 1, 1, 1), "not possible"),
-        ("1000 x 1000 x 2000 voxels", (3, 1000, 1000, 2000, 1, 1, 1, 1), "cannot be read|voxels"),
         ("more voxels than there are", (3, 100, 100, 100, 1, 1, 1, 1), "cannot be read"),
         ("fewer voxels than there are", (3, 3, 3, 3, 1, 1, 1, 1), "goes on after|grid|shape"),
     ]
-    types = {"complex64": 32, "complex128": 1792, "RGB": 128, "bits": 1, "unknown": 999, "none": 0}
+    types = {"complex64": 32, "RGB": 128, "unknown": 999}
     return [
         *(Bad(name, field(40, dims, *values), reason) for name, values, reason in shapes),
         *(Bad(f"voxel type {name}", field(70, "<h", code), "voxel type|cannot be read") for name, code in types.items()),
         *(
             Bad(f"spacing {value:g}", field(80, "<f", value), "spacing")
-            for value in (0.0, -1.0, float("nan"), float("inf"), 1e30, 1e-30)
+            for value in (0.0, float("nan"), 1e30)
         ),
-        Bad("offset of the voxels negative", field(108, "<f", -100.0), "cannot be read"),
         Bad("offset of the voxels beyond the file", field(108, "<f", 1e9), "cannot be read"),
-        Bad("offset of the voxels NaN", field(108, "<f", float("nan")), "cannot be read"),
         Bad("offset of the voxels inside the header", field(108, "<f", 16.0), "cannot be read"),
-        Bad("slope infinite", field(112, "<ff", float("inf"), 0.0), "slope|infinite|integers"),
         Bad("intercept NaN", field(112, "<ff", 1.0, float("nan")), "intercept|NaN|integers|cannot be read"),
-        Bad("size of the header wrong", field(0, "<i", 0), "cannot be read"),
         Bad("magic number wrong", field(344, "4s", b"abc\0"), "cannot be read"),
-        Bad("affine all zeros", _affine(np.zeros((3, 4))), "affine"),
         Bad("affine NaN", _affine(np.full((3, 4), np.nan)), "affine"),
-        Bad("affine infinite", _affine(np.full((3, 4), np.inf)), "affine"),
         Bad("affine with two equal axes", _affine(np.array([[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]])), "affine"),
         Bad("affine with voxels of 1e20 mm", _affine(np.eye(3, 4) * 1e20), "spacing|affine"),
-        Bad("affine with voxels of 1e-5 mm", _affine(np.eye(3, 4) * 1e-5), "spacing|affine"),
         Bad("affine oblique by 45 degrees", _affine(_turned(45)), "oblique"),
     ]  # fmt: skip
 
@@ -110,13 +79,10 @@ def image_faults() -> list[Bad]:
     """Voxels that are not a valid image."""
     return [
         Bad("one voxel NaN", voxels(lambda v: _with(v.astype("f4"), np.nan)), "1 voxels are NaN"),
-        Bad("one voxel infinite", voxels(lambda v: _with(v.astype("f4"), np.inf)), "1 voxels are NaN or infinite"),
         Bad("one voxel beyond float32", voxels(lambda v: _with(v.astype("f8"), 1e300)), "1 voxels are NaN or infinite"),
-        Bad("all voxels NaN", voxels(lambda v: np.full(v.shape, np.nan, "f4")), "voxels are NaN"),
         Bad("all voxels 0", voxels(np.zeros_like), "constant"),
         Bad("complex voxels", voxels(lambda v: v.astype("c8")), "voxel type complex64"),
         Bad("a time series", voxels(lambda v: np.stack([v, v], axis=-1)), "4 dimensions"),
-        Bad("a slice", voxels(lambda v: v[..., 0]), "2 dimensions"),
     ]
 
 
@@ -126,12 +92,8 @@ def label_faults() -> list[Bad]:
         Bad("no label", voxels(np.zeros_like), "no voxel is labelled"),
         Bad("an unknown label", voxels(lambda v: _with(v, 7)), "labels 7 are not in the anatomy"),
         Bad("a label beyond a byte", voxels(lambda v: _with(v.astype("i2"), 258)), "labels 258 are not"),
-        Bad("a label beyond 16 bits", voxels(lambda v: _with(v.astype("i4"), 70000)), "labels range"),
         Bad("a negative label", voxels(lambda v: _with(v.astype("i2"), -1)), "labels range"),
         Bad("half a label", voxels(lambda v: _with(v.astype("f4"), 0.5)), "not integers"),
-        Bad("a label NaN", voxels(lambda v: _with(v.astype("f4"), np.nan)), "not integers"),
-        Bad("a label infinite", voxels(lambda v: _with(v.astype("f4"), np.inf)), "not integers"),
-        Bad("a complex label map", voxels(lambda v: v.astype("c8")), "voxel type complex64"),
         Bad("a label map for each structure", voxels(lambda v: np.stack([v == 1, v == 2], -1).astype("u1")), "4 dim"),
     ]
 
@@ -188,26 +150,20 @@ def _turned(degrees: float) -> np.ndarray:
     return np.array([[cos, -sin, 0, 0], [sin, cos, 0, 0], [0, 0, 1, 0]])
 
 
-def _cut(path: Path, share: float) -> None:
+def _cut(path: Path) -> None:
     content = path.read_bytes()
-    put(path, content[: int(len(content) * share)])
+    put(path, content[: len(content) // 2])
 
 
-def _flip(path: Path, share: float) -> None:
+def _flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[int(len(content) * share)] ^= 16
+    content[len(content) // 2] ^= 16
     put(path, bytes(content))
 
 
 def _break_checksum(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-8] ^= 1
-    put(path, bytes(content))
-
-
-def _break_length(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[-4] ^= 1
     put(path, bytes(content))
 
 

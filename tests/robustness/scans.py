@@ -27,17 +27,19 @@ def cases() -> Iterable[Case]:
     rejected = ("new/rejected.csv",)
     kind = "Stored image"
     yield from _cases(kind, _PREPROCESS, scan(4), [*stream, *header, *nifti.image_faults()], rejected)
-    yield from _cases("Stored label map", _PREPROCESS, scan(4, "labels"), [*stream[::4], *header[::3]], rejected)
+    yield from _cases("Stored label map", _PREPROCESS, scan(4, "labels"), [*stream[::4], *header[::5]], rejected)
     yield from _cases("Stored label map", _PREPROCESS, scan(4, "labels"), nifti.label_faults(), rejected)
     yield from _pair_cases(rejected)
-    yield from _cases("Image to register", _REGISTER, scan(15), [*stream[1::3], *header[1::3], *nifti.image_faults()])
-    yield from _cases("Labels of the image to register", _REGISTER, scan(14, "labels"), nifti.label_faults())
+    yield from _cases(
+        "Image to register", _REGISTER, scan(15), [*stream[1::4], *header[1::5], *nifti.image_faults()[:1]]
+    )
+    yield from _cases("Labels of the image to register", _REGISTER, scan(14, "labels"), nifti.label_faults()[1::3])
     prepared = f"{COHORT}/images/hippocampus_004.nii.gz", f"{COHORT}/labels/hippocampus_014.nii.gz"
     read = [
         fault for fault in header if not fault.name.startswith("affine with voxels") and "oblique" not in fault.name
     ]
-    yield from _cases("Prepared image", _TRAIN, prepared[0], [*stream[2::4], *read[2::5]])
-    yield from _cases("Prepared label map", _EVALUATE, prepared[1], [*stream[3::4], *read[3::5]])
+    yield from _cases("Prepared image", _TRAIN, prepared[0], [*stream[2::4], *read[2::6]])
+    yield from _cases("Prepared label map", _EVALUATE, prepared[1], [*stream[3::4], *read[3::6]])
 
 
 def _cases(
