@@ -1,7 +1,7 @@
 """Registration of one pair of files into a folder."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from textscf.files.itk import write_like
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.pairs.application import read_points
 from textscf.pairs.outputs import warp_labels, write_pair
-from textscf.plotting.pair_picture import draw_pair
-from textscf.plotting.slices import DISPLAY_AXES
+from textscf.plotting.pair_picture import Plane, draw_pair
+from textscf.plotting.slices import AXIAL, CORONAL, DISPLAY_AXES, SAGITTAL, View
 from textscf.plotting.style import journal_style, save_picture
 from textscf.registration.scan_pair import PairRegistration, ScanRegistrar
 from textscf.registration.world_transform import WorldTransform
-from textscf.spatial.world import Grid, apply_affine, oriented, sample, without_constant_border
+from textscf.spatial.world import Grid, Points, apply_affine, oriented, sample, without_constant_border
 
 _LOG = logging.getLogger(__name__)
 
@@ -175,18 +175,31 @@ def _write_picture(pair: PairRegistration, fixed: ImageFile, moving: ImageFile, 
     """Draw the pair on cubic voxels along `DISPLAY_AXES` that cover the fixed scan's content."""
     data, affine = without_constant_border(*oriented(fixed.data, fixed.affine, DISPLAY_AXES))
     onto = _display_grid(Grid(data.shape, affine))
-    lowest = [float(scan.data.min()) for scan in (fixed, moving)]
-    transform, initial = pair.transform, pair.transform.initial
-    images = [
-        sample(fixed.data, fixed.affine, onto, None, 1, lowest[0]),
-        sample(moving.data, moving.affine, onto, lambda points: apply_affine(initial, points), 1, lowest[1]),
-        sample(moving.data, moving.affine, onto, transform, 1, lowest[1]),
-    ]
-    to_index = np.linalg.inv(initial @ onto.affine)
-    position = np.moveaxis(apply_affine(to_index, transform(onto.points())), -1, 0)
+    planes = [_plane(view, onto, pair.transform, fixed, moving) for view in (AXIAL, CORONAL, SAGITTAL)]
     with journal_style():
-        figure = draw_pair(images, position, float(onto.spacing[0]), f"{moving.path.name} on {fixed.path.name}")
+        figure = draw_pair(planes, float(onto.spacing[0]), f"{moving.path.name} on {fixed.path.name}")
         save_picture(figure, path)
+
+
+def _plane(view: View, onto: Grid, transform: WorldTransform, fixed: ImageFile, moving: ImageFile) -> Plane:
+    """The middle slices of the grid `onto` in one view."""
+    first, shape = np.zeros(3), list(onto.shape)
+    first[view.axis], shape[view.axis] = shape[view.axis] // 2, 1
+    affine = onto.affine.copy()
+    affine[:3, 3] = apply_affine(onto.affine, first)
+    thin, initial = Grid(tuple(shape), affine), transform.initial
+
+    def cut(scan: ImageFile, move: Callable[[Points], Points] | None) -> NDArray[np.float32]:
+        return view.cut(sample(scan.data, scan.affine, thin, move, 1, float(scan.data.min())), 0)
+
+    position = apply_affine(np.linalg.inv(initial @ onto.affine), transform(thin.points()))
+    return Plane(
+        view,
+        cut(fixed, None),
+        cut(moving, lambda points: apply_affine(initial, points)),
+        cut(moving, transform),
+        np.stack([view.cut(position[..., axis], 0) for axis in view.in_plane]),
+    )
 
 
 def _display_grid(content: Grid) -> Grid:

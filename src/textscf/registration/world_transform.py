@@ -1,16 +1,19 @@
 """Transformation between the worlds of two scans: a network's displacement field after an affine alignment."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
 
 from textscf.spatial.world import Grid, Points, apply_affine
 
 _ITERATIONS = 50
 _SMALLEST_STEP = 1 / 64
-_CLOSE = 1e-4  # voxels
+_CLOSE = 1e-3  # voxels
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,13 @@ class WorldTransform:
         missed = np.linalg.norm(rest * self.grid.spacing, axis=1)
         return apply_affine(self.grid.affine, found).reshape(points.shape), missed.reshape(points.shape[:-1])
 
+    @cached_property
+    def _tensor(self) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.field, np.float32)).movedim(-1, 0)[None]
+
     def _displacement(self, index: Points) -> Points:
-        places = index.reshape(-1, 3).T.clip(0, np.array(self.grid.shape)[:, None] - 1)
-        parts = [ndimage.map_coordinates(self.field[..., a], places, np.float64, order=1) for a in range(3)]
-        return np.stack(parts, axis=-1).reshape(index.shape)
+        """Displacement in voxels at voxel indices, linear between voxels and constant beyond the border."""
+        scale = 2 / np.maximum(np.array(self.grid.shape) - 1, 1)
+        places = torch.from_numpy((index.reshape(1, -1, 1, 1, 3) * scale - 1)[..., ::-1].astype(np.float32))
+        found = functional.grid_sample(self._tensor, places, padding_mode="border", align_corners=True)
+        return found.reshape(3, -1).T.double().numpy().reshape(index.shape)
