@@ -97,11 +97,12 @@ def main() -> None:
     registrar = ScanRegistrar(args.model, torch.device("cpu"))
     methods: dict[str, Method] = {
         "centres aligned": aligned(registrar, "centre"),
-        "ANTs affine": aligned(registrar, "affine"),
+        "ANTs affine alone": aligned(registrar, "affine"),
         "ANTs SyN": syn,
-        "model": with_model(registrar, "centre", 0),
-        "affine, model": with_model(registrar, "affine", 0),
-        f"model, {args.refine} steps of refinement": with_model(registrar, "centre", args.refine),
+        "model, centres aligned": with_model(registrar, "centre", 0),
+        "model, alignment affine": with_model(registrar, "affine", 0),
+        "model, alignment auto": with_model(registrar, "auto", 0),
+        f"model, {args.refine} steps of refinement": with_model(registrar, "auto", args.refine),
     }
     rows = []
     with progress_bar(len(cohort.pairs["test"]) * len(methods), "registering") as bar:

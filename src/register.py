@@ -31,7 +31,7 @@ def main() -> None:
         "--initial",
         default="auto",
         help="alignment before the network: none (trust the headers), centre, rigid, affine, or the file of an affine "
-        "transformation; auto is affine where the scans overlap poorly by their headers, else none (default: auto)",
+        "transformation; auto trusts headers by which the scans overlap well, else takes what overlaps most (default)",
     )
     parser.add_argument("--refine", type=count, default=0, help="steps of optimisation after the network (default: 0)")
     parser.add_argument("--fixed-labels", type=Path, help="label map of the fixed scan, with the model's labels")

@@ -53,8 +53,8 @@ def content_overlap(fixed: PlacedImage, moving: PlacedImage, alignment: NDArray[
 def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArray[np.float64], str]:
     """Affine (4, 4) from points of the fixed scan to points of the moving scan, and the kind of alignment that it is.
 
-    `auto` is ``none``, which trusts the headers, where the scans' contents overlap by `GOOD_OVERLAP` or more, and
-    ``affine`` elsewhere.
+    `auto` is ``none``, which trusts the headers, where the scans' contents overlap by `GOOD_OVERLAP` or more. Elsewhere it
+    is the one of ``affine``, ``centre`` and ``none`` by which they overlap most: on small crops ANTs can fail.
 
     Args:
         fixed: fixed image, whose grid covers its scan.
@@ -64,16 +64,23 @@ def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArra
     Raises:
         InputError: the file is no affine transformation, or ANTs fails.
     """
-    kind = initial
     if initial == "auto":
-        kind = "none" if content_overlap(fixed, moving, np.eye(4)) >= GOOD_OVERLAP else "affine"
-    if kind == "none":
-        return np.eye(4), kind
-    if kind == "centre":
-        return _shift(moving.grid.centre - fixed.grid.centre), kind
-    if kind in _TRANSFORMS:
-        return _by_ants(fixed, moving, kind), kind
-    return _from_file(Path(kind)), kind
+        return _by_overlap(fixed, moving)
+    if initial == "none":
+        return np.eye(4), initial
+    if initial == "centre":
+        return _shift(moving.grid.centre - fixed.grid.centre), initial
+    if initial in _TRANSFORMS:
+        return _by_ants(fixed, moving, initial), initial
+    return _from_file(Path(initial)), initial
+
+
+def _by_overlap(fixed: PlacedImage, moving: PlacedImage) -> tuple[NDArray[np.float64], str]:
+    """The headers, if the contents overlap well by them, else what makes them overlap most."""
+    if content_overlap(fixed, moving, np.eye(4)) >= GOOD_OVERLAP:
+        return np.eye(4), "none"
+    found = [align(fixed, moving, kind) for kind in ("affine", "centre", "none")]
+    return max(found, key=lambda each: content_overlap(fixed, moving, each[0]))
 
 
 def _shift(millimetres: NDArray[np.float64]) -> NDArray[np.float64]:
