@@ -53,8 +53,8 @@ def content_overlap(fixed: PlacedImage, moving: PlacedImage, alignment: NDArray[
 def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArray[np.float64], str]:
     """Affine (4, 4) from points of the fixed scan to points of the moving scan, and the kind of alignment that it is.
 
-    `auto` is ``none``, which trusts the headers, where the scans' contents overlap by `GOOD_OVERLAP` or more. Elsewhere it
-    is the one of ``affine``, ``centre`` and ``none`` by which they overlap most: on small crops ANTs can fail.
+    `auto` is ``none``, which trusts the headers, where the scans' contents overlap by `GOOD_OVERLAP` or more. Elsewhere
+    it is the one of ``affine``, ``centre`` and ``none`` by which they overlap most: on small crops ANTs can fail.
 
     Args:
         fixed: fixed image, whose grid covers its scan.
