@@ -1,6 +1,7 @@
 """Scans in the formats that people have lie in the same place whichever format stores them."""
 
 import gzip
+import locale
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +11,7 @@ import SimpleITK
 
 from tests.scan_files import save, smooth, turned
 from textscf.errors import InputError
-from textscf.files.image_file import read_image_file, read_label_file
+from textscf.files.image_file import kept_locale, read_image_file, read_label_file
 
 SHAPE = (9, 11, 7)
 AFFINE = turned((10, -20, 30), (1.0, 2.0, 3.0), (5, 6, 7), SHAPE)
@@ -47,12 +48,15 @@ def write_dicom(folder: Path, slices: list[int]) -> None:
         for tag, value in tags.items():
             cut.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{index:02d}.dcm"))
-        writer.Execute(cut)
+        with kept_locale():
+            writer.Execute(cut)
 
 
 def test_a_folder_of_dicom_slices_is_a_scan(tmp_path: Path) -> None:
     write_dicom(tmp_path / "series", list(range(7)))
+    before = locale.setlocale(locale.LC_ALL)
     found = read_image_file(tmp_path / "series")
+    assert locale.setlocale(locale.LC_ALL) == before
     np.testing.assert_array_equal(found.data, (1000 * smooth(SHAPE, 0)).astype(np.int16))
     np.testing.assert_allclose(found.affine, [[-1, 0, 0, 5], [0, -2, 0, -7], [0, 0, 3, 0], [0, 0, 0, 1]], atol=1e-6)
 

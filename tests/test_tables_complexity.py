@@ -95,7 +95,7 @@ def test_grid_and_convention_are_stated(table: Content) -> None:
 def test_files_are_those_of_other_tables_without_tests(table: Content, tmp_path: Path) -> None:
     write_table(table, tmp_path / "tables/complexity.csv")
     names = sorted(path.name for path in (tmp_path / "tables").iterdir())
-    assert names == [f"complexity.{suffix}" for suffix in ("csv", "html", "md", "tex")]
+    assert names == [f"complexity.{suffix}" for suffix in ("csv", "html", "json", "md", "tex")]
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables/complexity.csv"), table.frame)
 
 

@@ -1,5 +1,8 @@
 """Reading of scans in the formats that people have: NIfTI, NRRD, MetaImage, a folder of DICOM slices."""
 
+import contextlib
+import locale
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,12 +137,23 @@ def _corner_distance(affine: NDArray[np.float64], other: NDArray[np.float64], sh
     return float(np.linalg.norm((homogeneous @ (affine - other).T)[:, :3], axis=1).max())
 
 
+@contextlib.contextmanager
+def kept_locale() -> Iterator[None]:
+    """Restore the process's locale, which ITK's DICOM library sets to C, so that Python would read text as ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
 def _by_itk(path: Path, read: Any) -> Any:
     import SimpleITK  # the import takes a second, which NIfTI does not need
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        return read(SimpleITK)
+        with kept_locale():
+            return read(SimpleITK)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:]
         raise InputError(f"{path}: cannot be read ({reason}); {_EXPECTED}") from error
