@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -76,7 +77,7 @@ def _draw_row(row: Sequence[Axes], plane: Plane, windows: Sequence[tuple[float, 
     for axes in row:
         axes.set(xticks=[], yticks=[])
     row[0].set_ylabel(plane.view.name)
-    style = {"transform": row[0].transAxes, "color": "white", "fontsize": 5}
+    style: dict[str, Any] = {"transform": row[0].transAxes, "color": "white", "fontsize": 5}
     row[0].text(0.02, 0.5, plane.view.left, ha="left", va="center", **style)
     row[0].text(0.5, 0.97, plane.view.top, ha="center", va="top", **style)
 
