@@ -49,7 +49,7 @@ def segment_cohort(
     recipe = Recipe.from_config(config) if raw is None else stored_recipe(config, raw)
     stored = {} if raw is None else {subject: image for subject, (image, _) in stored_files(config, raw).items()}
     weights = read_weights(network, settings)
-    source = f"segmentor {network.parent.name}"
+    source = str(network)
     segmentor = Segmentor(weights, source, settings, cohort.anatomy, device)
     files = {}
     with progress_bar(len(cohort.subjects()), "segmenting") as bar:
