@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -111,14 +112,18 @@ def _end_with(client: socket.socket) -> None:
 
 def _run(program: str, arguments: list[str]) -> int:
     """Run a module or a script as an interpreter does; returns its exit code."""
+    if arguments[0] == "-m":
+        sys.executable, sys.argv, sys.path[0] = program, arguments[1:], os.getcwd()
+        return exit_code(lambda: runpy.run_module(arguments[1], run_name="__main__", alter_sys=True))
+    sys.argv, sys.path[0] = arguments, str(Path(arguments[0]).parent.resolve())
+    return exit_code(lambda: runpy.run_path(arguments[0], run_name="__main__"))
+
+
+def exit_code(run: Callable[[], object]) -> int:
+    """Call `run` and what is registered with `atexit`; returns the code with which an interpreter would end."""
+    code: object = 0
     try:
-        if arguments[0] == "-m":
-            sys.executable, sys.argv, sys.path[0] = program, arguments[1:], os.getcwd()
-            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-        else:
-            sys.argv, sys.path[0] = arguments, str(Path(arguments[0]).parent.resolve())
-            runpy.run_path(arguments[0], run_name="__main__")
-        code: object = 0
+        run()
     except SystemExit as leaving:
         code = leaving.code
     except BaseException:

@@ -82,8 +82,9 @@ def test_points_move_the_other_way_than_images(registered: Path, checkpoint: Pat
 
 def test_points_beyond_the_field_are_refused(registered: Path, tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("x,y,z\n-10,20,30\n500,20,30\n")
-    with pytest.raises(InputError, match=r"1 of 2 points, the first at \(500, 20, 30\) LPS, lie outside of the field"):
-        apply_to_points(registered / "out/warp.nii.gz", tmp_path / "points.csv", tmp_path / "moved.csv", "LPS")
+    for warp in ("warp.nii.gz", "transform.h5"):
+        with pytest.raises(InputError, match=r"1 of 2 points, the first at \(500, 20, 30\) LPS, lie outside of the fi"):
+            apply_to_points(registered / "out" / warp, tmp_path / "points.csv", tmp_path / "moved.csv", "LPS")
     (tmp_path / "words.csv").write_text("x,y,z\n1,2,far\n")
     with pytest.raises(InputError, match="x, y or z has words"):
         apply_to_points(registered / "out/warp.nii.gz", tmp_path / "words.csv", tmp_path / "moved.csv", "LPS")

@@ -93,6 +93,16 @@ def test_a_folder_without_labels_or_scans_is_refused(tmp_path: Path) -> None:
         find_scans(folder)
 
 
+def test_8_bit_images_are_no_label_maps(tmp_path: Path) -> None:
+    image, labels, subjects = LAYOUTS["nnU-Net"]
+    folder = make(tmp_path, image, labels, subjects)
+    for path in (folder / "imagesTr").iterdir():
+        scan = nib.load(path)
+        save(path, (scan.get_fdata() / 4).astype(np.uint8), scan.affine)
+    found = find_scans(folder)
+    assert (found.images, found.labels) == (image, labels)
+
+
 def test_computed_tomography_is_known_by_its_air(tmp_path: Path) -> None:
     image, labels, subjects = LAYOUTS["nnU-Net"]
     folder = make(tmp_path, image, labels, subjects)

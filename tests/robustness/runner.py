@@ -1,6 +1,5 @@
 """Runs cases, each in its own process, which is forked from a process that has already imported the dependencies."""
 
-import atexit
 import contextlib
 import hashlib
 import multiprocessing
@@ -13,12 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from tests.python_server import exit_code
 from tests.robustness.case import Case, Outcome
 
 MAX_SECONDS = 30.0
@@ -158,19 +157,11 @@ def execute(command: Sequence[str], workspace: Path, output: Path, memory: Path)
         os.dup2(opened, descriptor)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
     sys.argv = list(command)
-    code: object = 0
-    try:
-        if command[0] == "snakemake":
-            runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
-        else:
-            runpy.run_path(f"src/{command[0]}", run_name="__main__")
-    except SystemExit as leaving:
-        code = leaving.code
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    atexit._run_exitfuncs()
+    if command[0] == "snakemake":
+        code = exit_code(lambda: runpy.run_module("snakemake", run_name="__main__", alter_sys=True))
+    else:
+        code = exit_code(lambda: runpy.run_path(f"src/{command[0]}", run_name="__main__"))
     memory.write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    os._exit(code)

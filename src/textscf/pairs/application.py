@@ -106,12 +106,13 @@ def apply_to_list(listed: Path, apply: Callable[[dict[str, str]], None]) -> int:
 
 
 def _field_of(transform: "SimpleITK.Transform") -> "SimpleITK.Image | None":
-    """The displacement field of a transformation; None for other kinds."""
+    """The displacement field that a transformation begins with; None if it begins with another kind."""
     import SimpleITK
 
-    if isinstance(transform, SimpleITK.DisplacementFieldTransform):
-        return transform.GetDisplacementField()
-    return None
+    first = transform.Downcast()
+    if isinstance(first, SimpleITK.CompositeTransform):
+        first = first.GetNthTransform(first.GetNumberOfTransforms() - 1).Downcast()
+    return first.GetDisplacementField() if isinstance(first, SimpleITK.DisplacementFieldTransform) else None
 
 
 def _covering(transform: "SimpleITK.Transform", warp: Path, reference: ImageFile) -> "SimpleITK.Transform":

@@ -175,7 +175,7 @@ _HEADS = {
     "data_sets": "Where the scans lie. Proposed by src/new_cohort.py: state the licence and whom to cite.",
     "anatomies": "The structures: `value` is the number in the stored label maps. State body_part, names and prompts.",
     "cohorts": "Preparation, splits and pairs. Proposed by src/new_cohort.py: look at each value.",
-    "": "A small study of the new cohort: LKU-Net, VoxelMorph and textSCF, for an hour or so on a CPU.",
+    "": "A small study of the new cohort: LKU-Net, VoxelMorph and textSCF at small size.",
 }
 
 

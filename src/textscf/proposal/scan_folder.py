@@ -15,6 +15,7 @@ _BIDS = re.compile(r"(?<=sub-)[A-Za-z0-9]+")
 _NUMBER = re.compile(r"\d+")
 _LOOKED_AT = 3  # files of a group that are read to tell images from label maps
 _MOST_LABELS = 256
+_LEAST_EQUAL = 0.5  # part of the neighbouring voxels, background left out, that have the same label
 _FEWEST = 6
 
 
@@ -107,11 +108,15 @@ def _named(text: str, alike: list[str]) -> tuple[str, str | None]:
 
 
 def _are_labels(paths: list[Path]) -> bool:
-    """Whether the files hold label maps: few different integers, 0 among them."""
+    """Whether the files hold label maps: few different integers, in areas of one number (8-bit images have none)."""
     for path in paths:
         data = read_image_file(path, fill=0.0).data
         values = np.unique(data)
         if len(values) > _MOST_LABELS or values[0] < 0 or not np.array_equal(values, np.rint(values)):
+            return False
+        first, second = data[:-1], data[1:]
+        content = (first > 0) | (second > 0)
+        if content.any() and (first == second)[content].mean() < _LEAST_EQUAL:
             return False
     return True
 

@@ -123,7 +123,7 @@ class ScanRegistrar:
         remarks += self._view_remarks(fixed, grid, inside)
         started = time.perf_counter()
         fixed_scan = self._scan(contents[0], grid, np.eye(4), fixed, fixed_labels)
-        moving_scan = self._scan(contents[1], grid, matrix, moving, None, segment=steps > 0)
+        moving_scan = self._scan(contents[1], grid, matrix, moving, None, with_regions=steps > 0)
         seconds["segmentation"] = time.perf_counter() - started
         started = time.perf_counter()
         field = predict(self.trained.network, fixed_scan, moving_scan).clone()
@@ -203,9 +203,9 @@ class ScanRegistrar:
         alignment: NDArray[np.float64],
         file: ImageFile,
         labels: ImageFile | None,
-        segment: bool | None = None,
+        with_regions: bool = True,
     ) -> Scan:
-        """Tensors of a scan on the network's grid, with regions if the network uses them or `segment` asks for them."""
+        """Tensors of a scan on the network's grid, with regions if the network uses them and `with_regions`."""
 
         def place(points: Points) -> Points:
             return apply_affine(alignment, points)
@@ -213,7 +213,7 @@ class ScanRegistrar:
         image = np.clip(sample(content.image, content.grid.affine, grid, place, order=_SPLINES), 0.0, 1.0)
         tensor = torch.from_numpy(image)[None, None].to(self._device)
         empty = torch.zeros(0, dtype=torch.uint8, device=self._device)
-        if not self.trained.network.uses_regions or segment is False:
+        if not (self.trained.network.uses_regions and with_regions):
             return Scan(tensor, empty, None, None)
         if labels is not None:
             values = _region_labels(labels, content.grid, file, self.recipe)
