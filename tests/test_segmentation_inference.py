@@ -105,7 +105,7 @@ def test_a_folder_outside_of_the_cohort_is_refused(cohort: Cohort, weights: Path
 
 
 def test_a_window_too_small_is_refused(cohort: Cohort, weights: Path) -> None:
-    with pytest.raises(InputError, match=r"segmentor weights\d*: window is \[32, 32, 32\]"):
+    with pytest.raises(InputError, match=r"network\.pt: window is \[32, 32, 32\]"):
         segment_cohort(cohort, {**SETTINGS, "window": [32] * 3}, weights, cohort.folder / "segmentations/small", CPU)
 
 
