@@ -433,6 +433,19 @@ def test_runs_that_still_learn_are_named(toy: Toy) -> None:
     assert any(note.startswith("§ A run counts as converged") for note in content.readable.notes)
 
 
+def test_a_claim_about_hd95_says_in_how_many_pairs_a_structure_was_lost(toy: Toy) -> None:
+    toy.run("a", 0.6)
+    toy.run("b", 0.5)
+    toy.page.claims.extend({**CLAIMS[0], "metric": metric} for metric in ("hd95", "dice"))
+    path = toy.folder / "toy/runs/a/metrics.csv"
+    metrics = pd.read_csv(path)
+    metrics.loc[:1, ["dice", "hd95", "hd95_initial"]] = [0.0, np.inf, 5.0]
+    write_csv(path, metrics)
+    about_hd95, about_dice = make(toy.page, Results(toy.folder, "toy")).frame["remarks"]
+    assert about_hd95 == "¶ Pairs in which the warp lost a structure: A 2."
+    assert about_dice == ""
+
+
 def test_a_count_without_directions() -> None:
     frame = pd.DataFrame({"verdict": [REPRODUCED, UNTESTED], "compared": ["number", "ordering"]})
     assert count_sentence(frame) == "1 of 1 testable claims reproduced; 1 not tested in this study."

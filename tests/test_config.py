@@ -216,6 +216,16 @@ def test_a_sweep_is_a_run_for_every_combination_and_shares_those_that_are_there_
     assert (run["loss"]["smoothness"], run["network"]["integration_steps"], run["seed"]) == (1.0, 7, 1)
 
 
+def test_items_have_the_papers_convention_on_the_papers_cohorts_alone_unless_they_name_one(folder: Path) -> None:
+    items = {"figures": ["figure3"], "tables": ["table3"]}
+    found = [load_study(study_with(paper_cohorts=paper), folder) for paper in (True, False)]
+    for kind, (name,) in items.items():
+        assert [getattr(study, kind)[name]["convention"] for study in found] == ["paper", "learn2reg"]
+    edit(folder / "experiments/table3.yaml", tables={"table3": {"convention": "paper"}})
+    assert load_study(STUDY, folder).tables["table3"]["convention"] == "paper"
+    assert load_study(STUDY, folder).figures["figure3"]["convention"] == "learn2reg"
+
+
 def test_names_that_differ_in_seeds_alone_show_the_same_runs_and_train_none_twice(folder: Path) -> None:
     runs = {"u_few": {"seeds": [3]}, "other": {"seeds": [1], "loss": {"dice": 0.5}}, "u_more": {"seeds": [4, 1]}}
     table = {"caption": "Seeds.", "convention": "paper", "rows": [{"run": name, "label": name} for name in runs]}

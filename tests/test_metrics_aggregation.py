@@ -15,6 +15,7 @@ from textscf.metrics.aggregation import (
     METRIC_COLUMNS,
     apply_convention,
     pair_means,
+    pairs_with_lost,
     run_means,
     structure_means,
     structure_rows,
@@ -68,6 +69,22 @@ def test_run_mean_is_the_mean_of_pair_means(metrics: pd.DataFrame) -> None:
     np.testing.assert_allclose(means["dice"], [(1.4 / 3 + 0.4) / 2, 0.4])
     np.testing.assert_allclose(means["hd95"], [4.0, 5.0])
     assert list(means["pairs"]) == [2, 1]
+
+
+def test_a_warp_of_100_voxels_on_equal_scans_is_flattered_by_the_papers_convention_alone() -> None:
+    labels = np.zeros((12, 13, 14), np.uint8)
+    labels[2:6, 3:9, 4:8] = 1
+    field = np.full((*labels.shape, 3), 100, np.float32)
+    found = structure_rows(evaluate_pair(labels, labels, field, [1]), "run", "f", "m", ["liver"])
+    assert run_means(found, "paper").iloc[0]["hd95"] == 0
+    assert run_means(found, "learn2reg").iloc[0]["hd95"] == INF
+    assert pairs_with_lost(found) == 1
+
+
+def test_pairs_with_lost_structures_are_counted_once_each(metrics: pd.DataFrame) -> None:
+    both_lost = rows("f3", [0.0, 0.0], [INF, INF], [5.0, 6.0])
+    assert pairs_with_lost(pd.concat([metrics, both_lost])) == 2
+    assert pairs_with_lost(metrics[metrics["fixed"] == "f1"]) == 0
 
 
 def test_structure_means(metrics: pd.DataFrame) -> None:

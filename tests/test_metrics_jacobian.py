@@ -66,3 +66,11 @@ def test_volumes_without_an_interior_have_no_value() -> None:
     assert determinant.size == 0
     assert np.isnan(sdlogj(determinant))
     assert np.isnan(nonpositive_fraction(determinant))
+
+
+def test_one_nan_in_a_field_leaves_no_number() -> None:
+    displacement = np.zeros((*SHAPE, 3))
+    displacement[4, 4, 4, 1] = np.nan
+    determinant = jacobian_determinant(displacement)
+    assert np.isnan(nonpositive_fraction(determinant))
+    assert np.isnan(sdlogj(determinant))

@@ -78,6 +78,14 @@ def test_missing_and_lost_labels() -> None:
     np.testing.assert_array_equal(result.hd95_initial, [np.nan, 0, np.nan, np.nan, np.nan])
 
 
+def test_a_warp_far_out_of_the_scan_loses_every_label() -> None:
+    labels = two_boxes()
+    result = evaluate_pair(labels, labels, np.full((*labels.shape, 3), 100, np.float32), [1, 2])
+    np.testing.assert_array_equal(result.dice, 0)
+    np.testing.assert_array_equal(result.hd95, np.inf)
+    np.testing.assert_array_equal(result.hd95_initial, 0)
+
+
 def test_labels_that_are_not_asked_for_count_as_background() -> None:
     fixed, moving = two_boxes(), np.roll(two_boxes(), 1, axis=0)
     both, one = (evaluate_pair(fixed, moving, None, labels) for labels in ([1, 2], [2]))

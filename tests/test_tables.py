@@ -129,7 +129,7 @@ def test_a_row_is_marked_if_one_of_its_seeds_has_not_converged(reported, tmp_pat
     table = compare(item, results, reported)
     assert list(table["converged"]) == [None, True, False]
     shown = display(item, table)
-    assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net", "textSCF §"]
+    assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net ¶", "textSCF §"]
     (note,) = [note for note in shown.notes if note.startswith("§")]
     assert "less than 0.3 points" in note
     assert r"textSCF \S{}" in to_latex(shown)
@@ -244,7 +244,7 @@ def test_a_method_that_sees_the_labels_is_marked_and_never_the_best(results, rep
     item = _item(tmp_path, rows=_leaky_rows("textscf"))
     table = compare(item, results, reported)
     shown = display(item, table)
-    assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net", "textSCF †"]
+    assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net ¶", "textSCF †"]
     assert [cell.bold for cell in _column(shown, "Dice", "this run").cells] == [False, True, False]
     assert shown.notes[0].startswith(
         "† textSCF uses the fixed scan's ground-truth labels as input, on which it is scored"
@@ -299,6 +299,22 @@ def test_the_caption_says_study_cohort_pairs_seeds_and_convention(results, repor
     assert "±" not in caption
 
 
+@pytest.mark.parametrize("convention", ["paper", "learn2reg"])
+def test_methods_that_lost_structures_are_marked_with_the_number_of_pairs(results, reported, tmp_path, convention):
+    item = _item(tmp_path, convention=convention)
+    table = compare(item, results, reported)
+    assert list(table["lost"]) == [0, 2, 0]
+    shown = display(item, table)
+    assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net ¶", "textSCF"]
+    assert [note for note in shown.notes if note.endswith(": LKU-Net in 2 of 84.")]
+    assert r"LKU-Net \P{}" in to_latex(shown)
+
+
+def test_a_table_without_lost_structures_has_no_such_mark(results, reported, tmp_path):
+    item = _item(tmp_path, rows=[row for row in table_spec()["rows"] if row["run"] != "lku_net"])
+    assert "¶" not in to_markdown(display(item, compare(item, results, reported)))
+
+
 def test_markdown_has_one_line_per_method_and_escapes_bars(results, reported, tmp_path):
     item = _item(tmp_path, rows=_leaky_rows("textscf"))
     text = to_markdown(display(item, compare(item, results, reported)))
@@ -307,7 +323,7 @@ def test_markdown_has_one_line_per_method_and_escapes_bars(results, reported, tm
     assert len(lines) == 5
     assert len(widths) == 1
     assert r"\|J\| ≤ 0 (%) ↓" in lines[0]
-    assert lines[3].startswith("| LKU-Net | **")
+    assert lines[3].startswith("| LKU-Net ¶ | **")
 
 
 def test_latex_has_as_many_cells_as_columns_and_no_bare_special_character(results, reported, tmp_path):

@@ -9,10 +9,11 @@ import pandas as pd
 from textscf.claims.claim_kinds import check
 from textscf.claims.evidence import Evidence, Page
 from textscf.claims.outcome import NUMBER, Outcome
+from textscf.metrics.aggregation import pairs_with_lost
 from textscf.results import captions
 from textscf.results.items import Results, Row
 from textscf.tables.content import Content
-from textscf.tables.display import NOT_CONVERGED, UNDEFINED, Cell, Column, Display
+from textscf.tables.display import LOST, NOT_CONVERGED, UNDEFINED, Cell, Column, Display
 from textscf.training.convergence import RULE
 
 TITLE = "Claims of the paper"
@@ -94,6 +95,7 @@ def _remarks(claim: Mapping[str, Any], outcome: Outcome, evidence: Evidence) -> 
         return []
     rows = list(evidence.used.values())
     remarks = [*_training(rows, evidence.page.steps), *_learning(rows, evidence)]
+    remarks += _lost(rows, evidence) if claim.get("metric") == "hd95" else []
     if "stand_ins" in claim:
         remarks.append(f"In place of {', '.join(f'{name}: {other}' for name, other in claim['stand_ins'].items())}.")
     if "remark" in claim:
@@ -122,6 +124,13 @@ def _learning(rows: list[Row], evidence: Evidence) -> list[str]:
     trained = [row for row in rows if row.run in evidence.page.steps]
     labels = [row.label for row in trained if not evidence.results.has_converged(row)]
     return [f"{NOT_CONVERGED} Not converged: {', '.join(dict.fromkeys(labels))}."] if labels else []
+
+
+def _lost(rows: list[Row], evidence: Evidence) -> list[str]:
+    """Remark with the number of pairs, over all seeds, in which a warp lost a structure; empty if there are none."""
+    counts = {row.label: sum(map(pairs_with_lost, evidence.results.metrics(row))) for row in rows}
+    lost = "; ".join(f"{label} {count}" for label, count in counts.items() if count)
+    return [f"{LOST} Pairs in which the warp lost a structure: {lost}."] if lost else []
 
 
 def _display(page: Page, frame: pd.DataFrame) -> Display:

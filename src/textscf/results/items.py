@@ -76,7 +76,7 @@ class Item:
     paper_cohort: bool
     caption: str
     rows: list[Row]
-    convention: Convention = "paper"
+    convention: Convention = "learn2reg"
     reported: str | None = None
     reference: str | None = None
     kind: str | None = None

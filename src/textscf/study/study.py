@@ -326,13 +326,15 @@ class _Resolver:
         auxiliary = [self.catalogue.cohort(cohort) for cohort in rows.auxiliary_cohorts(resolved)]
         notices = [c["notice"] for c in described if c["notice"]]
         notices += [f"auxiliary {c['title']}: {c['notice']}" for c in auxiliary if c["notice"]]
+        paper_cohort = self.config.get("paper_cohorts", False)
         return {
+            "convention": "paper" if paper_cohort else "learn2reg",
             **spec,
             "name": item.partition(".")[2],
             "study": self.config["study"],
             "study_title": self.config["title"],
             "cohorts": [c["title"] for c in described],
             "notices": notices,
-            "paper_cohort": self.config.get("paper_cohorts", False),
+            "paper_cohort": paper_cohort,
             "rows": resolved,
         }

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from textscf.errors import InputError
-from textscf.metrics.aggregation import run_means
+from textscf.metrics.aggregation import pairs_with_lost, run_means
 from textscf.metrics.measures import METRICS
 from textscf.metrics.metric import Metric, Quantity
 from textscf.results import captions
@@ -44,10 +44,11 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         Columns method, run, the headings of the rows' details. Then for each metric `<metric>` and `<metric>_sd` (NaN
         with one seed) and, if the paper prints the metric, `<metric>_paper` and `<metric>_difference` (ours - paper;
         NaN unless the cohort is the paper's). The same columns for `SEGMENTOR` if the table has it. Then runs (ids),
-        seeds, pairs, trained, converged (whether the trainings of all seeds converged; None for a method without
-        training), training (length in words), sees_fixed_labels, paper_quoted (whether the paper quotes the values from
-        other sources), not_run (reason, or empty), convention, notice. Units are those of `METRICS`. Metrics of a
-        displacement field are NaN for a run without registration.
+        seeds, pairs, lost (number of pairs, over all seeds, in which the warp lost a structure), trained, converged
+        (whether the trainings of all seeds converged; None for a method without training), training (length in words),
+        sees_fixed_labels, paper_quoted (whether the paper quotes the values from other sources), not_run (reason, or
+        empty), convention, notice. Units are those of `METRICS`. Metrics of a displacement field are NaN for a run
+        without registration.
 
     Raises:
         InputError: rows with different details, a sweep, or files that cannot be used.
@@ -75,6 +76,7 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any]) ->
         "runs": " ".join(row.runs),
         "seeds": len(row.runs) if trained else 0,
         "pairs": int(values["pairs"].iloc[0]),
+        "lost": sum(pairs_with_lost(frame) for frame in results.metrics(row)),
         "trained": trained,
         "converged": results.has_converged(row) if trained else None,
         "training": captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else "",

@@ -16,6 +16,7 @@ UNDEFINED = "-"
 NOT_RUN = "not run"
 QUOTED = "‡"
 NOT_CONVERGED = "§"
+LOST = "¶"
 _ARROWS = {"max": "↑", "min": "↓"}
 _SUBHEADINGS = ["this run", "paper", "difference"]
 
@@ -63,8 +64,9 @@ def display(item: Item, table: pd.DataFrame) -> Display:
 
 def _names(item: Item, table: pd.DataFrame) -> list[Cell]:
     labels = map(captions.marked_label, item.rows)
-    marks = [f" {NOT_CONVERGED}" if open_ else "" for open_ in _not_converged(table)]
-    return [Cell(label + mark) for label, mark in zip(labels, marks, strict=True)]
+    open_ = [f" {NOT_CONVERGED}" if marked else "" for marked in _not_converged(table)]
+    lost = [f" {LOST}" if count else "" for count in table["lost"]]
+    return [Cell("".join(parts)) for parts in zip(labels, open_, lost, strict=True)]
 
 
 def _not_converged(table: pd.DataFrame) -> list[bool]:
@@ -141,6 +143,15 @@ def _caption(item: Item, table: pd.DataFrame) -> list[str]:
     ]
 
 
+def _lost(table: pd.DataFrame) -> list[str]:
+    """Footnote with the number of pairs in which a warp lost a structure, by method; none if no structure was lost."""
+    registrations = table["pairs"] * table["seeds"].clip(lower=1)
+    rows = zip(table["method"], table["lost"], registrations, strict=True)
+    counts = [f"{method} in {lost} of {of}" for method, lost, of in rows if lost]
+    what = "the warp lost a structure that both scans have, in a number of pairs, counted for each seed"
+    return [f"{LOST} {what}: {'; '.join(counts)}."] if counts else []
+
+
 def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes = captions.leakage_sentences(item)
     if notes:
@@ -149,6 +160,7 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes += captions.training_sentences(dict(zip(trained["method"], trained["training"], strict=True)))
     if any(_not_converged(table)):
         notes.append(f"{NOT_CONVERGED} not trained until it converged, which is: {RULE}, for every seed.")
+    notes += _lost(table)
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
