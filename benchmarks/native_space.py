@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from textscf.data.ants_package import load_ants
 from textscf.data.cohort import Cohort
 from textscf.data.releases import stored_files
 from textscf.files.image_file import ImageFile, read_image_file, read_label_file
 from textscf.files.io import read_yaml, write_csv
 from textscf.job.progress import progress_bar
 from textscf.pairs.registration_files import dice_of
-from textscf.registration.ants_package import load_ants
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.spatial.world import Grid, sample
 

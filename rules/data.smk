@@ -62,6 +62,7 @@ rule preprocess:
     input:
         config=f"{COHORT}/config.yaml",
         raw=lambda wildcards: files.raw(wildcards.cohort),
+        template=lambda wildcards: files.template(wildcards.cohort),
     output:
         f"{COHORT}/cohort.json",
     log:

@@ -10,7 +10,7 @@ from tests.robustness.workspace import build_workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
-os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # as textscf.registration.ants_package has it
+os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # as textscf.data.ants_package has it
 LONGEST = ("test_slurm", "test_paper_study", "test_workflow", "test_faults", "test_robustness")
 
 

@@ -732,6 +732,20 @@ def test_an_unknown_data_set_is_named(folder: Path) -> None:
         load_study(STUDY, folder)
 
 
+def test_a_template_of_aligned_scans_is_an_input_of_their_preparation(folder: Path) -> None:
+    path = folder / "cohorts/simulated_abdomen.yaml"
+    for align, expected in (({"to": "first"}, []), ({"to": "mni.nii.gz", "kind": "affine"}, ["mni.nii.gz"])):
+        edit(path, preprocess={"align": align})
+        content = {key: value for key, value in read_yaml(path).items() if key != "learn2reg"}
+        path.write_text(yaml.safe_dump(content))
+        study = load_study(read_yaml(folder / "demo.yaml"), folder)
+        assert study.cohort("simulated_abdomen")["preprocess"]["align"] == align
+        assert StudyFiles(study).template("simulated_abdomen") == expected
+    edit(path, preprocess={"align": {"to": "first", "kind": "elastic"}})
+    with pytest.raises(InputError, match=r"preprocess\.align\.kind: .*'elastic'.*rigid"):
+        load_study(read_yaml(folder / "demo.yaml"), folder)
+
+
 def test_a_cohort_has_its_data_sets_terms(folder: Path) -> None:
     cohort, data_set = Catalogue(folder).cohort("oasis"), read_yaml(folder / "data_sets/oasis.yaml")
     assert {key: cohort[key] for key in ("licence", "citation")} == {

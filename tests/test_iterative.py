@@ -89,7 +89,7 @@ def test_the_same_images_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
     images = smooth_image((20, 24, 18), 1), smooth_image((20, 24, 18), 2)
     first, second = (register_syn(*images, SPACING).tobytes() for _ in range(2))
     assert first == second
-    monkeypatch.setattr("textscf.registration.ants_package._SEED", 2)
+    monkeypatch.setattr("textscf.data.ants_package._SEED", 2)
     assert register_syn(*images, SPACING).tobytes() != first
 
 

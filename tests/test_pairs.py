@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tests.scan_files import make_checkpoint, padded, save, smooth, stored_as, turned
+from textscf.data.alignment import align
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file
 from textscf.files.itk import read_transform
 from textscf.pairs.registration_files import Options, PairFiles, register_files
-from textscf.registration.alignment import align
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.spatial.world import Grid, sample
 

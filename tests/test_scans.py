@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 from tests.scan_files import turned
+from textscf.data.geometry import centred_affine
 from textscf.data.recipe import Recipe
 from textscf.data.scans import StoredScan, read_scan, renumbered, transform
 from textscf.errors import InputError
@@ -31,7 +32,8 @@ def scan(shape: tuple[int, ...] = (6, 7, 8), axes: str = "RAS", spacing: tuple[f
     """A scan with noise from -1000 to 1000 and random labels."""
     generator = np.random.default_rng(0)
     image = generator.uniform(-1000, 1000, shape).astype(np.float32)
-    return StoredScan(image, generator.integers(0, 3, shape).astype(np.uint8), axes, spacing)
+    affine = centred_affine(axes, spacing, shape)
+    return StoredScan(image, generator.integers(0, 3, shape).astype(np.uint8), axes, spacing, affine)
 
 
 def test_clip_maps_its_range_to_zero_and_one() -> None:

@@ -53,7 +53,21 @@ def check_cohort(config: dict[str, Any]) -> None:
     expand_subjects(config)
     listed = {split: rule for split, rule in config["pairs"].items() if rule != "all"}
     expand_pairs({**config, "pairs": listed})
-    Recipe.check(config["preprocess"], f"cohort {config['name']}")
+    where = f"cohort {config['name']}"
+    Recipe.check(config["preprocess"], where)
+    if config["preprocess"].get("align"):
+        _check_alignable(config, where)
+
+
+def _check_alignable(config: dict[str, Any], where: str) -> None:
+    """Raise InputError for settings that need the stored grids, which aligned scans have left."""
+    pretrained = [name for name, each in config["segmentors"].items() if each.get("source") == "pretrained"]
+    if pretrained:
+        raise InputError(
+            f"{where}: segmentors.{pretrained[0]}: pretrained; expected source train with preprocess.align"
+        )
+    if config.get("learn2reg"):
+        raise InputError(f"{where}: learn2reg: not possible with preprocess.align, as fields go to the stored grids")
 
 
 def subject_numbers(config: dict[str, Any]) -> dict[str, Number]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from textscf.data import geometry
 from textscf.data.recipe import Recipe
 from textscf.data.scans import stored_geometry
+from textscf.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,14 @@ class Placement:
     def of_grid(
         cls, shape: tuple[int, ...], affine: np.ndarray, axes: str, spacing: tuple[float, ...], recipe: Recipe
     ) -> "Placement":
-        """Placement of a stored grid with these axis codes and spacing in mm; both take precedence over its affine."""
+        """Placement of a stored grid with these axis codes and spacing in mm; both take precedence over its affine.
+
+        Raises InputError for a recipe that aligns scans, which turns them.
+        """
+        if recipe.align_to:
+            raise InputError(
+                f"preprocess.align: '{recipe.align_to}'; expected none, as results on the stored grids are wanted"
+            )
         order = geometry.axis_order(axes, recipe.orientation)
         scale, offset = np.empty(3), np.empty(3)
         for axis, stored in enumerate(order):

@@ -1,28 +1,32 @@
 """Prepares a whole cohort: stored scans become `images/`, `labels/` and `cohort.json`."""
 
+import functools
 import itertools
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
+from textscf.data.cohort_alignment import Reference, aligned_with, transform_aligned
 from textscf.data.geometry import centred_affine
-from textscf.data.recipe import Recipe
+from textscf.data.recipe import FIRST, Recipe
 from textscf.data.releases import stored_files, stored_recipe
-from textscf.data.scans import Rejection, read_scan, transform
+from textscf.data.scans import Rejection, StoredScan, read_scan, transform
 from textscf.data.subject_store import RECORDS, StoredSubject, digest
 from textscf.errors import InputError
 from textscf.files.io import read_labels, write_csv, write_json, write_nifti
-from textscf.job.workers import parallel_map
+from textscf.job.workers import ParallelMap, parallel_map
 
 _LOG = logging.getLogger(__name__)
 _NAMED_IN_MESSAGE = 3
 _PACKAGE = Path(__file__).parents[1]
 _CODE = [
-    *(_PACKAGE / "data" / f"{name}.py" for name in ("preprocess", "geometry", "recipe", "scans")),
+    *(_PACKAGE / "data" / f"{name}.py" for name in ("preprocess", "geometry", "recipe", "scans", "cohort_alignment")),
+    *(_PACKAGE / "data" / f"{name}.py" for name in ("alignment", "ants_package")),
     *(_PACKAGE / "files" / f"{name}.py" for name in ("io", "nifti", "image_file")),
     _PACKAGE / "spatial" / "world.py",
 ]
@@ -36,6 +40,13 @@ class _PreparationTask:
     labels: Path
     folder: Path
     recipe: Recipe
+    reference: Path | None
+    alignment: NDArray[np.float64] | None = None
+
+    @property
+    def sources(self) -> list[Path]:
+        """Files that the prepared ones are made from."""
+        return [self.image, self.labels, *([self.reference] if self.reference else [])]
 
     @property
     def prepared(self) -> StoredSubject:
@@ -62,6 +73,7 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
         todo = [task for task, found in zip(tasks, checked, strict=True) if found is not None]
         if todo or config.get("expect"):
             (folder / "cohort.json").unlink(missing_ok=True)
+        todo = _aligned(todo, len(tasks), mapping, rejected)
         at_border = mapping(_prepare, todo, "preparing")
         if todo:
             _warn_of_missing_structures(config, mapping(_labels_in, tasks, "looking for structures"))
@@ -80,32 +92,63 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
 def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_PreparationTask]:
     recipe = stored_recipe(config, raw)
     files = stored_files(config, raw)
-    return [_PreparationTask(subject, image, labels, folder, recipe) for subject, (image, labels) in files.items()]
+    reference = Path(recipe.align_to) if recipe.align_to else None
+    if recipe.align_to == FIRST:
+        reference = next(iter(files.values()))[0]
+    return [_PreparationTask(subject, *paths, folder, recipe, reference) for subject, paths in files.items()]
 
 
 def _check(task: _PreparationTask) -> list[Rejection] | None:
     """Check one subject. Returns its rejections, or None if it is already prepared."""
-    if task.image.is_file() and task.labels.is_file() and task.prepared.is_complete(_inputs(task)):
+    if all(path.is_file() for path in task.sources) and task.prepared.is_complete(_inputs(task)):
         return None
     scan = read_scan(task.subject, task.image, task.labels, task.recipe)
     return scan if isinstance(scan, list) else []
 
 
 def _inputs(task: _PreparationTask) -> str:
-    return digest([repr(task.recipe)], [task.image, task.labels], _CODE)
+    return digest([repr(task.recipe)], task.sources, _CODE)
+
+
+def _aligned(
+    todo: list[_PreparationTask], n_subjects: int, mapping: ParallelMap, rejected: Path
+) -> list[_PreparationTask]:
+    """The subjects with their alignment, if scans are aligned. InputError if an alignment fails."""
+    if not todo or todo[0].reference is None:
+        return todo
+    reference = Reference.read(todo[0].reference, todo[0].recipe)
+    found = mapping(functools.partial(_align, reference), todo, "aligning")
+    _refuse([each for each in found if isinstance(each, Rejection)], n_subjects, rejected)
+    return [each for each in found if not isinstance(each, Rejection)]
+
+
+def _align(reference: Reference, task: _PreparationTask) -> _PreparationTask | Rejection:
+    try:
+        return replace(task, alignment=aligned_with(reference, task.image, _read(task), task.recipe))
+    except InputError as error:
+        return Rejection(task.subject, str(task.image), str(error))
+
+
+def _read(task: _PreparationTask) -> StoredScan:
+    scan = read_scan(task.subject, task.image, task.labels, task.recipe)
+    if isinstance(scan, list):
+        raise InputError(f"{scan[0].file}: {scan[0].reason}")
+    return scan
 
 
 def _prepare(task: _PreparationTask) -> bool:
     """Write the two prepared files, then their record. Returns whether labels reach the border of the grid."""
-    scan = read_scan(task.subject, task.image, task.labels, task.recipe)
-    if isinstance(scan, list):
-        raise InputError(f"{scan[0].file}: {scan[0].reason}")
-    image, labels = transform(scan, task.recipe)
+    scan = _read(task)
+    if task.alignment is None:
+        image, labels = transform(scan, task.recipe)
+    else:
+        image, labels = transform_aligned(scan, task.recipe, task.alignment)
     affine = centred_affine(task.recipe.orientation, task.recipe.spacing, task.recipe.shape)
     task.prepared.begin()
     _write(task.prepared.image, image, affine)
     _write(task.prepared.labels, labels, affine)
-    task.prepared.complete(_inputs(task))
+    found = {} if task.alignment is None else {"alignment": task.alignment.tolist()}
+    task.prepared.complete(_inputs(task), **found)
     return _labels_reach_border(labels)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from textscf.errors import InputError
 
+FIRST = "first"
+"""Value of `preprocess.align.to` for the first subject of the splits; anything else is the file of a template."""
+
 _MAX_VOXELS = 2**28
 _PATIENT_AXES = ("LR", "PA", "IS")
 
@@ -17,7 +20,9 @@ class Recipe:
     `axes` is "header" or the axis codes of the stored scans; `orientation` is the axis codes after preparation.
     Spacings are in mm. `shape` is (H, W, D) after preparation; with `exact`, scans that would need padding or cropping
     are refused. `intensity` is clip, percentile or none. `values` are the numbers that stored label maps have for the
-    `labels`, if these are others; `other_labels` says what happens to numbers that are not among them.
+    `labels`, if these are others; `other_labels` says what happens to numbers that are not among them. `align_to` is
+    what the scans are aligned with, "first" or the file of a template, None for no alignment; `align_kind` is rigid or
+    affine, None without alignment.
     """
 
     axes: str
@@ -31,6 +36,8 @@ class Recipe:
     values: tuple[int, ...] = ()
     exact: bool = False
     other_labels: str = "refuse"
+    align_to: str | None = None
+    align_kind: str | None = None
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Recipe":
@@ -41,6 +48,7 @@ class Recipe:
             raise InputError(f"{where}: labels of the anatomy are {list(labels)}; expected 1, 2, ... in order")
         cls.check(settings, where)
         source_spacing = settings.get("source_spacing")
+        align = settings.get("align")
         return cls(
             axes=settings["axes"],
             orientation=settings["orientation"],
@@ -53,6 +61,8 @@ class Recipe:
             values=_values(config, labels, where),
             exact=settings.get("fit") == "exact",
             other_labels=settings.get("other_labels", "refuse"),
+            align_to=align["to"] if align else None,
+            align_kind=align.get("kind", "rigid") if align else None,
         )
 
     @staticmethod
@@ -60,6 +70,8 @@ class Recipe:
         """Raise InputError for wrong axes, intensities or sizes that pass the schema of the `preprocess` section."""
         _check_codes(settings, where)
         _check_limits(settings["intensity"]["kind"], _limits(settings), where)
+        if settings.get("align") and settings.get("fit") == "exact":
+            raise InputError(f"{where}: preprocess.fit: exact; expected centre, as aligned scans are all resampled")
         if math.prod(settings["shape"]) > _MAX_VOXELS:
             raise InputError(f"{where}: preprocess.shape: {settings['shape']}; expected at most {_MAX_VOXELS} voxels")
 

@@ -33,12 +33,16 @@ class Rejection:
 
 @dataclass(frozen=True)
 class StoredScan:
-    """A stored image and label map (H, W, D) that passed all checks, with axis codes and spacing in mm."""
+    """A stored image and label map (H, W, D) that passed all checks, with axis codes, spacing in mm and affine (4, 4).
+
+    Where the recipe overrides axes or spacing, the affine has these, and the scan's middle at 0 mm.
+    """
 
     image: np.ndarray
     labels: np.ndarray
     axes: str
     spacing: tuple[float, ...]
+    affine: np.ndarray
 
 
 def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) -> StoredScan | list[Rejection]:
@@ -88,6 +92,12 @@ def stored_image(path: Path, recipe: Recipe) -> tuple[np.ndarray, str, tuple[flo
     return volume.data, _stored_axes(volume, recipe), _stored_spacing(volume, recipe)
 
 
+def placed_image(path: Path, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (H, W, D) float32 of a stored image, and their affine (4, 4) as for `StoredScan`."""
+    volume = _read_checked(path, read_image, recipe)
+    return volume.data, _stored_affine(volume, recipe)
+
+
 def _on_grid(
     volume: np.ndarray, axes: str, spacing: tuple[float, ...], recipe: Recipe, order: Literal[0, 2]
 ) -> np.ndarray:
@@ -97,9 +107,9 @@ def _on_grid(
 
 
 def _read_checked(path: Path, read: Callable[[Path], Volume], recipe: Recipe) -> Volume:
-    """Read a scan, with the patient's axes: an oblique one is resampled through its affine."""
+    """Read a scan, with the patient's axes: an oblique one that is not aligned is resampled through its affine."""
     volume = read(path)
-    if recipe.axes == "header":
+    if recipe.axes == "header" and not recipe.align_to:
         volume = _upright(path, volume, 0 if read is read_labels else 1)
     axes, spacing = _stored_axes(volume, recipe), np.array(_stored_spacing(volume, recipe))
     order = geometry.axis_order(axes, recipe.orientation)
@@ -134,6 +144,12 @@ def _stored_axes(volume: Volume, recipe: Recipe) -> str:
 
 def _stored_spacing(volume: Volume, recipe: Recipe) -> tuple[float, ...]:
     return recipe.source_spacing or volume.spacing
+
+
+def _stored_affine(volume: Volume, recipe: Recipe) -> np.ndarray:
+    if recipe.axes == "header" and not recipe.source_spacing:
+        return volume.affine
+    return geometry.centred_affine(_stored_axes(volume, recipe), _stored_spacing(volume, recipe), volume.data.shape)
 
 
 def renumbered(stored: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -175,7 +191,8 @@ def _check_same_grid(image: Volume, labels: Volume, image_name: str, recipe: Rec
 
 
 def _scan(image: Volume, labels: np.ndarray, recipe: Recipe) -> StoredScan:
-    return StoredScan(image.data, labels, _stored_axes(image, recipe), _stored_spacing(image, recipe))
+    axes, spacing = _stored_axes(image, recipe), _stored_spacing(image, recipe)
+    return StoredScan(image.data, labels, axes, spacing, _stored_affine(image, recipe))
 
 
 def _window(image: np.ndarray, recipe: Recipe) -> tuple[float, float]:

@@ -47,7 +47,8 @@ class StoredSubject:
         if not (self.image.is_file() and self.labels.is_file() and self.record.is_file()):
             return False
         try:
-            return bool(read_json(self.record) == self._content(inputs))
+            found = read_json(self.record)
+            return isinstance(found, dict) and found == found | self._content(inputs)
         except InputError:
             return False
 
@@ -55,9 +56,9 @@ class StoredSubject:
         """Forget the subject, whose files are about to be written."""
         self.record.unlink(missing_ok=True)
 
-    def complete(self, inputs: str) -> None:
-        """Record the two files that were written from inputs with this digest."""
-        write_json(self.record, self._content(inputs))
+    def complete(self, inputs: str, **more: Any) -> None:
+        """Record the two files that were written from inputs with this digest, and anything `more` about them."""
+        write_json(self.record, self._content(inputs) | more)
 
     def files(self) -> dict[str, str]:
         """SHA-256 of the two files by their names below `folder`, from the record."""

@@ -55,7 +55,7 @@ class Options:
     """Options of a registration.
 
     Attributes:
-        initial: alignment before the network, see `textscf.registration.alignment.align`.
+        initial: alignment before the network, see `textscf.data.alignment.align`.
         refine: steps of refinement after the network.
         fill: value for voxels that are NaN or infinite; None refuses them.
         score_only: use the fixed scan's label map for Dice only, not as the regions of a text-driven head.

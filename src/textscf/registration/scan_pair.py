@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from textscf.data.alignment import PlacedImage, align, content_overlap, on_covering_grid
 from textscf.data.geometry import obliqueness
 from textscf.data.recipe import Recipe
 from textscf.data.scans import normalised, renumbered
@@ -17,7 +18,6 @@ from textscf.files.image_file import ImageFile
 from textscf.files.io import read_yaml
 from textscf.files.layout import NETWORK_FILES, Layout
 from textscf.job.progress import progress_bar
-from textscf.registration.alignment import PlacedImage, align, content_overlap
 from textscf.registration.inference import predict
 from textscf.registration.refinement import refine
 from textscf.registration.trained_run import TrainedRun, load_checkpoint
@@ -103,7 +103,7 @@ class ScanRegistrar:
         Args:
             fixed: fixed scan.
             moving: moving scan.
-            initial: alignment before the network, see `textscf.registration.alignment.align`.
+            initial: alignment before the network, see `textscf.data.alignment.align`.
             fixed_labels: label map of the fixed scan, on any grid in the same world; the default is the segmentor's.
             steps: steps of refinement after the network.
 
@@ -163,10 +163,7 @@ class ScanRegistrar:
 
     def _on_own_grid(self, content: _Content) -> PlacedImage:
         """The image at the network's resolution, on a grid that covers the scan."""
-        extent = np.array(content.grid.shape) * content.grid.spacing
-        shape = tuple(np.ceil(extent / self.recipe.spacing).astype(int).tolist())
-        onto = _centred(content.grid, shape, np.array(self.recipe.spacing))
-        return PlacedImage(sample(content.image, content.grid.affine, onto), onto)
+        return on_covering_grid(content.image, content.grid.affine, self.recipe.spacing)
 
     def _field_of_view(self, fixed: _Content) -> tuple[Grid, float]:
         """The network's grid in the world of the fixed scan, and the part of the scan's content inside it.
@@ -235,14 +232,6 @@ class ScanRegistrar:
         covered = sample(np.ones(content.grid.shape, np.uint8), content.grid.affine, onto, order=0) > 0
         stored = StoredImage(np.ascontiguousarray(content.data), content.grid.affine, onto, covered)
         return self._segmentor.regions(image, stored)
-
-
-def _centred(grid: Grid, shape: tuple[int, ...], spacing: NDArray[np.float64]) -> Grid:
-    """Grid with the axes and the centre of another one."""
-    affine = np.eye(4)
-    affine[:3, :3] = grid.affine[:3, :3] / grid.spacing * spacing
-    affine[:3, 3] = grid.centre - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return Grid(shape, affine)
 
 
 def _part_inside(grid: Grid, view: Grid) -> float:

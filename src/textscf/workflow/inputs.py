@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from textscf.data.recipe import FIRST
 from textscf.files.layout import NETWORK_FILES, Layout
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
@@ -27,6 +28,11 @@ class StudyFiles:
     def raw(self, cohort: str) -> str:
         """Input of preprocessing: the file that marks the downloaded or simulated scans as complete."""
         return f"{self._layout.cohort(cohort)}/{'raw/simulation.json' if self._simulated(cohort) else 'source.json'}"
+
+    def template(self, cohort: str) -> list[str]:
+        """File of the template with which a cohort's scans are aligned, if any."""
+        align = self._study.cohort(cohort)["preprocess"].get("align")
+        return [align["to"]] if align and align["to"] != FIRST else []
 
     def raw_folder(self, cohort: str) -> str:
         """Folder of the downloaded or simulated scans."""

@@ -17,9 +17,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from textscf.data.ants_package import load_ants
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.registration.ants_package import load_ants
 
 
 @dataclass(frozen=True)

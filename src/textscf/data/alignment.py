@@ -1,6 +1,7 @@
-"""Alignment of two scans before the network: by their headers, their centres, ANTs, or a file."""
+"""Alignment of two scans: by their headers, their centres, ANTs, or a file."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textscf.data.ants_package import load_ants
 from textscf.errors import InputError
-from textscf.files.image_file import LPS
-from textscf.registration.ants_package import load_ants
-from textscf.spatial.world import Grid, apply_affine, sample
+from textscf.files.image_file import LPS, skewness
+from textscf.spatial.world import Grid, apply_affine, sample, upright_grid
 
 INITIALS = ("auto", "none", "centre", "rigid", "affine")
 """Kinds of alignment; anything else is the file of an affine transformation as ITK and ANTs write it."""
@@ -22,6 +23,7 @@ GOOD_OVERLAP = 0.95
 Two brains of the cohort brain_2mm overlap by 0.95 to 0.98; turned by 20 degrees by 0.93, 40 mm apart by 0.67.
 """
 
+_SKEW = 0.1  # degrees
 _CONTENT = 0.05  # of the intensities of a prepared image, [0, 1]
 _TRANSFORMS = {"rigid": "Rigid", "affine": "Affine"}
 
@@ -32,6 +34,22 @@ class PlacedImage:
 
     data: NDArray[np.float32]
     grid: Grid
+
+
+def on_covering_grid(image: NDArray[np.float32], affine: NDArray[np.float64], spacing: Sequence[float]) -> PlacedImage:
+    """An image (H, W, D) at another spacing in mm, on a grid with the same axes and centre that covers the scan.
+
+    If the axes of `affine` (4, 4) are skew, the grid has those of the patient, because ITK and ANTs need right angles.
+    """
+    covered = Grid(image.shape, affine)
+    if skewness(affine) > _SKEW:
+        covered = upright_grid(covered)
+    shape = np.ceil(np.array(covered.shape) * covered.spacing / spacing).astype(int)
+    matrix = np.eye(4)
+    matrix[:3, :3] = covered.affine[:3, :3] / covered.spacing * spacing
+    matrix[:3, 3] = covered.centre - matrix[:3, :3] @ ((shape - 1) / 2)
+    onto = Grid(tuple(shape.tolist()), matrix)
+    return PlacedImage(sample(image, affine, onto), onto)
 
 
 def content_overlap(fixed: PlacedImage, moving: PlacedImage, alignment: NDArray[np.float64]) -> float:
@@ -71,7 +89,10 @@ def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArra
     if initial == "centre":
         return _shift(moving.grid.centre - fixed.grid.centre), initial
     if initial in _TRANSFORMS:
-        return _by_ants(fixed, moving, initial), initial
+        try:
+            return by_ants(fixed, moving, initial), initial
+        except InputError as error:
+            raise InputError(f"{error}; try --initial centre") from error
     return _from_file(Path(initial)), initial
 
 
@@ -89,8 +110,20 @@ def _shift(millimetres: NDArray[np.float64]) -> NDArray[np.float64]:
     return matrix
 
 
-def _by_ants(fixed: PlacedImage, moving: PlacedImage, kind: str) -> NDArray[np.float64]:
-    """Rigid or affine transformation by mutual information, starting from the centres of mass."""
+def by_ants(fixed: PlacedImage, moving: PlacedImage, kind: str) -> NDArray[np.float64]:
+    """Affine (4, 4) from points of the fixed scan to points of the moving scan, which ANTs finds.
+
+    It has the largest mutual information, by a search that starts from the centres of mass. The same images give the
+    same affine.
+
+    Args:
+        fixed: fixed image.
+        moving: moving image.
+        kind: rigid or affine.
+
+    Raises:
+        InputError: ANTs fails.
+    """
     ants = load_ants(f"alignment {kind}")
     with tempfile.TemporaryDirectory(prefix="textscf-align-") as folder:
         images = [_as_ants(ants, image) for image in (fixed, moving)]
@@ -99,7 +132,7 @@ def _by_ants(fixed: PlacedImage, moving: PlacedImage, kind: str) -> NDArray[np.f
             transform = ants.read_transform(found["fwdtransforms"][0])
         except (RuntimeError, ValueError, IndexError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"alignment {kind}: ANTs failed ({reason}); try --initial centre") from error
+            raise InputError(f"alignment {kind}: ANTs failed ({reason})") from error
     centre = np.array(transform.fixed_parameters)
     matrix = np.eye(4)
     matrix[:3, :3] = np.array(transform.parameters[:9]).reshape(3, 3)

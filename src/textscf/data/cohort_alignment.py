@@ -1,0 +1,83 @@
+"""Alignment of a cohort's scans with the first of them or with a template (`preprocess.align`), one affine each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textscf.data.alignment import PlacedImage, by_ants, content_overlap, on_covering_grid
+from textscf.data.geometry import centred_affine
+from textscf.data.recipe import FIRST, Recipe
+from textscf.data.scans import StoredScan, normalised, placed_image
+from textscf.errors import InputError
+from textscf.spatial.world import Grid, apply_affine, sample
+
+LEAST_OVERLAP = 0.5
+"""Overlap of an aligned scan's content with the reference's below which the alignment has failed."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The scan or template with which a cohort is aligned: its file and its image, whose middle is the cohort's."""
+
+    path: Path
+    image: PlacedImage
+
+    @classmethod
+    def read(cls, path: Path, recipe: Recipe) -> "Reference":
+        """Read a reference, with the intensities of `recipe`. Raises InputError if it cannot be used."""
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected '{FIRST}' or a template for preprocess.align.to")
+        data, affine = placed_image(path, recipe)
+        try:
+            image = normalised(data, recipe)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        return cls(path, on_covering_grid(image, affine, recipe.spacing))
+
+
+def aligned_with(reference: Reference, path: Path, scan: StoredScan, recipe: Recipe) -> NDArray[np.float64]:
+    """Affine (4, 4) that takes points of the cohort's grid to points of a stored scan, both in mm of RAS axes.
+
+    The middle of the reference lies at 0 mm of the cohort's grid. The images are compared at the cohort's spacing.
+
+    Args:
+        reference: what the scan is aligned with; if it is the scan itself, nothing is turned.
+        path: file of the scan's image.
+        scan: the scan.
+        recipe: settings of the preparation.
+
+    Raises:
+        InputError: ANTs fails, or the aligned contents hardly overlap.
+    """
+    to_reference = np.eye(4)
+    to_reference[:3, 3] = reference.image.grid.centre
+    if path == reference.path:
+        return to_reference
+    kind = str(recipe.align_kind)
+    image = on_covering_grid(normalised(scan.image, recipe), scan.affine, recipe.spacing)
+    matrix = by_ants(reference.image, image, kind)
+    overlap = content_overlap(reference.image, image, matrix)
+    if overlap < LEAST_OVERLAP:
+        raise InputError(
+            f"alignment {kind} with {reference.path} leaves an overlap of {overlap:.2f} of what the two scans show; "
+            f"expected at least {LEAST_OVERLAP:g}"
+        )
+    return matrix @ to_reference
+
+
+def transform_aligned(
+    scan: StoredScan, recipe: Recipe, alignment: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Image and labels on the cohort's grid, as `textscf.data.scans.transform`, by an affine of `aligned_with`.
+
+    Both are sampled once, from the stored voxels. Points beyond the stored scan are 0.
+    """
+    onto = Grid(recipe.shape, centred_affine(recipe.orientation, recipe.spacing, recipe.shape))
+
+    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return apply_affine(alignment, points)
+
+    image = sample(normalised(scan.image, recipe), scan.affine, onto, place, order=2)
+    return np.clip(image, 0.0, 1.0), sample(scan.labels, scan.affine, onto, place, order=0)
