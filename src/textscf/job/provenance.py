@@ -42,9 +42,14 @@ def _version(package: str) -> str | None:
 
 
 def git_revision() -> str | None:
-    """Commit of the code, with ``-dirty`` if files differ from it; None outside of a repository."""
+    """Commit of the code, with ``-dirty`` if files differ from it; None outside of a repository.
+
+    The repository may be another user's, which git refuses by default: its code is running already.
+    """
     command = [
         "git",
+        "-c",
+        "safe.directory=*",
         "-C",
         str(Path(__file__).parent),
         "describe",
