@@ -1,5 +1,6 @@
 """Alignment of a cohort's scans with the first of them or with a template (`preprocess.align`), one affine each."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +14,26 @@ from textscf.data.scans import StoredScan, normalised, placed_image
 from textscf.errors import InputError
 from textscf.spatial.world import Grid, apply_affine, sample
 
+_MAX_VOXELS = 2**19
+"""Voxels of the images that ANTs compares; more take minutes a scan and gain less than 0.02 voxels."""
+
 LEAST_OVERLAP = 0.5
 """Overlap of an aligned scan's content with the reference's below which the alignment has failed."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The scan or template with which a cohort is aligned: its file and its image, whose middle is the cohort's."""
+    """The scan or template with which a cohort is aligned.
+
+    Attributes:
+        path: its file.
+        image: its image; the middle of its grid is the middle of the cohort's.
+        edge: edge of the voxels in mm at which images are compared.
+    """
 
     path: Path
     image: PlacedImage
+    edge: float
 
     @classmethod
     def read(cls, path: Path, recipe: Recipe) -> "Reference":
@@ -34,13 +45,15 @@ class Reference:
             image = normalised(data, recipe)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        return cls(path, on_covering_grid(image, affine, recipe.spacing))
+        volume = image.size * abs(float(np.linalg.det(affine[:3, :3])))
+        edge = max(math.prod(recipe.spacing), volume / _MAX_VOXELS) ** (1 / 3)
+        return cls(path, on_covering_grid(image, affine, (edge,) * 3), edge)
 
 
 def aligned_with(reference: Reference, path: Path, scan: StoredScan, recipe: Recipe) -> NDArray[np.float64]:
     """Affine (4, 4) that takes points of the cohort's grid to points of a stored scan, both in mm of RAS axes.
 
-    The middle of the reference lies at 0 mm of the cohort's grid. The images are compared at the cohort's spacing.
+    The middle of the reference lies at 0 mm of the cohort's grid.
 
     Args:
         reference: what the scan is aligned with; if it is the scan itself, nothing is turned.
@@ -56,7 +69,7 @@ def aligned_with(reference: Reference, path: Path, scan: StoredScan, recipe: Rec
     if path == reference.path:
         return to_reference
     kind = str(recipe.align_kind)
-    image = on_covering_grid(normalised(scan.image, recipe), scan.affine, recipe.spacing)
+    image = on_covering_grid(normalised(scan.image, recipe), scan.affine, (reference.edge,) * 3)
     matrix = by_ants(reference.image, image, kind)
     overlap = content_overlap(reference.image, image, matrix)
     if overlap < LEAST_OVERLAP:
