@@ -127,7 +127,7 @@ def test_legend_marks_methods_that_see_the_labels(results, tmp_path):
     drawing = draw(_item(tmp_path, rows=rows), results)
     texts = [text.get_text() for legend in drawing.figure.legends for text in legend.get_texts()]
     assert texts[:3] == ["Initial", "LKU-Net", "textSCF †"]
-    assert texts[3] == "textSCF better, p < 0.05 after Holm"
+    assert texts[3] == "textSCF better, p < 0.05 after Holm and by subjects"
     assert drawing.sentences[-1].startswith("† textSCF uses")
 
 

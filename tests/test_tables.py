@@ -55,9 +55,9 @@ def _paper_dice(metrics):
 def test_dice_is_the_mean_and_deviation_over_seeds_of_means_of_pair_means(results, reported, tmp_path):
     table = compare(_item(tmp_path), results, reported).set_index("run")
     dice = [_paper_dice(_csv(results, f"textscf_seed{seed}", "metrics.csv")) for seed in (1, 2)]
-    assert table.loc["textscf", "dice"] == pytest.approx(np.mean(dice))
-    assert table.loc["textscf", "dice_sd"] == pytest.approx(abs(dice[0] - dice[1]) / np.sqrt(2))
-    assert np.isnan(table.loc["initial", "dice_sd"])
+    assert table.loc["textscf", "dice_percent"] == pytest.approx(np.mean(dice))
+    assert table.loc["textscf", "dice_percent_sd"] == pytest.approx(abs(dice[0] - dice[1]) / np.sqrt(2))
+    assert np.isnan(table.loc["initial", "dice_percent_sd"])
     assert list(table["seeds"]) == [0, 2, 2]
     assert set(table["pairs"]) == {42}
 
@@ -70,12 +70,12 @@ def test_hd95_of_a_lost_structure_depends_on_the_convention(results, reported, t
         metrics = _csv(results, f"lku_net_seed{seed}", "metrics.csv")
         metrics["hd95"] = metrics["hd95"].replace(np.inf, 35.0)
         means.append(metrics.groupby(["fixed", "moving"])["hd95"].mean().mean())
-    assert paper.loc["lku_net", "hd95"] == pytest.approx(np.mean(means))
-    assert challenge.loc["lku_net", "hd95"] == np.inf
-    assert np.isnan(challenge.loc["lku_net", "hd95_sd"])
+    assert paper.loc["lku_net", "hd95_mm"] == pytest.approx(np.mean(means))
+    assert challenge.loc["lku_net", "hd95_mm"] == np.inf
+    assert np.isnan(challenge.loc["lku_net", "hd95_mm_sd"])
     left_out = _csv(results, "initial", "metrics.csv").groupby(["fixed", "moving"])["dice"].mean().mean()
-    assert challenge.loc["initial", "dice"] == pytest.approx(100 * left_out)
-    assert challenge.loc["initial", "dice"] > paper.loc["initial", "dice"]
+    assert challenge.loc["initial", "dice_percent"] == pytest.approx(100 * left_out)
+    assert challenge.loc["initial", "dice_percent"] > paper.loc["initial", "dice_percent"]
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_the_papers_values_stand_beside_ours_for_the_papers_cohort(results, repo
     table = compare(_item(tmp_path, paper_cohort=True), results, reported).set_index("run")
     printed = {row["method"]: row for row in read_yaml(reported)["table3"]["rows"]}
     for run, label in (("initial", "Initial"), ("lku_net", "LKU-Net"), ("textscf", "textSCF")):
-        for metric in ("dice", "hd95"):
+        for metric, column in (("dice", "dice_percent"), ("hd95", "hd95_mm")):
             paper = printed[label][metric]
-            assert table.loc[run, f"{metric}_paper"] == paper
-            assert table.loc[run, f"{metric}_difference"] == pytest.approx(table.loc[run, metric] - paper)
+            assert table.loc[run, f"{column}_paper"] == paper
+            assert table.loc[run, f"{column}_difference"] == pytest.approx(table.loc[run, column] - paper)
     assert np.isnan(table.loc["initial", "sdlogj_paper"])
     assert table.loc["textscf", "sdlogj_paper"] == 0.87
 
@@ -111,10 +111,10 @@ def test_unequal_training_is_told(reported, tmp_path):
     item, results = _item(tmp_path), Results(tmp_path, "toy")
     table = compare(item, results, reported)
     assert list(table["training"]) == ["", "10 epochs of 100 steps", "10 epochs of 100 steps"]
-    assert "Training: 10 epochs of 100 steps." in display(item, table).notes
+    assert "Training: 10 epochs of 100 steps." in display(item, table, {}).notes
     path = results.run_folder(item.rows[1].runs[0]) / "config.yaml"
     write_yaml(path, read_yaml(path) | {"training": {"epochs": 2, "steps_per_epoch": 50}})
-    notes = display(item, compare(item, results, reported)).notes
+    notes = make(item, results, reported).readable.notes
     assert "Training differs: LKU-Net 2 epochs of 50 steps; textSCF 10 epochs of 100 steps." in notes
 
 
@@ -123,12 +123,12 @@ def test_a_row_is_marked_if_one_of_its_seeds_has_not_converged(reported, tmp_pat
     item, results = _item(tmp_path), Results(tmp_path, "toy")
     table = compare(item, results, reported)
     assert list(table["converged"]) == [None, True, True]
-    assert "§" not in to_markdown(display(item, table))
+    assert "§" not in to_markdown(display(item, table, {}))
     path = results.run_folder("textscf_seed2") / "timing.json"
     write_json(path, read_json(path) | {"converged": False, "last_rise": 0.01})
     table = compare(item, results, reported)
     assert list(table["converged"]) == [None, True, False]
-    shown = display(item, table)
+    shown = display(item, table, {})
     assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net ¶", "textSCF §"]
     (note,) = [note for note in shown.notes if note.startswith("§")]
     assert "less than 0.3 points" in note
@@ -138,14 +138,10 @@ def test_a_row_is_marked_if_one_of_its_seeds_has_not_converged(reported, tmp_pat
         compare(item, results, reported)
 
 
-def test_no_difference_is_formed_for_another_cohort(results, reported, tmp_path):
-    item = _item(tmp_path)
-    table = compare(item, results, reported)
-    assert list(table["dice_paper"]) == [30.86, 50.32, 60.75]
-    assert table[[f"{metric}_difference" for metric in ("dice", "hd95", "sdlogj")]].isna().to_numpy().all()
-    assert any("no difference is formed" in note for note in display(item, table).notes)
-    item = _item(tmp_path, paper_cohort=True)
-    assert not any("no difference" in note for note in display(item, compare(item, results, reported)).notes)
+def test_the_papers_values_are_not_shown_for_another_cohort(results, reported, tmp_path):
+    made = make(_item(tmp_path), results, reported)
+    assert not [column for column in made.frame if column.endswith(("_paper", "_difference"))]
+    assert {column.subheading for column in made.readable.columns} == {""}
 
 
 def test_a_row_that_was_not_run_says_so_with_its_reason_and_has_no_numbers(results, reported, tmp_path):
@@ -154,9 +150,11 @@ def test_a_row_that_was_not_run_says_so_with_its_reason_and_has_no_numbers(resul
     item = _item(tmp_path, rows=rows, reported="table2", paper_cohort=True)
     table = compare(item, results, reported)
     line = table.set_index("run").loc["im2grid"]
-    assert np.isnan(line[["dice", "hd95", "sdlogj", "seconds", "dice_difference"]].astype(float)).all()
-    assert (line["dice_paper"], line["not_run"], line["paper_quoted"]) == (89.35, "no GPU", True)
-    shown = display(item, table)
+    assert np.isnan(
+        line[["dice_percent", "hd95_mm", "sdlogj", "seconds", "dice_percent_difference"]].astype(float)
+    ).all()
+    assert (line["dice_percent_paper"], line["not_run"], line["paper_quoted"]) == (89.35, "no GPU", True)
+    shown = display(item, table, {})
     cells = {(c.heading.split()[0], c.subheading): [cell.text for cell in c.cells] for c in shown.columns}
     assert cells["Dice", "this run"][1] == "not run"
     assert cells["Dice", "paper"] == ["57.18", "89.35‡", "88.61", "90.05"]
@@ -178,8 +176,8 @@ def test_details_are_columns_and_metrics_may_be_few(results, reported, tmp_path)
     item = _item(tmp_path, rows=rows, metrics=["dice"])
     table = compare(item, results, reported)
     assert list(table["Prompt"]) == ["of Initial", "of LKU-Net", "of textSCF"]
-    headings = [column.heading for column in display(item, table).columns]
-    assert headings == ["Method", "Prompt", "Encoder", *["Dice (%) ↑"] * 3, "Seeds"]
+    headings = [column.heading for column in display(item, table, {}).columns]
+    assert headings == ["Method", "Prompt", "Encoder", "Dice (%) ↑", "Seeds"]
     rows[0]["details"] = {"Encoder": "-"}
     with pytest.raises(InputError, match="table3: its rows have details under different headings"):
         compare(_item(tmp_path, rows=rows), results, reported)
@@ -203,10 +201,10 @@ def test_the_segmentors_accuracy_stands_beside_what_the_paper_says_of_it(reporte
         compare(item, Results(tmp_path, "toy"), reported)
     write_csv(folder / "accuracy_by_split.csv", pd.DataFrame({"split": ["train", "all"], "dice": [0.9, 0.65]}))
     table = compare(item, Results(tmp_path, "toy"), reported).set_index("run")
-    assert np.isnan(table.loc["lku_net", "segmentor_dice"])
-    assert table.loc["textscf", "segmentor_dice"] == pytest.approx(65)
-    assert table.loc["textscf", "segmentor_dice_difference"] == pytest.approx(65 - 63.35)
-    assert display(item, table.reset_index()).columns[1].heading == "Segmentor Dice (%) ↑"
+    assert np.isnan(table.loc["lku_net", "segmentor_dice_percent"])
+    assert table.loc["textscf", "segmentor_dice_percent"] == pytest.approx(65)
+    assert table.loc["textscf", "segmentor_dice_percent_difference"] == pytest.approx(65 - 63.35)
+    assert display(item, table.reset_index(), {}).columns[1].heading == "Segmentor Dice (%) ↑"
 
 
 @pytest.mark.parametrize(
@@ -232,20 +230,50 @@ def _column(shown, heading, subheading=""):
     return next(c for c in shown.columns if c.heading.startswith(heading) and c.subheading == subheading)
 
 
+def _bold(shown, heading, subheading=""):
+    return [cell.bold for cell in _column(shown, heading, subheading).cells]
+
+
 def test_the_best_value_of_each_metric_is_bold(results, reported, tmp_path):
-    item = _item(tmp_path)
-    shown = display(item, compare(item, results, reported))
-    assert [cell.bold for cell in _column(shown, "Dice", "this run").cells] == [False, False, True]
-    assert [cell.bold for cell in _column(shown, "HD95", "this run").cells] == [False, False, True]
-    assert not any(cell.bold for cell in _column(shown, "Dice", "paper").cells)
+    shown = make(_item(tmp_path, paper_cohort=True), results, reported).readable
+    assert _bold(shown, "Dice", "this run") == [False, False, True]
+    assert _bold(shown, "HD95", "this run") == [False, False, True]
+    assert not any(_bold(shown, "Dice", "paper"))
+
+
+def test_nothing_is_bold_where_the_subjects_do_not_tell_methods_apart(reported, tmp_path):
+    write_runs(tmp_path, table_spec())
+    results, item = Results(tmp_path, "toy"), _item(tmp_path)
+    assert _bold(make(item, results, reported).readable, "Dice") == [False, False, True]
+    for seed in (1, 2):
+        source, target = (results.run_folder(f"{run}_seed{seed}") / "metrics.csv" for run in ("lku_net", "textscf"))
+        frame = pd.read_csv(source)
+        frame["dice"] = np.where(frame["fixed"] == "s0", 0.99, frame["dice"])
+        write_csv(target, frame.assign(run=f"textscf_seed{seed}"))
+    made = make(item, Results(tmp_path, "toy"), reported)
+    dice = made.frame.set_index("run")["dice_percent"]
+    assert dice["textscf"] > dice["lku_net"] + 1
+    line = made.tests.query("method == 'LKU-Net' and structure == 'all'").iloc[0]
+    assert line["p_over_pairs_holm"] < 0.05
+    assert not line["interval_excludes_zero"]
+    assert not any(_bold(made.readable, "Dice"))
+
+
+def test_nothing_is_bold_across_trainings_of_different_lengths(reported, tmp_path):
+    write_runs(tmp_path, table_spec())
+    item, results = _item(tmp_path), Results(tmp_path, "toy")
+    path = results.run_folder(item.rows[1].runs[0]) / "config.yaml"
+    write_yaml(path, read_yaml(path) | {"training": {"epochs": 2, "steps_per_epoch": 50}})
+    shown = make(item, results, reported).readable
+    assert not any(cell.bold for column in shown.columns for cell in column.cells)
 
 
 def test_a_method_that_sees_the_labels_is_marked_and_never_the_best(results, reported, tmp_path):
     item = _item(tmp_path, rows=_leaky_rows("textscf"))
-    table = compare(item, results, reported)
-    shown = display(item, table)
+    made = make(item, results, reported)
+    table, shown = made.frame, made.readable
     assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net ¶", "textSCF †"]
-    assert [cell.bold for cell in _column(shown, "Dice", "this run").cells] == [False, True, False]
+    assert _bold(shown, "Dice") == [False, True, False]
     assert shown.notes[0].startswith(
         "† textSCF uses the fixed scan's ground-truth labels as input, on which it is scored"
     )
@@ -254,21 +282,21 @@ def test_a_method_that_sees_the_labels_is_marked_and_never_the_best(results, rep
 
 def test_with_one_method_to_choose_from_nothing_is_the_best(results, reported, tmp_path):
     item = _item(tmp_path, rows=_leaky_rows("textscf", "lku_net"))
-    shown = display(item, compare(item, results, reported))
+    shown = make(item, results, reported).readable
     assert not any(cell.bold for column in shown.columns for cell in column.cells)
 
 
 def test_numbers_are_rounded_and_what_is_undefined_is_a_dash(results, reported, tmp_path):
     item = _item(tmp_path, paper_cohort=True)
     table = compare(item, results, reported)
-    table.loc[0, ["dice", "dice_difference"]] = [30.861, 0.001]
-    table.loc[1, ["hd95", "hd95_sd", "hd95_difference"]] = [np.inf, np.nan, np.inf]
-    table.loc[2, ["nonpositive_jacobian_percent", "nonpositive_jacobian_percent_sd", "hd95_difference"]] = [
+    table.loc[0, ["dice_percent", "dice_percent_difference"]] = [30.861, 0.001]
+    table.loc[1, ["hd95_mm", "hd95_mm_sd", "hd95_mm_difference"]] = [np.inf, np.nan, np.inf]
+    table.loc[2, ["nonpositive_jacobian_percent", "nonpositive_jacobian_percent_sd", "hd95_mm_difference"]] = [
         2e-4,
         1e-4,
         -7.006,
     ]
-    shown = display(item, table)
+    shown = display(item, table, {})
     assert _column(shown, "Dice", "this run").cells[0].text == "30.86"
     assert re.fullmatch(r"\d\d\.\d\d ± \d\.\d\d", _column(shown, "Dice", "this run").cells[2].text)
     assert _column(shown, "Dice", "difference").cells[0].text == "0.00"
@@ -281,7 +309,7 @@ def test_numbers_are_rounded_and_what_is_undefined_is_a_dash(results, reported, 
 
 def test_a_table_that_the_paper_lacks_has_no_columns_for_it(results, reported, tmp_path):
     item = _item(tmp_path, reported=None)
-    shown = display(item, compare(item, results, reported))
+    shown = make(item, results, reported).readable
     assert {column.subheading for column in shown.columns} == {""}
     assert "\\cmidrule" not in to_latex(shown)
     assert "colspan=" not in to_html(shown)
@@ -289,12 +317,12 @@ def test_a_table_that_the_paper_lacks_has_no_columns_for_it(results, reported, t
 
 def test_the_caption_says_study_cohort_pairs_seeds_and_convention(results, reported, tmp_path):
     item = _item(tmp_path)
-    caption = display(item, compare(item, results, reported)).caption
+    caption = make(item, results, reported).readable.caption
     for part in ("Toy abdomen", "simulated anatomy, simulated CT", "42 test pairs", "over 2 seeds", "counts as Dice 0"):
         assert part in caption
     single = [row | {"runs": row["runs"][:1]} for row in table_spec()["rows"]]
     item = _item(tmp_path, rows=single)
-    caption = display(item, compare(item, results, reported)).caption
+    caption = make(item, results, reported).readable.caption
     assert "42 test pairs; 1 seed." in caption
     assert "±" not in caption
 
@@ -304,7 +332,7 @@ def test_methods_that_lost_structures_are_marked_with_the_number_of_pairs(result
     item = _item(tmp_path, convention=convention)
     table = compare(item, results, reported)
     assert list(table["lost"]) == [0, 2, 0]
-    shown = display(item, table)
+    shown = display(item, table, {})
     assert [cell.text for cell in shown.columns[0].cells] == ["Initial", "LKU-Net ¶", "textSCF"]
     assert [note for note in shown.notes if note.endswith(": LKU-Net in 2 of 84.")]
     assert r"LKU-Net \P{}" in to_latex(shown)
@@ -312,12 +340,12 @@ def test_methods_that_lost_structures_are_marked_with_the_number_of_pairs(result
 
 def test_a_table_without_lost_structures_has_no_such_mark(results, reported, tmp_path):
     item = _item(tmp_path, rows=[row for row in table_spec()["rows"] if row["run"] != "lku_net"])
-    assert "¶" not in to_markdown(display(item, compare(item, results, reported)))
+    assert "¶" not in to_markdown(make(item, results, reported).readable)
 
 
 def test_markdown_has_one_line_per_method_and_escapes_bars(results, reported, tmp_path):
     item = _item(tmp_path, rows=_leaky_rows("textscf"))
-    text = to_markdown(display(item, compare(item, results, reported)))
+    text = to_markdown(make(item, results, reported).readable)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
     assert len(lines) == 5
@@ -330,7 +358,7 @@ def test_latex_has_as_many_cells_as_columns_and_no_bare_special_character(result
     item = _item(
         tmp_path, caption="100 % of A_1 & B #2 ~ ^ {x} \\ <5 > |y|", paper_cohort=True, rows=_leaky_rows("textscf")
     )
-    text = to_latex(display(item, compare(item, results, reported)))
+    text = to_latex(make(item, results, reported).readable)
     body = text.split("\\midrule")[1].split("\\bottomrule")[0].strip().splitlines()
     alignment = re.search(r"\\begin\{tabular\}\{(\w+)\}", text)[1]
     assert {len(line.split(" & ")) for line in body} == {len(alignment)}
@@ -345,10 +373,10 @@ def test_latex_has_as_many_cells_as_columns_and_no_bare_special_character(result
 
 def test_html_needs_nothing_from_elsewhere(results, reported, tmp_path):
     item = _item(tmp_path, study_title="A <b> & c")
-    text = to_html(display(item, compare(item, results, reported)))
+    text = to_html(make(item, results, reported).readable)
     assert "A &lt;b&gt; &amp; c" in text
     assert not re.search(r"(src|href)=|@import|url\(", text)
-    assert text.count("<tr>") == 5
+    assert text.count("<tr>") == 4
 
 
 def test_the_tests_are_those_of_scipy_on_seed_means(results, tmp_path):
@@ -366,19 +394,38 @@ def test_the_tests_are_those_of_scipy_on_seed_means(results, tmp_path):
     ours, theirs = seed_mean("textscf"), seed_mean("lku_net")
     line = tests.query("method == 'LKU-Net' and structure == 'liver'").iloc[0]
     expected = stats.ttest_rel(ours, theirs)
-    assert line["t"] == pytest.approx(expected.statistic)
-    assert line["p"] == pytest.approx(expected.pvalue)
+    assert line["t_over_pairs"] == pytest.approx(expected.statistic)
+    assert line["p_over_pairs"] == pytest.approx(expected.pvalue)
     assert line["mean_reference"] == pytest.approx(100 * ours.mean())
     assert line["difference"] == pytest.approx(100 * (ours - theirs).mean())
     assert line["difference_ci95_low"] < line["difference"] < line["difference_ci95_high"]
-    assert line["p_holm"] >= line["p"]
+    assert line["p_over_pairs_holm"] >= line["p_over_pairs"]
+    means = tests[tests["structure"] == "all"].sort_values("p_over_pairs")
+    smaller, larger = means["p_over_pairs"]
+    assert list(means["p_over_pairs_holm"]) == pytest.approx([min(2 * smaller, 1), min(max(2 * smaller, larger), 1)])
+    assert set(tests["metric"]) == {"dice_percent"}
+
+
+def test_a_table_of_structures_has_means_over_pairs_and_seeds(results, reported, tmp_path):
+    rows = table_spec()["rows"]
+    rows[0] |= {"runs": [], "not_run": "no time"}
+    made = make(_item(tmp_path, kind="structures", rows=rows), results, reported)
+    frames = [_csv(results, f"textscf_seed{seed}", "metrics.csv").fillna({"dice": 0}) for seed in (1, 2)]
+    expected = 100 * pd.concat(frames).groupby("structure")["dice"].mean()
+    line = made.frame.set_index("run").loc["textscf"]
+    assert list(made.frame["run"]) == ["lku_net", "textscf"]
+    assert line["liver_percent"] == pytest.approx(expected["liver"])
+    assert line["all_percent"] == pytest.approx(expected.mean())
+    cells = {column.heading: [cell.text for cell in column.cells] for column in made.readable.columns}
+    assert cells["liver"] == ["not run", *(f"{value:.2f}" for value in made.frame["liver_percent"])]
+    assert "Not run: Initial (no time)." in made.readable.notes
 
 
 def test_without_a_reference_the_file_of_tests_has_only_its_header(results, reported, tmp_path):
     write_table(make(_item(tmp_path, reference=None), results, reported), tmp_path / "table3.csv")
     tests = pd.read_csv(tmp_path / "table3_tests.csv")
     assert tests.empty
-    assert {"method", "p_holm", "effect_size"} <= set(tests.columns)
+    assert {"method", "p_over_pairs_holm", "effect_size"} <= set(tests.columns)
 
 
 def test_the_script_writes_what_another_process_would(root, results, reported, tmp_path):

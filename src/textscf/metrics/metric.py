@@ -11,6 +11,7 @@ from textscf.metrics.registered_pair import RegisteredPair
 
 Convention = Literal["learn2reg", "paper"]
 Measured = NDArray | float
+_UNITS_IN_NAMES = {"%": "_percent", "mm": "_mm"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,9 @@ class Quantity:
 
     @property
     def column(self) -> str:
-        """Column of a table's CSV file, which has the unit shown: a fraction in percent is not called a fraction."""
-        return self.name.replace("_fraction", "_percent") if self.unit == "%" else self.name
+        """Column of a table's CSV file: the name with the unit shown, such as `dice_percent`."""
+        stem, unit = self.name.removesuffix("_fraction"), _UNITS_IN_NAMES.get(self.unit, "")
+        return stem if stem.endswith(unit) else stem + unit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,7 +136,7 @@ def _draw_marks(panel: BoxPanel, tests: pd.DataFrame, looks: dict[str, tuple[str
         sns.stripplot(
             tests[tests["mark"] == mark], y="height", dodge=True, jitter=False, marker=marker, size=size,
             edgecolor=INK, linewidth=EDGE, clip_on=False,
-            **places if mark.after_holm else places | {"palette": ["white"] * len(looks)},
+            **places if mark.firm else places | {"palette": ["white"] * len(looks)},
         )  # fmt: skip
 
 

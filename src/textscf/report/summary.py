@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from textscf.metrics.measures import METRICS
 from textscf.results import captions
 from textscf.results.items import Item, read_csv
 from textscf.results.statistics import ALL
 
 _COLUMNS = [
-    *["method", "metric", "structure", "n", "mean_reference", "mean_method", "difference", "p"],
+    *["method", "metric", "structure", "n", "mean_reference", "mean_method", "difference", "p_over_pairs"],
     *["difference_ci95_low", "difference_ci95_high"],
 ]
 
@@ -31,7 +32,7 @@ def summary(item: Item, tests: Path) -> str | None:
     if len(fair) < 2:
         return None
     frame = read_csv(tests, _COLUMNS, "the t-tests of a table, made by src/table.py")
-    mean = frame[(frame["structure"] == ALL) & frame["metric"].str.startswith("Dice") & frame["method"].isin(fair)]
+    mean = frame[(frame["structure"] == ALL) & (frame["metric"] == METRICS["dice"].column) & frame["method"].isin(fair)]
     best = mean.nlargest(1, "mean_method")
     return None if best.empty else " ".join(_sentences(captions.marked_label(reference), best.iloc[0]))
 
@@ -41,8 +42,8 @@ def _sentences(reference: str, best: pd.Series) -> list[str]:
     details = []
     if math.isfinite(low):
         details.append(f"95 % interval {signed(low)} to {signed(high)}, by a bootstrap over subjects")
-    if math.isfinite(best["p"]):
-        details.append(f"paired t-test over pairs: {p_phrase(best['p'])}")
+    if math.isfinite(best["p_over_pairs"]):
+        details.append(f"paired t-test over pairs: {p_phrase(best['p_over_pairs'])}")
     told = f" ({'; '.join(details)})" if details else ""
     sentences = [
         f"{reference} reaches a mean Dice of {best['mean_reference']:.2f} % over {captions.pairs_phrase([best['n']])}; "

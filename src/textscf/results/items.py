@@ -16,7 +16,7 @@ from textscf.files.layout import Layout
 from textscf.metrics.aggregation import METRIC_COLUMNS, PAIR_COLUMNS, apply_convention
 from textscf.metrics.measures import METRICS
 from textscf.metrics.metric import Convention, Metric
-from textscf.results.statistics import compare_runs, mean_over_seeds
+from textscf.results.statistics import ALL, compare_runs, holm, mean_over_seeds
 
 GROUND_TRUTH = "ground_truth"
 
@@ -248,7 +248,8 @@ def compare_with_reference(item: Item, results: Results) -> pd.DataFrame:
 
     Returns:
         Columns reference, method (labels), then those of `compare_runs`, where `a` is the reference and Dice is a
-        fraction. An item without a reference gives no rows.
+        fraction. p_holm of the mean over structures (`ALL`) is adjusted for the number of methods. An item without a
+        reference gives no rows.
     """
     if item.reference_row is None:
         return pd.DataFrame(columns=["reference", "method"])
@@ -264,4 +265,9 @@ def compare_with_reference(item: Item, results: Results) -> pd.DataFrame:
         tested.insert(0, "reference", item.reference_row.label)
         tested.insert(1, "method", row.label)
         frames.append(tested)
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["reference", "method"])
+    if not frames:
+        return pd.DataFrame(columns=["reference", "method"])
+    tests = pd.concat(frames, ignore_index=True)
+    of_mean = tests["structure"] == ALL
+    tests.loc[of_mean, "p_holm"] = holm(tests.loc[of_mean, "p"].to_numpy())
+    return tests

@@ -59,7 +59,8 @@ def compare_runs(
     Returns:
         Columns structure, n (pairs with a finite value in both), mean_a, mean_b, difference (a - b), t, p, p_holm,
         effect_size, ci_low, ci_high. Values for which n is too small are NaN; t, p and effect_size are also NaN if all
-        differences are equal. Holm's adjustment is over the structures; ``all`` is not adjusted.
+        differences are equal. Holm's adjustment is over the structures; ``all`` is not adjusted, since its family is
+        the methods that are compared (`compare_with_reference`).
 
     Raises:
         ValueError: the runs were not evaluated on the same pairs and structures.
@@ -150,6 +151,11 @@ def bootstrap_means(values: pd.DataFrame, n_bootstrap: int = 10_000, seed: int =
     weights = weights[weights.sum(1) > 0]
     means: NDArray[np.float64] = weights @ values.to_numpy(dtype=np.float64) / weights.sum(1, keepdims=True)
     return means
+
+
+def excludes_zero(low: pd.Series, high: pd.Series) -> pd.Series:
+    """Mask of the intervals that lie on one side of zero; an undefined interval does not."""
+    return (low > 0) | (high < 0)
 
 
 def _weighted_mean_interval(

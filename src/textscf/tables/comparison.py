@@ -42,8 +42,8 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
 
     Returns:
         Columns method, run, the headings of the rows' details. Then for each metric `<metric>` and `<metric>_sd` (NaN
-        with one seed) and, if the paper prints the metric, `<metric>_paper` and `<metric>_difference` (ours - paper;
-        NaN unless the cohort is the paper's). The same columns for `SEGMENTOR` if the table has it. Then runs (ids),
+        with one seed) and, if the cohort is the paper's and the paper prints the metric, `<metric>_paper` and
+        `<metric>_difference` (ours - paper). The same columns for `SEGMENTOR` if the table has it. Then runs (ids),
         seeds, pairs, lost (number of pairs, over all seeds, in which the warp lost a structure), trained, converged
         (whether the trainings of all seeds converged; None for a method without training), training (length in words),
         sees_fixed_labels, paper_quoted (whether the paper quotes the values from other sources), not_run (reason, or
@@ -118,11 +118,11 @@ def _statistics(
     mean = float(values.mean())
     spread = float(values.std(ddof=1)) if len(values) > 1 and np.isfinite(values).all() else np.nan
     cells = {metric.column: mean, f"{metric.column}_sd": spread}
-    if metric.printed:
+    if metric.printed and comparable:
         value = printed.get("accuracy" if metric is SEGMENTOR else metric.name)
         paper = np.nan if value is None else float(value)
         cells |= {
             f"{metric.column}_paper": paper,
-            f"{metric.column}_difference": mean - paper if comparable else np.nan,
+            f"{metric.column}_difference": mean - paper,
         }
     return cells

@@ -1,5 +1,6 @@
 """Readable table, independent of the file format: rounded values, best values in bold, footnotes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from textscf.metrics.measures import METRICS
 from textscf.metrics.metric import Quantity
 from textscf.results import captions
 from textscf.results.items import Item
+from textscf.tables.best import BOLD
 from textscf.tables.comparison import SEGMENTOR, shown_metrics
 from textscf.training.convergence import RULE
 
@@ -49,15 +51,15 @@ class Display:
     notes: list[str]
 
 
-def display(item: Item, table: pd.DataFrame) -> Display:
-    """Make a readable table from the data frame of `compare`."""
-    with_paper = item.reported is not None
+def display(item: Item, table: pd.DataFrame, best: Mapping[str, list[bool]]) -> Display:
+    """Make a readable table from the data frame of `compare`; `best` has masks of the bold values by metric."""
+    with_paper = item.reported is not None and item.paper_cohort
     columns = [Column("Method", "", _names(item, table))]
     columns += [Column(heading, "", [Cell(row.details[heading]) for row in item.rows]) for heading in _details(item)]
     metrics = shown_metrics(item)
     for metric in [SEGMENTOR, *metrics] if item.segmentor_accuracy else metrics:
         left_out = table["not_run"].ne("") & (metric is metrics[0])
-        columns += _metric_columns(metric, table, with_paper, left_out)
+        columns += _metric_columns(metric, table, with_paper, left_out, best.get(metric.name, [False] * len(table)))
     columns.append(Column("Seeds", "", [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]))
     return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table))
 
@@ -77,14 +79,15 @@ def _details(item: Item) -> list[str]:
     return list(item.rows[0].details)
 
 
-def _metric_columns(metric: Quantity, table: pd.DataFrame, with_paper: bool, left_out: pd.Series) -> list[Column]:
+def _metric_columns(
+    metric: Quantity, table: pd.DataFrame, with_paper: bool, left_out: pd.Series, best: list[bool]
+) -> list[Column]:
     """Columns of a metric; rows of the mask `left_out` say that their method was not run."""
     heading = f"{metric.heading} {_ARROWS[metric.best]}" if metric.best else metric.heading
     texts = [
         NOT_RUN if missing else number(value, metric.decimals)
         for value, missing in zip(table[metric.column], left_out, strict=True)
     ]
-    best = _best(table, metric, texts) if metric is not SEGMENTOR else [False] * len(texts)
     cells = []
     for text, spread, bold in zip(texts, table[f"{metric.column}_sd"], best, strict=True):
         shown = text if np.isnan(spread) else f"{text} ± {spread:.{metric.decimals}f}"
@@ -102,16 +105,6 @@ def _metric_columns(metric: Quantity, table: pd.DataFrame, with_paper: bool, lef
 def _quoted(table: pd.DataFrame) -> pd.Series:
     """Mask of rows that were not run and whose paper values are quoted from other sources."""
     return table["paper_quoted"] & table["not_run"].ne("")
-
-
-def _best(table: pd.DataFrame, metric: Quantity, texts: list[str]) -> list[bool]:
-    """Mask of rows that show the best value; rows that see the labels on which they are scored do not compete."""
-    competing = table.loc[~table["sees_fixed_labels"], metric.column].replace(np.inf, np.nan).dropna()
-    if metric.best is None or len(competing) < 2:
-        return [False] * len(table)
-    best = number(getattr(competing, metric.best)(), metric.decimals)
-    leaky = table["sees_fixed_labels"]
-    return [text == best and not excluded for text, excluded in zip(texts, leaky, strict=True)]
 
 
 def number(value: float, decimals: int, undefined: str = UNDEFINED) -> str:
@@ -139,7 +132,7 @@ def _caption(item: Item, table: pd.DataFrame) -> list[str]:
         *captions.subject_sentences(item),
         f"Means over {captions.pairs_phrase(sorted(set(table['pairs']) - {0}))}{spread}.",
         captions.convention_sentence(item.convention),
-        "Best values in bold.",
+        BOLD,
     ]
 
 
@@ -164,11 +157,6 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
-    if item.reported is not None and not item.paper_cohort:
-        notes.append(
-            "The paper's values are of its own cohort, not of this study's: they stand beside ours for orientation, "
-            "and no difference is formed."
-        )
     undefined = table[~table["trained"] & table["not_run"].eq("")]
     of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
     if undefined[of_field].isna().to_numpy().any():

@@ -49,7 +49,7 @@ p.note { margin: .2rem 0; font-size: 13px; color: #444; }
 def to_markdown(table: Display) -> str:
     """The table in Markdown, with the caption above and the footnotes below."""
     headings = [_markdown(": ".join(filter(None, (c.heading, c.subheading)))) for c in table.columns]
-    rules = [":--", *["--:"] * (len(headings) - 1)]
+    rules = [":--" if _is_text(column) else "--:" for column in table.columns]
     body = [[_marked(cell, "**{}**", _markdown) for cell in row] for row in _rows(table)]
     lines = [f"| {' | '.join(cells)} |" for cells in (headings, rules, *body)]
     notes = [f"{_markdown(note)}\n" for note in table.notes]
@@ -58,7 +58,7 @@ def to_markdown(table: Display) -> str:
 
 def to_latex(table: Display) -> str:
     """The table in LaTeX, as a `table*` float with booktabs rules."""
-    alignment = "l" + "r" * (len(table.columns) - 1)
+    alignment = "".join("l" if _is_text(column) else "r" for column in table.columns)
     body = [" & ".join(_marked(cell, r"\textbf{{{}}}", _latex) for cell in row) + r" \\" for row in _rows(table)]
     notes = [rf"\par\smallskip\noindent {_latex(note)}" for note in table.notes]
     lines = [
@@ -116,10 +116,15 @@ def _html_cells(number: int, column: Column) -> list[str]:
 
 def _text_class(column: Column) -> str:
     """Class attribute of a column's cells: words are aligned left, and long texts are wrapped."""
-    words = [cell.text for cell in column.cells if cell.text not in ("", UNDEFINED, NOT_RUN)]
     if _is_long(column):
         return _LONG
-    return "" if all(re.match(r"[<+−-]?[\d∞]", word) for word in words) else ' class="text"'
+    return ' class="text"' if _is_text(column) else ""
+
+
+def _is_text(column: Column) -> bool:
+    """Whether any cell of a column is not a number."""
+    words = [cell.text for cell in column.cells if cell.text not in ("", UNDEFINED, NOT_RUN)]
+    return not all(re.match(r"[<+−-]?[\d∞]", word) for word in words)
 
 
 def _is_long(column: Column) -> bool:

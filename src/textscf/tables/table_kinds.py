@@ -12,6 +12,7 @@ KINDS = {
     "accuracy": "textscf.tables.accuracy_table",
     "complexity": "textscf.tables.complexity_table",
     "learning_rate": "textscf.tables.learning_rate_table",
+    "structures": "textscf.tables.structure_table",
 }
 DEFAULT = "accuracy"
 
