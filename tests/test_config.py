@@ -309,7 +309,7 @@ def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(f
     everything = {"[!i]*": "too slow", "im2grid": "too slow"}
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"], not_run=everything), folder)
     assert study.left_out == ["complexity", "curves", "example", "best", "worst", "figure7"]
-    assert list(study.tables) == ["table3"]
+    assert list(study.tables) == ["table3", "structures"]
     assert list(study.figures) == ["figure3"]
     assert stage_settings(study, f"{study.name}/report")["left_out"] == study.left_out
     assert stage_settings(study, f"{study.name}/quick")["left_out"] == []
@@ -427,7 +427,7 @@ def test_lapirn_is_one_variant_everywhere_with_four_times_its_authors_lambda(roo
     items = {**study.tables, **study.figures}
     rows = [row for item in items.values() for row in item["rows"] if row["label"] == "LapIRN"]
     variants = {(study.runs[run]["network"]["backbone"]["integration_steps"]) for row in rows for run in row["runs"]}
-    assert (len(rows), variants) == (10, {0})
+    assert (len(rows), variants) == (11, {0})
 
 
 def test_the_paper_study_goes_beyond_32_start_channels_and_crosses_what_figure8_varies(root: Path) -> None:
@@ -474,7 +474,7 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
     whole, first = (stage_settings(study, f"small/{part}") for part in ("report", "quick"))
     main = {"table": "small/tables/table3", "figure": "small/figures/figure3"}
     assert whole["headline"] == first["headline"] == main
-    assert whole["tables"] == ["small/tables/table5", "small/tables/table3", "complexity/claim"]
+    assert whole["tables"] == ["small/tables/table5", "small/tables/table3", "small/tables/structures", "complexity/claim"]
     assert whole["figures"] == ["small/figures/figure3", "small/figures/curves"]
     assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
         "example": "median",
