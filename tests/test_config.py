@@ -474,7 +474,12 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
     whole, first = (stage_settings(study, f"small/{part}") for part in ("report", "quick"))
     main = {"table": "small/tables/table3", "figure": "small/figures/figure3"}
     assert whole["headline"] == first["headline"] == main
-    assert whole["tables"] == ["small/tables/table5", "small/tables/table3", "small/tables/structures", "complexity/claim"]
+    assert whole["tables"] == [
+        "small/tables/table5",
+        "small/tables/table3",
+        "small/tables/structures",
+        "complexity/claim",
+    ]
     assert whole["figures"] == ["small/figures/figure3", "small/figures/curves"]
     assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
         "example": "median",
