@@ -93,7 +93,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     cohort = Cohort.load(args.cohort)
-    files = stored_files(read_yaml(args.cohort / "config.yaml"), args.raw)
+    stored = stored_files(read_yaml(args.cohort / "config.yaml"), args.raw)
+    files = {subject: (image, labels) for subject, (image, labels) in stored.items() if labels is not None}
     registrar = ScanRegistrar(args.model, torch.device("cpu"))
     methods: dict[str, Method] = {
         "centres aligned": aligned(registrar, "centre"),

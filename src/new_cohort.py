@@ -1,4 +1,4 @@
-"""Look at a folder of scans with label maps, and propose a cohort and a small study as files to edit."""
+"""Look at a folder of scans, with label maps or without, and propose a cohort and a small study as files to edit."""
 
 from pathlib import Path
 
@@ -40,8 +40,10 @@ def main() -> None:
     print(f"{looks.n_scans} scans, {spacing} mm, up to {extent} mm")
     print(f"prepared: {cohort['preprocess']['spacing']} mm, {cohort['preprocess']['shape']} voxels")
     for value, count in looks.values.items():
-        if count < looks.n_scans:
-            print(f"structure {value} is missing from {looks.n_scans - count} of {looks.n_scans} scans")
+        if count < looks.n_labelled:
+            print(
+                f"structure {value} is missing from {looks.n_labelled - count} of {looks.n_labelled} scans with labels"
+            )
     for rejection in rejections:
         print(f"cannot be used: {rejection.file}: {rejection.reason}")
     print("look at " + ", ".join(map(str, [*paths, sheet])))

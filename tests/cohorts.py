@@ -82,5 +82,8 @@ def prepare_labels(path: Path, recipe: Recipe) -> np.ndarray:
     volume = read_labels(path)
     axes = geometry.axis_codes(volume.affine) if recipe.axes == "header" else recipe.axes
     labels = volume.data.astype(np.uint8)
-    scan = StoredScan(labels.astype(np.float32), labels, axes, recipe.source_spacing or volume.spacing, volume.affine)
-    return transform(scan, replace(recipe, intensity="clip", intensity_range=(0.0, 255.0)))[1]
+    spacing = recipe.source_spacing or volume.spacing
+    scan = StoredScan(labels.astype(np.float32), labels, axes, spacing, volume.affine, volume.affine)
+    prepared = transform(scan, replace(recipe, intensity="clip", intensity_range=(0.0, 255.0)))[1]
+    assert prepared is not None
+    return prepared

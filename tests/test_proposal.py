@@ -69,27 +69,57 @@ def test_a_folder_becomes_a_study(tmp_path: Path, root: Path, layout: str) -> No
         write_proposal(config, propose("mine", folder, found, looks, {}))
 
 
-def test_scans_without_a_partner_are_left_out_and_said(tmp_path: Path) -> None:
+def test_label_maps_without_an_image_are_left_out_and_images_without_labels_are_said(tmp_path: Path) -> None:
     image, labels, _ = LAYOUTS["nnU-Net"]
     folder = make(tmp_path, image, labels, [f"{n:03d}" for n in range(8)])
     (folder / "imagesTr/heart_003_0000.nii.gz").unlink()
     (folder / "labelsTr/heart_006.nii.gz").unlink()
     found = find_scans(folder)
-    assert sorted(found.files) == ["000", "001", "002", "004", "005", "007"]
-    assert [remark for remark in found.remarks if remark.startswith("left out")] == [
-        f"left out: {folder}/imagesTr/heart_006_0000.nii.gz has no partner",
+    assert found.labelled == ["000", "001", "002", "004", "005", "007"]
+    assert sorted(found.files) == sorted([*found.labelled, "006"])
+    assert found.remarks[1:] == [
         f"left out: {folder}/labelsTr/heart_003.nii.gz has no partner",
+        "without labels: 1 images, which train without Dice "
+        f"({folder}/imagesTr/heart_006_0000.nii.gz); `unlabelled: true` says so",
     ]
+    proposed = propose("mine", folder, found, look_at(found), {})
+    assert proposed["data_sets/mine.yaml"]["releases"][0]["unlabelled"] is True
+    splits = proposed["cohorts/mine.yaml"]["splits"]
+    assert "006" in splits["train"]
+    assert sorted(subject for split in splits.values() for subject in split) == sorted(found.files)
 
 
-def test_a_folder_without_labels_or_scans_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_label_maps_becomes_a_study_without_labels(tmp_path: Path, root: Path) -> None:
+    image, labels, subjects = LAYOUTS["nnU-Net"]
+    folder = make(tmp_path / "scans", image, labels, subjects)
+    subprocess.run(["rm", "-r", folder / "labelsTr"], check=True)
+    found = find_scans(folder)
+    assert (found.images, found.labels, found.labelled) == (image, None, [])
+    config = tmp_path / "config"
+    subprocess.run(["cp", "-r", root / "config", config], check=True)
+    paths = write_proposal(config, propose("mine", folder, found, look_at(found), {}))
+    cohort = Catalogue(config).cohort("mine")
+    assert check_scans(found, cohort) == []
+    assert {name.removeprefix("sub-"): files for name, files in source_files(cohort, folder).items()} == found.files
+    study = load_study(yaml.safe_load(paths[-1].read_text()), config)
+    assert {"lku_net", "voxelmorph", "initial"} <= set(study.runs)
+    assert "textscf" not in study.runs
+
+
+def test_a_folder_without_scans_or_with_few_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no \.nii or \.nii\.gz file"):
         find_scans(tmp_path)
     image, labels, subjects = LAYOUTS["nnU-Net"]
     folder = make(tmp_path, image, labels, subjects)
+    (folder / "labelsTr/heart_001.nii.gz").unlink()
+    with pytest.raises(InputError, match=r"5 subjects have imagesTr/.* and labelsTr/.*; expected at least 6$"):
+        find_scans(folder)
     for path in (folder / "labelsTr").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="found no label maps"):
+    (folder / "imagesTr/heart_001_0000.nii.gz").unlink()
+    with pytest.raises(
+        InputError, match=r"5 subjects have imagesTr/heart_\{subject\}_0000\.nii\.gz; expected at least"
+    ):
         find_scans(folder)
 
 

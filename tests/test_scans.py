@@ -33,7 +33,7 @@ def scan(shape: tuple[int, ...] = (6, 7, 8), axes: str = "RAS", spacing: tuple[f
     generator = np.random.default_rng(0)
     image = generator.uniform(-1000, 1000, shape).astype(np.float32)
     affine = centred_affine(axes, spacing, shape)
-    return StoredScan(image, generator.integers(0, 3, shape).astype(np.uint8), axes, spacing, affine)
+    return StoredScan(image, generator.integers(0, 3, shape).astype(np.uint8), axes, spacing, affine, affine)
 
 
 def test_clip_maps_its_range_to_zero_and_one() -> None:

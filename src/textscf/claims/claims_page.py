@@ -122,7 +122,7 @@ def _training(rows: list[Row], steps: Mapping[str, int]) -> list[str]:
 def _learning(rows: list[Row], evidence: Evidence) -> list[str]:
     """Remark that lists runs that have not converged; their comparison depends on the training length."""
     trained = [row for row in rows if row.run in evidence.page.steps]
-    labels = [row.label for row in trained if not evidence.results.has_converged(row)]
+    labels = [row.label for row in trained if evidence.results.has_converged(row) is False]
     return [f"{NOT_CONVERGED} Not converged: {', '.join(dict.fromkeys(labels))}."] if labels else []
 
 

@@ -122,6 +122,8 @@ class Evidence:
 
     def structures(self, row: Row) -> pd.DataFrame:
         """Metrics per pair and structure in the units of the result files, averaged over seeds."""
+        if not self.results.has_labels(row):
+            raise Missing(row.label, "no test pair has labels")
         return self.results.seed_mean(row, self.page.convention)
 
     def _of_pairs(self, row: Row, metric: Metric) -> pd.DataFrame:

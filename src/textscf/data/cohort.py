@@ -205,13 +205,33 @@ class Cohort:
         """File of the prepared label map, uint8."""
         return self._path("labels", subject)
 
+    def landmark_path(self, subject: str) -> Path:
+        """CSV file of the landmarks, mm of RAS axes in the world of the prepared grid."""
+        return self.folder / f"landmarks/{subject}.csv"
+
+    def has_labels(self, subject: str) -> bool:
+        """Whether a subject has a label map."""
+        return f"labels/{subject}.nii.gz" in self.files
+
+    def has_landmarks(self, subject: str) -> bool:
+        """Whether a subject has landmarks."""
+        return f"landmarks/{subject}.csv" in self.files
+
+    def labelled(self, split: str | None = None) -> list[str]:
+        """Subject ids of one split, or of all splits in order, that have a label map."""
+        return [subject for subject in self.subjects(split) if self.has_labels(subject)]
+
+    def labelled_pairs(self, split: str) -> list[tuple[str, str]]:
+        """Pairs of one split of which both subjects have a label map."""
+        return [pair for pair in self.pairs.get(split, []) if all(map(self.has_labels, pair))]
+
     def load_image(self, subject: str) -> "np.ndarray":
         """Prepared image, float32 (H, W, D) in [0, 1]."""
         path = self.image_path(subject)
         return self._checked(read_image(path).data, path)
 
     def load_labels(self, subject: str) -> "np.ndarray":
-        """Prepared label map, uint8 (H, W, D)."""
+        """Prepared label map, uint8 (H, W, D); InputError for a subject without one."""
         path = self.label_path(subject)
         return self._checked(read_labels(path).data.astype("uint8"), path)
 
@@ -222,6 +242,8 @@ class Cohort:
     def _path(self, kind: str, subject: str) -> Path:
         name = f"{kind}/{subject}.nii.gz"
         if name not in self.files:
+            if kind == "labels" and f"images/{subject}.nii.gz" in self.files:
+                raise InputError(f"cohort {self.name}: subject '{subject}' has no label map; expected one")
             raise InputError(f"cohort {self.name}: no subject '{subject}' in its splits")
         return self.folder / name
 

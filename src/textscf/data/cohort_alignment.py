@@ -82,7 +82,7 @@ def aligned_with(reference: Reference, path: Path, scan: StoredScan, recipe: Rec
 
 def transform_aligned(
     scan: StoredScan, recipe: Recipe, alignment: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
     """Image and labels on the cohort's grid, as `textscf.data.scans.transform`, by an affine of `aligned_with`.
 
     Both are sampled once, from the stored voxels. Points beyond the stored scan are 0.
@@ -93,4 +93,5 @@ def transform_aligned(
         return apply_affine(alignment, points)
 
     image = sample(normalised(scan.image, recipe), scan.affine, onto, place, order=2)
-    return np.clip(image, 0.0, 1.0), sample(scan.labels, scan.affine, onto, place, order=0)
+    labels = None if scan.labels is None else sample(scan.labels, scan.affine, onto, place, order=0)
+    return np.clip(image, 0.0, 1.0), labels

@@ -41,19 +41,20 @@ def _check_places(cohort: Cohort, places: list[list[str]], mapping: ParallelMap)
     unknown = {name for first, _, second in places for name in (first, second)} - labels.keys()
     if unknown:
         raise InputError(f"cohort {cohort.name}: expect.places: no structure '{min(unknown)}' in its anatomy")
-    centres = mapping(functools.partial(_centres, cohort), cohort.subjects(), "checking places")
+    subjects = cohort.labelled()
+    centres = mapping(functools.partial(_centres, cohort), subjects, "checking places")
     misplaced: dict[int, list[str]] = {}
     for number, (first, side, second) in enumerate(places):
         axis, sign = _direction(cohort, _TOWARDS[side])
-        for subject, found in zip(cohort.subjects(), centres, strict=True):
+        for subject, found in zip(subjects, centres, strict=True):
             both = labels[first] in found and labels[second] in found
             if both and sign * (found[labels[first]][axis] - found[labels[second]][axis]) <= 0:
                 misplaced.setdefault(number, []).append(subject)
     if misplaced:
-        number, subjects = next(iter(misplaced.items()))
+        number, wrong = next(iter(misplaced.items()))
         raise InputError(
-            f"{cohort.label_path(subjects[0])}: {places[number][0]} is not {' '.join(places[number][1:])}, as in "
-            f"{len(subjects)} of {len(centres)} scans; expected in all; {_reason(cohort, places, misplaced)}"
+            f"{cohort.label_path(wrong[0])}: {places[number][0]} is not {' '.join(places[number][1:])}, as in "
+            f"{len(wrong)} of {len(centres)} scans; expected in all; {_reason(cohort, places, misplaced)}"
         )
 
 
@@ -72,7 +73,7 @@ def _direction(cohort: Cohort, letter: str) -> tuple[int, int]:
 
 
 def _reason(cohort: Cohort, places: list[list[str]], misplaced: Mapping[int, list[str]]) -> str:
-    everywhere = {number for number, subjects in misplaced.items() if len(subjects) == len(cohort.subjects())}
+    everywhere = {number for number, subjects in misplaced.items() if len(subjects) == len(cohort.labelled())}
     for letter, name in _NAMES.items():
         along = {n for n, (_, side, _) in enumerate(places) if _TOWARDS[side] in (letter, _OPPOSITE[letter])}
         if len(along) > 1 and along <= everywhere:
@@ -83,7 +84,7 @@ def _reason(cohort: Cohort, places: list[list[str]], misplaced: Mapping[int, lis
 
 
 def _check_initial(cohort: Cohort, expected: Mapping[str, Any], mapping: ParallelMap) -> None:
-    pairs = cohort.pairs.get("test", [])
+    pairs = cohort.labelled_pairs("test")
     if len(pairs) != expected["pairs"]:
         found = f"{len(pairs)} test pairs; expected {expected['pairs']}"
         raise InputError(f"{cohort.folder}: {found}; split: splits.test or pairs.test differ")

@@ -31,7 +31,7 @@ class Placement:
 
     @classmethod
     def of_stored(cls, path: Path, recipe: Recipe) -> "Placement":
-        """Placement of the stored label map `path` that `recipe` prepares. Raises InputError if it cannot be read."""
+        """Placement of the scan or label map `path` that `recipe` prepares. Raises InputError if it cannot be read."""
         return cls.of_grid(*stored_geometry(path, recipe), recipe)
 
     @classmethod

@@ -1,11 +1,12 @@
-"""Prepares a whole cohort: stored scans become `images/`, `labels/` and `cohort.json`."""
+"""Prepares a whole cohort: stored scans become `images/`, `labels/`, `landmarks/` and `cohort.json`."""
 
 import functools
 import itertools
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,17 @@ from numpy.typing import NDArray
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
 from textscf.data.cohort_alignment import Reference, aligned_with, transform_aligned
 from textscf.data.geometry import centred_affine
+from textscf.data.landmarks import LandmarkFile, check_correspondence, landmarks_in_scan, placed_landmarks
 from textscf.data.recipe import FIRST, Recipe
-from textscf.data.releases import stored_files, stored_recipe
+from textscf.data.releases import landmark_files, stored_files, stored_recipe
 from textscf.data.scans import Rejection, StoredScan, read_scan, transform
 from textscf.data.subject_store import RECORDS, StoredSubject, digest
 from textscf.errors import InputError
 from textscf.files.io import read_labels, write_csv, write_json, write_nifti
 from textscf.job.workers import ParallelMap, parallel_map
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LOG = logging.getLogger(__name__)
 _NAMED_IN_MESSAGE = 3
@@ -30,27 +35,35 @@ _CODE = [
     *(_PACKAGE / "files" / f"{name}.py" for name in ("io", "nifti", "image_file")),
     _PACKAGE / "spatial" / "world.py",
 ]
-"""Sources that the prepared files depend on."""
+"""Sources that the prepared scans depend on."""
+
+_CODE_OF_LANDMARKS = [
+    *(_PACKAGE / "data" / f"{name}.py" for name in ("landmarks", "placement")),
+    *(_PACKAGE / "files" / f"{name}.py" for name in ("csv_file", "point_file")),
+]
+"""Further sources that prepared landmarks depend on."""
 
 
 @dataclass(frozen=True)
 class _PreparationTask:
     subject: str
     image: Path
-    labels: Path
+    labels: Path | None
+    landmarks: LandmarkFile | None
     folder: Path
     recipe: Recipe
     reference: Path | None
     alignment: NDArray[np.float64] | None = None
 
     @property
-    def sources(self) -> list[Path]:
-        """Files that the prepared ones are made from."""
-        return [self.image, self.labels, *([self.reference] if self.reference else [])]
+    def prepared(self) -> StoredSubject:
+        return StoredSubject(self.folder, self.subject, self.labels is not None, self.landmarks is not None)
 
     @property
-    def prepared(self) -> StoredSubject:
-        return StoredSubject(self.folder, self.subject)
+    def sources(self) -> list[Path]:
+        """Files that the prepared ones are made from."""
+        landmarks = None if self.landmarks is None else self.landmarks.path
+        return [path for path in (self.image, self.labels, self.reference, landmarks) if path is not None]
 
 
 def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: int) -> None:
@@ -70,13 +83,15 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
     with parallel_map(min(workers, len(tasks))) as mapping:
         checked = mapping(_check, tasks, "checking")
         _refuse([rejection for found in checked for rejection in found or []], len(tasks), rejected)
+        _check_test_pairs(config, tasks)
         todo = [task for task, found in zip(tasks, checked, strict=True) if found is not None]
         if todo or config.get("expect"):
             (folder / "cohort.json").unlink(missing_ok=True)
         todo = _aligned(todo, len(tasks), mapping, rejected)
         at_border = mapping(_prepare, todo, "preparing")
         if todo:
-            _warn_of_missing_structures(config, mapping(_labels_in, tasks, "looking for structures"))
+            labelled = [task for task in tasks if task.labels is not None]
+            _warn_of_missing_structures(config, mapping(_labels_in, labelled, "looking for structures"))
         description = _description(config, tasks)
         if config.get("expect"):
             from textscf.data.expectations import check_expectations  # imports pandas, which is slow
@@ -91,11 +106,14 @@ def preprocess_cohort(config: dict[str, Any], raw: Path, folder: Path, workers: 
 
 def _tasks(config: dict[str, Any], raw: Path, folder: Path) -> list[_PreparationTask]:
     recipe = stored_recipe(config, raw)
-    files = stored_files(config, raw)
+    files, landmarks = stored_files(config, raw), landmark_files(config, raw)
     reference = Path(recipe.align_to) if recipe.align_to else None
     if recipe.align_to == FIRST:
         reference = next(iter(files.values()))[0]
-    return [_PreparationTask(subject, *paths, folder, recipe, reference) for subject, paths in files.items()]
+    return [
+        _PreparationTask(subject, image, labels, landmarks.get(subject), folder, recipe, reference)
+        for subject, (image, labels) in files.items()
+    ]
 
 
 def _check(task: _PreparationTask) -> list[Rejection] | None:
@@ -103,11 +121,22 @@ def _check(task: _PreparationTask) -> list[Rejection] | None:
     if all(path.is_file() for path in task.sources) and task.prepared.is_complete(_inputs(task)):
         return None
     scan = read_scan(task.subject, task.image, task.labels, task.recipe)
-    return scan if isinstance(scan, list) else []
+    if isinstance(scan, list) or task.landmarks is None:
+        return scan if isinstance(scan, list) else []
+    try:
+        landmarks_in_scan(task.landmarks, scan)
+        if task.reference is None:  # else the place on the grid is known after the alignment
+            _placed(task, scan)
+    except InputError as error:
+        return [_rejected_landmarks(task, error)]
+    return []
 
 
 def _inputs(task: _PreparationTask) -> str:
-    return digest([repr(task.recipe)], task.sources, _CODE)
+    settings, code = [repr(task.recipe)], _CODE
+    if task.landmarks is not None:
+        settings, code = [*settings, task.landmarks.axes], [*_CODE, *_CODE_OF_LANDMARKS]
+    return digest(settings, task.sources, code)
 
 
 def _aligned(
@@ -124,9 +153,15 @@ def _aligned(
 
 def _align(reference: Reference, task: _PreparationTask) -> _PreparationTask | Rejection:
     try:
-        return replace(task, alignment=aligned_with(reference, task.image, _read(task), task.recipe))
+        scan = _read(task)
+        task = replace(task, alignment=aligned_with(reference, task.image, scan, task.recipe))
     except InputError as error:
         return Rejection(task.subject, str(task.image), str(error))
+    try:
+        _placed(task, scan)
+    except InputError as error:
+        return _rejected_landmarks(task, error)
+    return task
 
 
 def _read(task: _PreparationTask) -> StoredScan:
@@ -136,27 +171,59 @@ def _read(task: _PreparationTask) -> StoredScan:
     return scan
 
 
+def _placed(task: _PreparationTask, scan: StoredScan) -> "pd.DataFrame | None":
+    """Landmarks on the prepared grid, if the subject has any."""
+    return None if task.landmarks is None else placed_landmarks(task.landmarks, scan, task.recipe, task.alignment)
+
+
+def _rejected_landmarks(task: _PreparationTask, error: InputError) -> Rejection:
+    path = "" if task.landmarks is None else str(task.landmarks.path)
+    return Rejection(task.subject, path, str(error).removeprefix(f"{path}: "))
+
+
 def _prepare(task: _PreparationTask) -> bool:
-    """Write the two prepared files, then their record. Returns whether labels reach the border of the grid."""
+    """Write the prepared files, then their record. Returns whether labels reach the border of the grid."""
     scan = _read(task)
     if task.alignment is None:
         image, labels = transform(scan, task.recipe)
     else:
         image, labels = transform_aligned(scan, task.recipe, task.alignment)
+    landmarks = _placed(task, scan)
     affine = centred_affine(task.recipe.orientation, task.recipe.spacing, task.recipe.shape)
     task.prepared.begin()
-    _write(task.prepared.image, image, affine)
-    _write(task.prepared.labels, labels, affine)
+    _write(task.prepared.image, lambda path: write_nifti(path, image, affine))
+    if labels is not None:
+        _write(task.prepared.labels, lambda path: write_nifti(path, labels, affine))
+    if landmarks is not None:
+        _write(task.prepared.landmarks, lambda path: write_csv(path, landmarks))
     found = {} if task.alignment is None else {"alignment": task.alignment.tolist()}
     task.prepared.complete(_inputs(task), **found)
-    return _labels_reach_border(labels)
+    return labels is not None and _labels_reach_border(labels)
 
 
-def _write(path: Path, data: np.ndarray, affine: np.ndarray) -> None:
+def _write(path: Path, write: Callable[[Path], None]) -> None:
     try:
-        write_nifti(path, data, affine)
+        write(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); expected room and permission") from error
+
+
+def _check_test_pairs(config: dict[str, Any], tasks: list[_PreparationTask]) -> None:
+    """Say how many subjects have labels and landmarks where some lack them; refuse landmarks that do not correspond."""
+    landmarks = {task.subject: task.landmarks for task in tasks if task.landmarks is not None}
+    labelled = sum(task.labels is not None for task in tasks)
+    if labelled < len(tasks):
+        _LOG.info("cohort %s: %d of %d subjects have labels", config["name"], labelled, len(tasks))
+    if not landmarks:
+        return
+    pairs = expand_pairs(config).get("test", [])
+    count = check_correspondence(landmarks, pairs)
+    _LOG.info(
+        "cohort %s: %d of %d subjects and %d of %d test pairs have landmarks",
+        config["name"], len(landmarks), len(tasks), count, len(pairs),
+    )  # fmt: skip
+    if pairs and not count:
+        raise InputError(f"cohort {config['name']}: no test pair has landmarks in both scans; expected one at least")
 
 
 def _labels_reach_border(labels: np.ndarray) -> bool:
@@ -169,7 +236,7 @@ def _labels_in(task: _PreparationTask) -> set[int]:
 
 def _warn_of_missing_structures(config: dict[str, Any], present: list[set[int]]) -> None:
     """Say which structures of the anatomy no scan has, because tables then have no value for them."""
-    for structure in config["anatomy"]["structures"]:
+    for structure in config["anatomy"]["structures"] if present else []:
         if not any(structure["label"] in labels for labels in present):
             _LOG.warning(
                 "cohort %s: no scan has %s (label %d): it has no Dice, or counts as 0 by the paper's convention; "
@@ -194,8 +261,8 @@ def _refuse(rejections: list[Rejection], n_subjects: int, report: Path) -> None:
 
 def _remove_strays(tasks: list[_PreparationTask], folder: Path) -> None:
     subjects = [task.prepared for task in tasks]
-    expected = {path for subject in subjects for path in (subject.image, subject.labels, subject.record)}
-    for kind in ("images", "labels", RECORDS):
+    expected = {path for subject in subjects for path in (*subject.paths, subject.record)}
+    for kind in ("images", "labels", "landmarks", RECORDS):
         for path in set((folder / kind).glob("*")) - expected:
             path.unlink()
 

@@ -5,20 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from textscf.data.cohort import Number, expand_entry, subject_numbers
+from textscf.data.landmarks import LandmarkFile
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 
 _KINDS = ("images", "labels")
 _NAMED = 3
 
-Files = dict[str, tuple[Path, Path]]
-"""Image and label map of each subject."""
+Files = dict[str, tuple[Path, Path | None]]
+"""Image and label map of each subject; None for a scan without labels."""
 
 
 def release_in(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """First release of an archive cohort's data set with label maps in `folder`; the first of all if none has any."""
+    """First release of an archive cohort's data set with label maps in `folder`; the first of all if none has any.
+
+    For a release without label maps, images are looked for.
+    """
     releases: list[dict[str, Any]] = config["source"]["releases"]
-    anywhere = [(release, re.sub(r"\{[^}]*\}", "*", release["labels"])) for release in releases]
+    anywhere = [(each, re.sub(r"\{[^}]*\}", "*", each["labels"] or each["images"])) for each in releases]
     return next((release for release, pattern in anywhere if any(folder.glob(pattern))), releases[0])
 
 
@@ -26,18 +30,56 @@ def source_files(config: dict[str, Any], folder: Path) -> Files:
     """Paths of a cohort's scans in the `folder` of its data set. Does not check that files of numbers exist.
 
     Patterns hold `{number}`, with a format, `{subject}`, which is a name, or `*`. With `*`, an image and a label map
-    belong together if `*` stands for the same text in both; subject n is the n-th pair by the image's name.
+    belong together if `*` stands for the same text in both; subject n is the n-th image by name. A release whose
+    `labels` are null has no label maps. With `unlabelled`, an image without a label map is a scan without labels.
 
     Raises:
-        InputError: an image or a label map has no partner, or there are not as many pairs as the release's `count`.
+        InputError: an image or a label map has no partner, or there are not as many images as the release's `count`.
     """
     release, numbers = release_in(config, folder), subject_numbers(config)
-    if any("*" in release[kind] for kind in _KINDS):
-        pairs = _pairs(release, folder)
+    if any("*" in (release[kind] or "") for kind in _KINDS):
+        pairs = list(_pairs(release, folder).values())
         ranks = _ranks(config, folder, list(numbers.values()), len(pairs))
         return {subject: pairs[rank - 1] for subject, rank in zip(numbers, ranks, strict=True)}
-    images, labels = (_numbered(config, release, kind, folder, list(numbers.values())) for kind in _KINDS)
-    return dict(zip(numbers, zip(images, labels, strict=True), strict=True))
+    images = _numbered(config, release, release["images"], folder)
+    if release["labels"] is None:
+        return {subject: (image, None) for subject, image in images.items()}
+    labels = _numbered(config, release, release["labels"], folder)
+    may_lack = release.get("unlabelled", False)
+    return {
+        subject: (image, None if may_lack and not labels[subject].is_file() else labels[subject])
+        for subject, image in images.items()
+    }
+
+
+def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]:
+    """Landmarks of the subjects that have any, in the `raw` folder of a cohort's data set.
+
+    A cohort whose images are simulated has none.
+
+    Raises:
+        InputError: the release has a pattern for landmarks, and no subject has a file.
+    """
+    if _simulated(config):
+        return {}
+    release, numbers = release_in(config, raw), subject_numbers(config)
+    pattern = release.get("landmarks")
+    if pattern is None:
+        return {}
+    if "*" in pattern and "*" not in release["images"]:
+        raise InputError(
+            f"data set of cohort {config['name']}: landmarks {pattern} has a *; expected one in images too"
+        )
+    if "*" in pattern:
+        by_text, texts = _found(raw, pattern), list(_pairs(release, raw))
+        ranks = _ranks(config, raw, list(numbers.values()), len(texts))
+        places = {subject: by_text.get(texts[rank - 1]) for subject, rank in zip(numbers, ranks, strict=True)}
+    else:
+        places = dict(_numbered(config, release, pattern, raw))
+    files = {subject: path for subject, path in places.items() if path is not None and path.is_file()}
+    if not files:
+        raise InputError(f"{raw}: no subject has landmarks {pattern}; expected such files, or no key landmarks")
+    return {subject: LandmarkFile(path, release.get("landmark_axes", "RAS")) for subject, path in files.items()}
 
 
 def stored_files(config: dict[str, Any], raw: Path) -> Files:
@@ -66,22 +108,24 @@ def _simulated(config: dict[str, Any]) -> bool:
     return bool(made) or config["source"]["kind"] == "phantom"
 
 
-def _pairs(release: dict[str, Any], folder: Path) -> list[tuple[Path, Path]]:
-    """Images and label maps for which `*` stands for the same text, sorted by the image's name."""
-    images, labels = (_found(folder, release[kind]) for kind in _KINDS)
-    alone = [str(images[key]) for key in images.keys() - labels.keys()]
+def _pairs(release: dict[str, Any], folder: Path) -> dict[tuple[str, ...], tuple[Path, Path | None]]:
+    """Images and label maps for which `*` stands for the same text, by this text, sorted by the image's name."""
+    images, labels = ({} if release[kind] is None else _found(folder, release[kind]) for kind in _KINDS)
+    may_lack = release["labels"] is None or release.get("unlabelled", False)
+    alone = [] if may_lack else [str(images[key]) for key in images.keys() - labels.keys()]
     alone += [str(labels[key]) for key in labels.keys() - images.keys()]
     if alone:
         named = ", ".join(sorted(alone)[:_NAMED])
         more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
         expected = f"{release['images']} and {release['labels']} with the same text for *"
         raise InputError(
-            f"{named}{more}: has no partner; expected an image and a label map of each subject, {expected}"
+            f"{named}{more}: has no partner; expected an image and a label map of each subject, {expected}; "
+            "`unlabelled: true` in the data set takes images without a label map"
         )
     if len(images) != release["count"]:
         expected = f"{release['count']}, as subjects are numbered by their order"
         raise InputError(f"{folder}: {len(images)} files {release['images']}; expected {expected}")
-    return [(path, labels[key]) for key, path in sorted(images.items(), key=lambda item: item[1])]
+    return {key: (path, labels.get(key)) for key, path in sorted(images.items(), key=lambda item: item[1])}
 
 
 def _found(folder: Path, pattern: str) -> dict[tuple[str, ...], Path]:
@@ -91,16 +135,15 @@ def _found(folder: Path, pattern: str) -> dict[tuple[str, ...], Path]:
     return {match.groups(): path for match, path in matches if match}
 
 
-def _numbered(
-    config: dict[str, Any], release: dict[str, Any], kind: str, folder: Path, numbers: list[Number]
-) -> list[Path]:
-    """Files of one `kind`, `images` or `labels`, of the subjects with these numbers."""
-    pattern = release[kind]
+def _numbered(config: dict[str, Any], release: dict[str, Any], pattern: str, folder: Path) -> dict[str, Path]:
+    """Files of a pattern without `*`, by subject."""
+    numbers = subject_numbers(config)
     if "numbers" not in release:
-        return [folder / _placed(config, pattern, number) for number in numbers]
+        return {subject: folder / _placed(config, pattern, number) for subject, number in numbers.items()}
     entries = [expand_entry(entry, f"{folder}: numbers") for entry in release["numbers"]]
     known = [folder / pattern.format(number=number) for entry in entries for number in entry]
-    return [known[rank - 1] for rank in _ranks(config, folder, numbers, len(known))]
+    ranks = _ranks(config, folder, list(numbers.values()), len(known))
+    return {subject: known[rank - 1] for subject, rank in zip(numbers, ranks, strict=True)}
 
 
 def _placed(config: dict[str, Any], pattern: str, number: Number) -> str:

@@ -1,4 +1,4 @@
-"""Prepares one subject: reads and checks its stored image and label map, and brings them to the cohort's grid."""
+"""Prepares one subject: reads and checks its stored image and label map, if any, and brings them to the grid."""
 
 import logging
 from collections.abc import Callable
@@ -33,20 +33,31 @@ class Rejection:
 
 @dataclass(frozen=True)
 class StoredScan:
-    """A stored image and label map (H, W, D) that passed all checks, with axis codes, spacing in mm and affine (4, 4).
+    """A stored scan that passed all checks.
 
-    Where the recipe overrides axes or spacing, the affine has these, and the scan's middle at 0 mm.
+    Attributes:
+        image: (H, W, D).
+        labels: label map (H, W, D); None for a scan without labels.
+        axes: axis codes; the recipe may override those of the header.
+        spacing: voxel edge lengths in mm; the recipe may override those of the header.
+        affine: affine (4, 4), voxel to mm. Where the recipe overrides axes or spacing, it has these, and the scan's
+            middle at 0 mm.
+        header: affine (4, 4) that the file has (of the upright grid for an oblique scan), whatever the recipe says.
     """
 
     image: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
     axes: str
     spacing: tuple[float, ...]
     affine: np.ndarray
+    header: np.ndarray
 
 
-def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) -> StoredScan | list[Rejection]:
-    """Read and check one subject. Returns the scan, or one rejection for each problem found."""
+def read_scan(subject: str, image_path: Path, label_path: Path | None, recipe: Recipe) -> StoredScan | list[Rejection]:
+    """Read and check one subject, without labels if there is no path of them.
+
+    Returns the scan, or one rejection for each problem found.
+    """
     rejections: list[Rejection] = []
 
     def attempt(path: Path, step: Callable[[], Any]) -> Any:
@@ -57,28 +68,31 @@ def read_scan(subject: str, image_path: Path, label_path: Path, recipe: Recipe) 
             return None
 
     image = attempt(image_path, lambda: _read_checked(image_path, read_image, recipe))
-    labels = attempt(label_path, lambda: _read_checked(label_path, read_labels, recipe))
-    numbers: Any = None if labels is None else attempt(label_path, lambda: renumbered(labels.data, recipe))
+    labels = numbers = None
+    if label_path is not None:
+        labels = attempt(label_path, lambda: _read_checked(label_path, read_labels, recipe))
+        numbers = None if labels is None else attempt(label_path, lambda: renumbered(labels.data, recipe))
     if image is not None:
         attempt(image_path, lambda: _check_intensities(image.data, recipe))
-    if image is not None and labels is not None:
+    if image is not None and labels is not None and label_path is not None:
         attempt(label_path, lambda: _check_same_grid(image, labels, image_path.name, recipe))
     return rejections or _scan(image, numbers, recipe)
 
 
-def transform(scan: StoredScan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Image float32 in [0, 1] and labels uint8 on the cohort's grid, both of `recipe.shape`.
+def transform(scan: StoredScan, recipe: Recipe) -> tuple[np.ndarray, np.ndarray | None]:
+    """Image float32 in [0, 1] and labels uint8, if any, on the cohort's grid, both of `recipe.shape`.
 
     Intensities are normalised on the whole stored scan. Then the image is resampled with splines of order 2, whose
     overshoot is clipped, and the labels with nearest neighbour. Padding is 0 in both.
     """
     image = _on_grid(normalised(scan.image, recipe), scan.axes, scan.spacing, recipe, order=2)
-    return np.clip(image, 0.0, 1.0), _on_grid(scan.labels, scan.axes, scan.spacing, recipe, order=0)
+    labels = None if scan.labels is None else _on_grid(scan.labels, scan.axes, scan.spacing, recipe, order=0)
+    return np.clip(image, 0.0, 1.0), labels
 
 
 def stored_geometry(path: Path, recipe: Recipe) -> tuple[tuple[int, ...], np.ndarray, str, tuple[float, ...]]:
-    """Shape, affine (4, 4), axis codes and spacing in mm of a stored label map; `recipe` can override the last two."""
-    volume = read_labels(path)
+    """Shape, affine (4, 4), axis codes and spacing in mm of a stored scan; `recipe` can override the last two."""
+    volume = read_image(path)
     angle = geometry.obliqueness(volume.affine)
     if recipe.axes == "header" and angle > _MAX_OBLIQUE_DEGREES:
         expected = f"at most {_MAX_OBLIQUE_DEGREES:g}, as fields are written on the stored grid"
@@ -190,9 +204,9 @@ def _check_same_grid(image: Volume, labels: Volume, image_name: str, recipe: Rec
             raise InputError(f"its affine puts a corner {distance:.2f} mm away from where {image_name} has it")
 
 
-def _scan(image: Volume, labels: np.ndarray, recipe: Recipe) -> StoredScan:
+def _scan(image: Volume, labels: np.ndarray | None, recipe: Recipe) -> StoredScan:
     axes, spacing = _stored_axes(image, recipe), _stored_spacing(image, recipe)
-    return StoredScan(image.data, labels, axes, spacing, _stored_affine(image, recipe))
+    return StoredScan(image.data, labels, axes, spacing, _stored_affine(image, recipe), image.affine)
 
 
 def _window(image: np.ndarray, recipe: Recipe) -> tuple[float, float]:

@@ -17,15 +17,18 @@ RECORDS = ".subjects"
 
 @dataclass(frozen=True)
 class StoredSubject:
-    """An image and a label map of a subject, and a record that is written after both.
+    """An image of a subject, its label map and landmarks if it has them, and a record that is written after these.
 
     Attributes:
         folder: of the cohort.
         subject: id.
+        has_labels, has_landmarks: whether the subject has a label map and landmarks.
     """
 
     folder: Path
     subject: str
+    has_labels: bool = True
+    has_landmarks: bool = False
 
     @property
     def image(self) -> Path:
@@ -38,13 +41,24 @@ class StoredSubject:
         return self.folder / f"labels/{self.subject}.nii.gz"
 
     @property
+    def landmarks(self) -> Path:
+        """The landmarks."""
+        return self.folder / f"landmarks/{self.subject}.csv"
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files of the subject but the record."""
+        labels, landmarks = [self.labels] * self.has_labels, [self.landmarks] * self.has_landmarks
+        return [self.image, *labels, *landmarks]
+
+    @property
     def record(self) -> Path:
         """The record."""
         return self.folder / RECORDS / f"{self.subject}.json"
 
     def is_complete(self, inputs: str) -> bool:
-        """Whether both files are as they were made, from inputs with this digest (see `digest`)."""
-        if not (self.image.is_file() and self.labels.is_file() and self.record.is_file()):
+        """Whether all files are as they were made, from inputs with this digest (see `digest`)."""
+        if not all(path.is_file() for path in (*self.paths, self.record)):
             return False
         try:
             found = read_json(self.record)
@@ -57,16 +71,16 @@ class StoredSubject:
         self.record.unlink(missing_ok=True)
 
     def complete(self, inputs: str, **more: Any) -> None:
-        """Record the two files that were written from inputs with this digest, and anything `more` about them."""
+        """Record the files that were written from inputs with this digest, and anything `more` about them."""
         write_json(self.record, self._content(inputs) | more)
 
     def files(self) -> dict[str, str]:
-        """SHA-256 of the two files by their names below `folder`, from the record."""
+        """SHA-256 of the files by their names below `folder`, from the record."""
         found: dict[str, str] = read_json(self.record)["files"]
         return found
 
     def _content(self, inputs: str) -> dict[str, Any]:
-        names = (path.relative_to(self.folder).as_posix() for path in (self.image, self.labels))
+        names = (path.relative_to(self.folder).as_posix() for path in self.paths)
         return {"inputs": inputs, "files": {name: sha256_of(self.folder / name) for name in names}}
 
 

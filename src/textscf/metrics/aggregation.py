@@ -12,7 +12,8 @@ conventions use these rows:
 A pair in which a structure was lost is better than it looks by ``paper``: a warp that throws an organ out of two equal
 scans has an HD95 of 0. Tables mark such pairs (`pairs_with_lost`).
 
-The value of a pair is the mean over its structures. The value of a run is the mean over its pairs.
+The value of a pair is the mean over its structures. The value of a run is the mean over its pairs. A pair of which a
+scan has no label map has no rows.
 """
 
 from collections.abc import Sequence
@@ -58,7 +59,8 @@ def pair_row(metrics: PairMetrics, run: str, fixed: str, moving: str) -> dict[st
         if metric.level == "pair":
             row |= {column: found[column] for column in present}
         elif present:
-            row[metric.name] = float(np.nanmean(found[present[0]]))
+            values = found[present[0]]
+            row[metric.name] = np.nan if np.isnan(values).all() else float(np.nanmean(values))
     return row
 
 
@@ -89,7 +91,8 @@ def structure_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFra
 
 def pairs_with_lost(metrics: pd.DataFrame) -> int:
     """Number of pairs in which the warp lost a structure that both scans have; `metrics` are rows as measured."""
-    return int(np.isinf(metrics["hd95"]).groupby([metrics[key] for key in PAIR_KEYS]).any().sum())
+    lost = metrics["hd95"].astype(float).isin([np.inf])
+    return int(lost.groupby([metrics[key] for key in PAIR_KEYS]).any().sum())
 
 
 def metrics_of_structures(frame: pd.DataFrame) -> list[str]:

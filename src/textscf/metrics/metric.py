@@ -69,6 +69,7 @@ class Metric(Quantity):
         phrase: name in sentences; the title without it.
         of_field: whether the metric is about the displacement field, so that it is not defined without registration.
         standard: whether every result file has the metric, and every table that does not name its metrics.
+        where_measured: whether tables that do not name their metrics show it, too, where result files have it.
         place: rank among the columns; equal ranks are in the order of their names.
     """
 
@@ -79,6 +80,7 @@ class Metric(Quantity):
     phrase: str = ""
     of_field: bool = False
     standard: bool = False
+    where_measured: bool = False
     place: int = 100
 
     def values(self, rows: pd.DataFrame, convention: Convention) -> pd.Series:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textscf.metrics.measures import METRICS
-from textscf.metrics.registered_pair import RegisteredPair
+from textscf.metrics.registered_pair import Landmarks, RegisteredPair
 from textscf.metrics.warping import warp_labels
 
 
@@ -19,27 +19,35 @@ class PairMetrics(SimpleNamespace):
 
 
 def evaluate_pair(
-    fixed: NDArray[np.integer],
-    moving: NDArray[np.integer],
+    fixed: NDArray[np.integer] | None,
+    moving: NDArray[np.integer] | None,
     displacement: NDArray[np.floating] | None,
     labels: Sequence[int] | NDArray[np.integer],
     spacing: Sequence[float] = (1, 1, 1),
     seconds: float | None = None,
+    landmarks: Landmarks | None = None,
 ) -> PairMetrics:
-    """Compute how well a displacement field aligns a moving label map with a fixed one.
+    """Compute how well a displacement field aligns a moving scan with a fixed one, by label maps and landmarks.
 
     Args:
-        fixed: labels ``(H, W, D)``, not negative.
-        moving: labels ``(H, W, D)``, not negative.
+        fixed: labels ``(H, W, D)``, not negative; None for a scan without labels.
+        moving: labels ``(H, W, D)``, not negative; None for a scan without labels. If one of the two is None, Dice,
+            HD95 and what else needs labels are NaN.
         displacement: ``(H, W, D, 3)`` in voxels, ``warped(x) = moving(x + u(x))``; None for no registration.
         labels: label values to evaluate, without repetition.
         spacing: voxel edge lengths, the unit of HD95.
         seconds: computing time of the registration; without it, the result has none.
+        landmarks: corresponding points of the fixed and the moving scan in voxel indices, ``(K, 3)`` each; without
+            them, the result has no target registration error.
 
     Raises:
         ValueError: the shapes do not agree.
     """
+    if fixed is None or moving is None:
+        shape = (1, 1, 1) if displacement is None else displacement.shape[:3]
+        fixed = moving = np.zeros(shape, np.uint8)
     _check_shapes(fixed, moving, displacement)
+    _check_landmarks(landmarks)
     values = np.asarray(labels, dtype=np.int64)
     warped = moving if displacement is None else warp_labels(moving, displacement)
     pair = RegisteredPair(
@@ -50,6 +58,7 @@ def evaluate_pair(
         displacement=displacement,
         spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
         seconds=seconds,
+        landmarks=landmarks,
     )
     found = {name: value for metric in METRICS.values() for name, value in metric.measured(pair).items()}
     return PairMetrics(labels=values, **found)
@@ -62,8 +71,17 @@ def _check_shapes(fixed: NDArray, moving: NDArray, displacement: NDArray | None)
         raise ValueError(f"displacement of shape {displacement.shape}; expected {(*fixed.shape, 3)}")
 
 
+def _check_landmarks(landmarks: Landmarks | None) -> None:
+    if landmarks is not None:
+        first, second = (np.shape(points) for points in landmarks)
+        if first != second or len(first) != 2 or first[0] == 0 or first[1] != 3:
+            raise ValueError(f"landmarks of shapes {first} and {second}; expected one shape (K, 3)")
+
+
 def _renumber(volume: NDArray[np.integer], labels: NDArray[np.int64]) -> NDArray[np.integer]:
     """Replace ``labels[n]`` by n + 1 and every other label by 0."""
-    table = np.zeros(max(int(volume.max()), int(labels.max())) + 1, np.uint8 if len(labels) < 256 else np.uint16)
+    table = np.zeros(
+        max(int(volume.max()), int(labels.max(initial=0))) + 1, np.uint8 if len(labels) < 256 else np.uint16
+    )
     table[labels] = np.arange(1, len(labels) + 1)
     return table[volume]

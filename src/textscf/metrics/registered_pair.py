@@ -10,17 +10,22 @@ from textscf.metrics.jacobian import jacobian_determinant
 from textscf.metrics.overlap import confusion_counts
 from textscf.metrics.surface import Spacing
 
+Landmarks = tuple[NDArray[np.floating], NDArray[np.floating]]
+"""Points of the fixed and of the moving scan in voxel indices, ``(K, 3)`` each; rows correspond."""
+
 
 @dataclass(frozen=True)
 class RegisteredPair:
-    """Label maps and displacement of a pair; what several metrics need is computed once, by the first that asks.
+    """Label maps, displacement and landmarks of a pair; what several metrics need is computed once, at first use.
 
     Attributes:
-        fixed, moving, warped: label maps ``(H, W, D)``. The labels to evaluate are 1 to N, all other voxels 0.
+        fixed, moving, warped: label maps ``(H, W, D)``. The labels to evaluate are 1 to N, all other voxels 0. In a
+            pair of which a scan has no label map, all voxels are 0.
         n_labels: N.
         displacement: ``(H, W, D, 3)`` in voxels; None for no registration.
         spacing: voxel edge lengths.
         seconds: computing time of the registration; None if it was not measured.
+        landmarks: corresponding landmarks of the fixed and the moving scan; None for a pair without landmarks.
     """
 
     fixed: NDArray[np.integer]
@@ -30,6 +35,7 @@ class RegisteredPair:
     displacement: NDArray[np.floating] | None
     spacing: Spacing
     seconds: float | None
+    landmarks: Landmarks | None = None
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:

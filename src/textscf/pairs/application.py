@@ -12,6 +12,7 @@ from textscf.errors import InputError
 from textscf.files.image_file import LPS, ImageFile, read_image_file, read_label_file
 from textscf.files.io import write_csv
 from textscf.files.itk import image_of, read_transform, write_like
+from textscf.files.point_file import read_points
 from textscf.results.items import read_csv
 
 if TYPE_CHECKING:
@@ -81,16 +82,6 @@ def apply_to_points(warp: Path, points: Path, out: Path, axes: str) -> None:
     _check_inside(transform, places, points, warp)
     moved = np.array([transform.TransformPoint(place.tolist()) for place in places]).reshape(-1, 3)
     write_csv(out, table.assign(**dict(zip("xyz", (moved * sign).T, strict=True))))
-
-
-def read_points(path: Path) -> pd.DataFrame:
-    """Read a CSV of points with the columns x, y and z. Raises InputError if it has none, or others than numbers."""
-    table = read_csv(path, "xyz", "points with the columns x, y and z in mm")
-    if not all(table[name].dtype.kind in "iuf" for name in "xyz"):
-        raise InputError(f"{path}: x, y or z has words; expected numbers, in mm")
-    if not np.isfinite(table[["x", "y", "z"]].to_numpy(float)).all():
-        raise InputError(f"{path}: a coordinate is missing or not finite; expected millimetres")
-    return table
 
 
 def apply_to_list(listed: Path, apply: Callable[[dict[str, str]], None]) -> int:

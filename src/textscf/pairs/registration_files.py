@@ -14,8 +14,8 @@ from textscf.errors import InputError
 from textscf.files.image_file import ImageFile, read_image_file, read_label_file
 from textscf.files.io import write_json
 from textscf.files.itk import write_like
+from textscf.files.point_file import read_points
 from textscf.metrics.overlap import confusion_counts, dice_scores
-from textscf.pairs.application import read_points
 from textscf.pairs.outputs import warp_labels, write_pair
 from textscf.plotting.pair_picture import Plane, draw_pair
 from textscf.plotting.slices import AXIAL, CORONAL, DISPLAY_AXES, SAGITTAL, View

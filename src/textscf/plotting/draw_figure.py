@@ -2,21 +2,39 @@
 
 import dataclasses
 
+import pandas as pd
+
 from textscf.errors import InputError
 from textscf.files.registry import FIGURES, entry
 from textscf.plotting.drawing import Drawing
+from textscf.plotting.style import COLUMN_WIDTH, journal_style, new_figure
 from textscf.results.captions import not_run_sentences
 from textscf.results.items import Item, Results
+
+_NOTE_HEIGHT = 20
 
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw a figure of any kind, without the rows that were not run.
 
-    Raises InputError for an unknown kind, or if no row is left.
+    If no test pair has labels, a kind that `NEEDS_DICE` is a note that says so. Raises InputError for an unknown kind,
+    or if no row is left.
     """
     module = entry(FIGURES, str(item.kind), item.name)
     present = item.without_missing()
     if not present.rows:
         raise InputError(f"{item.name}: none of its rows is run in this study; nothing to draw")
+    needs_dice = getattr(module, "NEEDS_DICE", False)
+    if needs_dice and not any(results.has_labels(row) for row in present.rows):
+        return _empty()
     drawing = module.draw(present, results)
     return dataclasses.replace(drawing, sentences=[*drawing.sentences, *not_run_sentences(item)])
+
+
+def _empty() -> Drawing:
+    """A note in place of a figure of Dice."""
+    note = "No test pair has labels of both scans: there is no Dice to show."
+    with journal_style():
+        figure = new_figure(COLUMN_WIDTH, _NOTE_HEIGHT)
+        figure.text(0.5, 0.5, note, ha="center", va="center")
+    return Drawing(figure, [note], pd.DataFrame({"note": [note]}))

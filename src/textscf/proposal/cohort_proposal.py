@@ -40,6 +40,7 @@ class Looks:
         values: numbers in the label maps, without 0, with the number of scans that have each.
         lowest: smallest intensity.
         n_scans: number of scans.
+        n_labelled: number of scans with a label map.
     """
 
     spacing: tuple[float, ...]
@@ -47,6 +48,7 @@ class Looks:
     values: dict[int, int]
     lowest: float
     n_scans: int
+    n_labelled: int
 
 
 def look_at(found: FoundScans) -> Looks:
@@ -60,7 +62,8 @@ def look_at(found: FoundScans) -> Looks:
             spacings.append(image.spacing[order])
             extents.append((np.array(image.data.shape) * image.spacing)[order])
             lowest.append(float(image.data.min()))
-            for value in np.unique(read_label_file(label_path).data).tolist():
+            numbers = np.unique(read_label_file(label_path).data).tolist() if label_path is not None else []
+            for value in numbers:
                 values[value] = values.get(value, 0) + 1
             bar.update(1)
     values.pop(0, None)
@@ -70,6 +73,7 @@ def look_at(found: FoundScans) -> Looks:
         dict(sorted(values.items())),
         min(lowest),
         len(found.files),
+        len(found.labelled),
     )
 
 
@@ -89,18 +93,20 @@ def propose(name: str, folder: Path, found: FoundScans, looks: Looks, names: Map
     if len(looks.values) > 255:
         raise InputError(f"{folder}: its label maps have {len(looks.values)} structures; expected at most 255")
     is_ct = looks.lowest < _AIR
+    anatomy = {f"anatomies/{name}.yaml": _anatomy(name, looks, names)} if found.labels else {}
     return {
         f"data_sets/{name}.yaml": _data_set(name, folder, found),
-        f"anatomies/{name}.yaml": _anatomy(name, looks, names),
+        **anatomy,
         f"cohorts/{name}.yaml": _cohort(name, found, looks, is_ct),
-        f"{name}.yaml": _study(name),
+        f"{name}.yaml": _study(name, found),
     }
 
 
 def _data_set(name: str, folder: Path, found: FoundScans) -> dict[str, Any]:
     release = {
         "folder": folder.resolve().name, "archive": None, "url": None, "checksum": None, "images": found.images,
-        "labels": found.labels, "instructions": f"put the folder {folder.resolve().name} into data_root",
+        "labels": found.labels, **({"unlabelled": True} if 0 < len(found.labelled) < len(found.files) else {}),
+        "instructions": f"put the folder {folder.resolve().name} into data_root",
     }  # fmt: skip
     return {"title": name, "licence": "unknown", "citation": "none", "agreement": None, "releases": [release]}
 
@@ -119,11 +125,11 @@ def _anatomy(name: str, looks: Looks, names: Mapping[int, str]) -> dict[str, Any
 
 def _cohort(name: str, found: FoundScans, looks: Looks, is_ct: bool) -> dict[str, Any]:
     spacing, shape = _grid(looks)
-    subjects = list(found.files)
+    subjects = found.labelled or list(found.files)  # validation and test pairs have labels, if any have
     random.Random(_SEED).shuffle(subjects)
     n_validation, n_test = max(2, len(subjects) // 10), max(2, len(subjects) // 5)
     splits = {
-        "train": subjects[n_validation + n_test :],
+        "train": subjects[n_validation + n_test :] + sorted(found.files.keys() - set(subjects)),
         "validation": subjects[:n_validation],
         "test": subjects[n_validation : n_validation + n_test],
     }
@@ -132,16 +138,16 @@ def _cohort(name: str, found: FoundScans, looks: Looks, is_ct: bool) -> dict[str
         "title": name,
         "notice": None,
         "modality": "computed tomography" if is_ct else "magnetic resonance imaging",
-        "anatomy": name,
+        "anatomy": name if found.labels else None,
         "source": {"kind": "archive", "data_set": name},
         "simulate_ct": None,
         "preprocess": {"axes": "header", "orientation": "RAS", "source_spacing": None, "spacing": spacing,
                        "shape": shape, "intensity": intensity},
         "field": "full",
-        "subject": "{}" if all(name[0].isalpha() for name in subjects) else "sub-{}",
+        "subject": "{}" if all(name[0].isalpha() for name in found.files) else "sub-{}",
         "splits": {split: sorted(members) for split, members in splits.items()},
         "pairs": {split: {"next": min(2, len(splits[split]) - 1)} for split in ("validation", "test")},
-        "segmentors": {"tiny": _SEGMENTOR},
+        "segmentors": {"tiny": _SEGMENTOR} if found.labels else {},
     }  # fmt: skip
 
 
@@ -155,7 +161,10 @@ def _grid(looks: Looks) -> tuple[list[float], list[int]]:
         spacing = np.maximum(spacing, spacing.max() * 0.8) * 1.1
 
 
-def _study(name: str) -> dict[str, Any]:
+def _study(name: str, found: FoundScans) -> dict[str, Any]:
+    left_out = dict.fromkeys((*_NOT_RUN, "textscf_base"), "not in the first small study")
+    if found.labels is None:
+        left_out |= {"textscf": "no labels to train a segmentor on"}
     return {
         "study": name,
         "title": name,
@@ -167,7 +176,7 @@ def _study(name: str) -> dict[str, Any]:
             "head": {"segmentor": "tiny", "prompts": "minilm", "hidden_channels": 256},
             "training": {"epochs": 20, "steps_per_epoch": 50, "learning_rate": 1.0e-3, "precision": "bfloat16"},
         },
-        "not_run": dict.fromkeys((*_NOT_RUN, "textscf_base"), "not in the first small study"),
+        "not_run": left_out,
     }  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """A contact sheet: one slice of every scan with its labels, to see mistakes before anything is trained."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ from matplotlib.colors import ListedColormap
 
 from textscf.data.geometry import reorient
 from textscf.data.recipe import Recipe
+from textscf.data.releases import Files
 from textscf.data.scans import StoredScan, read_scan
 from textscf.plotting.slices import AXIAL, DISPLAY_AXES, organ_centre
 from textscf.plotting.style import TEXT_WIDTH, journal_style, new_figure, save_picture
@@ -16,11 +16,11 @@ _COLUMNS = 8
 _MOST = 64
 
 
-def write_contact_sheet(files: Mapping[str, tuple[Path, Path]], recipe: Recipe, colours: list[str], png: Path) -> None:
-    """Write a picture with an axial slice through the labels' middle of each scan, at most 64 of them.
+def write_contact_sheet(files: Files, recipe: Recipe, colours: list[str], png: Path) -> None:
+    """Write a picture with an axial slice of each scan, at most 64 of them, through the middle of its labels.
 
     Args:
-        files: image and label map of each subject.
+        files: image and label map of each subject; a scan without one is cut in its own middle.
         recipe: how the scans are read.
         colours: colour of label 1, 2, ...
         png: file of the picture.
@@ -34,7 +34,8 @@ def write_contact_sheet(files: Mapping[str, tuple[Path, Path]], recipe: Recipe, 
         for each in axes:
             each.axis("off")
         for each, (name, scan) in zip(axes, shown.items(), strict=False):
-            image, labels = (reorient(part, scan.axes, DISPLAY_AXES) for part in (scan.image, scan.labels))
+            stored = np.zeros(scan.image.shape, np.uint8) if scan.labels is None else scan.labels
+            image, labels = (reorient(part, scan.axes, DISPLAY_AXES) for part in (scan.image, stored))
             index = organ_centre(labels)[AXIAL.axis]
             low, high = np.percentile(image, [1, 99])
             each.imshow(AXIAL.cut(image, index), cmap="gray", vmin=low, vmax=high, interpolation="nearest")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from textscf.data.releases import Files
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file
 
@@ -24,25 +25,30 @@ class FoundScans:
     """Images and label maps of a folder.
 
     Attributes:
-        images, labels: patterns of their paths below the folder, with ``{subject}``.
-        files: image and label map of each subject, by the subject's name.
+        images, labels: patterns of their paths below the folder, with ``{subject}``; no pattern without label maps.
+        files: image and label map of each subject, by the subject's name; None for an image without a label map.
         remarks: what was assumed, and what was left out.
     """
 
     images: str
-    labels: str
-    files: dict[str, tuple[Path, Path]]
+    labels: str | None
+    files: Files
     remarks: list[str]
+
+    @property
+    def labelled(self) -> list[str]:
+        """Subjects with a label map."""
+        return [subject for subject, (_, labels) in self.files.items() if labels is not None]
 
 
 def find_scans(folder: Path) -> FoundScans:
-    """Find the pairs of image and label map in a folder, by names that differ only in the subject.
+    """Find the images of a folder and their label maps, if any, by names that differ only in the subject.
 
     Knows BIDS trees (``sub-01/anat/sub-01_T1w.nii.gz`` with label maps as ``_dseg`` beside them or under
     ``derivatives``), and folders in which a number in the name stands for the subject.
 
     Raises:
-        InputError: there are no scans, no label maps, or fewer than 6 subjects that have both.
+        InputError: there are no scans, fewer than 6 subjects, or label maps of some, but of fewer than 6 subjects.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected a folder of NIfTI scans")
@@ -52,11 +58,12 @@ def find_scans(folder: Path) -> FoundScans:
     groups = _groups(paths, folder)
     kinds = {pattern: _are_labels(list(files.values())[:_LOOKED_AT]) for pattern, files in groups.items()}
     images, labels = ([pattern for pattern in groups if kinds[pattern] == kind] for kind in (False, True))
-    if not images or not labels:
-        what = "images" if not images else "label maps (integers, at most 256 of them)"
+    if not images:
         raise InputError(
-            f"{folder}: found no {what} whose paths differ in the subject alone; found {', '.join(groups)}"
+            f"{folder}: found no images whose paths differ in the subject alone; found {', '.join(groups)}"
         )
+    if not labels:
+        return _unlabelled(folder, groups, max(images, key=lambda pattern: len(groups[pattern])))
     image, label = max(
         ((i, j) for i in images for j in labels), key=lambda pair: len(groups[pair[0]].keys() & groups[pair[1]].keys())
     )
@@ -65,8 +72,21 @@ def find_scans(folder: Path) -> FoundScans:
         raise InputError(f"{folder}: {len(both)} subjects have {image} and {label}; expected at least {_FEWEST}")
     remarks = [f"images: {image}; label maps: {label}; {len(both)} subjects have both"]
     remarks += _left_out(groups, image, label)
-    files = {name: (groups[image][name], groups[label][name]) for name in both}
-    return FoundScans(image, label, files, remarks)
+    files: Files = {name: (groups[image][name], groups[label][name]) for name in both}
+    alone = sorted(groups[image].keys() - groups[label].keys())
+    return FoundScans(image, label, files | {name: (groups[image][name], None) for name in alone}, remarks)
+
+
+def _unlabelled(folder: Path, groups: dict[str, dict[str, Path]], image: str) -> FoundScans:
+    """The images of a folder without label maps."""
+    subjects = sorted(groups[image])
+    if len(subjects) < _FEWEST:
+        raise InputError(f"{folder}: {len(subjects)} subjects have {image}; expected at least {_FEWEST}")
+    what = "label maps (integers, at most 256 of them) whose paths differ in the subject alone"
+    remarks = [f"images: {image}; {len(subjects)} subjects", f"found no {what}: all scans are without labels"]
+    return FoundScans(image, None, {name: (groups[image][name], None) for name in subjects}, [
+        *remarks, *(f"left out: {pattern}, {len(files)} files" for pattern, files in groups.items() if pattern != image)
+    ])  # fmt: skip
 
 
 def _hidden(path: Path, folder: Path) -> bool:
@@ -122,11 +142,14 @@ def _are_labels(paths: list[Path]) -> bool:
 
 
 def _left_out(groups: dict[str, dict[str, Path]], image: str, label: str) -> list[str]:
-    alone = [
-        f"left out: {path} has no partner"
-        for first, second in ((image, label), (label, image))
-        for path in (groups[first][name] for name in sorted(groups[first].keys() - groups[second].keys()))
-    ]
+    strays = sorted(groups[label].keys() - groups[image].keys())
+    alone = [f"left out: {groups[label][name]} has no partner" for name in strays]
+    unlabelled = [groups[image][name] for name in sorted(groups[image].keys() - groups[label].keys())]
+    if unlabelled:
+        named = ", ".join(map(str, unlabelled[:_LOOKED_AT])) + (", ..." if len(unlabelled) > _LOOKED_AT else "")
+        alone.append(
+            f"without labels: {len(unlabelled)} images, which train without Dice ({named}); `unlabelled: true` says so"
+        )
     others = [f"left out: {pattern}, {len(files)} files" for pattern, files in groups.items()
               if pattern not in (image, label)]  # fmt: skip
     return alone + others

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from textscf.data.cohort import Cohort
+from textscf.data.landmarks import landmarks_of_pair
 from textscf.errors import InputError
 from textscf.files.io import write_csv
 from textscf.files.registry import METHODS, entry
@@ -21,7 +22,7 @@ from textscf.job.devices import acquire_device
 from textscf.job.progress import progress_bar
 from textscf.job.workers import end_with_parent
 from textscf.metrics import evaluate_pair
-from textscf.metrics.aggregation import pair_row, structure_rows
+from textscf.metrics.aggregation import METRIC_COLUMNS, pair_row, structure_rows
 from textscf.metrics.pair import PairMetrics
 from textscf.registration.inference import Registrar
 
@@ -76,7 +77,8 @@ def registrar_of(
 def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, folder: Path, workers: int = 1) -> None:
     """Register and evaluate every test pair; write `metrics.csv` (per structure) and `pairs.csv` to `folder`.
 
-    Means of structures in `pairs.csv` leave missing structures out. Tables compute theirs from `metrics.csv` by the
+    A pair of which a scan has no labels has no rows in `metrics.csv`, and no Dice and HD95 in `pairs.csv`. Means of
+    structures in `pairs.csv` leave missing structures out. Tables compute theirs from `metrics.csv` by the
     convention that they state.
 
     Args:
@@ -105,7 +107,9 @@ def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, fold
                 f"run '{run}': a worker process died at or soon after the pair of fixed {fixed} and moving {moving}, "
                 "perhaps for want of memory; try fewer workers"
             ) from error
-    write_csv(folder / "metrics.csv", pd.concat([structures for structures, _ in rows], ignore_index=True))
+    structures = [each for each, _ in rows if each is not None]
+    nothing = pd.DataFrame(columns=METRIC_COLUMNS)
+    write_csv(folder / "metrics.csv", pd.concat(structures, ignore_index=True) if structures else nothing)
     write_csv(folder / "pairs.csv", pd.DataFrame([pair for _, pair in rows]))
 
 
@@ -141,11 +145,14 @@ def _register_and_measure(cohort: Cohort, registrar: PairRegistrar, fixed: str, 
 def _measure(
     cohort: Cohort, fixed: str, moving: str, displacement: NDArray[np.floating] | None, seconds: float
 ) -> _Case:
-    labels = cohort.load_labels(fixed), cohort.load_labels(moving)
-    metrics = evaluate_pair(*labels, displacement, cohort.label_values, cohort.spacing, seconds)
+    first, second = (cohort.load_labels(scan) if cohort.has_labels(scan) else None for scan in (fixed, moving))
+    landmarks = landmarks_of_pair(cohort, fixed, moving)
+    metrics = evaluate_pair(first, second, displacement, cohort.label_values, cohort.spacing, seconds, landmarks)
     return _Case(fixed, moving, metrics)
 
 
-def _rows(run: str, cohort: Cohort, case: _Case) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _rows(run: str, cohort: Cohort, case: _Case) -> tuple[pd.DataFrame | None, dict[str, Any]]:
     key = run, case.fixed, case.moving
-    return structure_rows(case.metrics, *key, cohort.structure_names), pair_row(case.metrics, *key)
+    labelled = cohort.has_labels(case.fixed) and cohort.has_labels(case.moving)
+    structures = structure_rows(case.metrics, *key, cohort.structure_names) if labelled else None
+    return structures, pair_row(case.metrics, *key)

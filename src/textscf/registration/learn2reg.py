@@ -155,7 +155,7 @@ def challenge_grid(cohort: Cohort, config: Mapping[str, Any], raw: Path) -> Plac
     """Grid of the challenge's scans: the common grid of all stored scans, or the prepared grid, cropped or padded."""
     recipe, shape = stored_recipe(dict(config), raw), config["learn2reg"]["grid"]
     stored = stored_files(dict(config), raw)
-    files = [stored[subject][1] for subject in cohort.subjects("test")]
+    files = [stored[subject][1] or stored[subject][0] for subject in cohort.subjects("test")]
     grids = [Placement.of_stored(file, recipe) for file in files]
     if shape != "stored":
         return _centred_grid(tuple(shape), recipe, files, grids)

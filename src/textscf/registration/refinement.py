@@ -42,7 +42,7 @@ def refine(
         field ``(1, 3, H, W, D)`` with the lowest loss of all steps, the start included.
     """
     similarity = entry(SIMILARITIES, loss["similarity"], "loss.similarity").dissimilarity
-    dice = SoftDice(n_labels) if moving.labels.numel() else None
+    dice = SoftDice(n_labels) if moving.has_labels else None
     shape = displacement.shape[2:]
     correction = torch.zeros((1, 3, *(-(-n // _STRIDE) for n in shape)), device=displacement.device, requires_grad=True)
     optimiser = torch.optim.Adam([correction], _LEARNING_RATE)

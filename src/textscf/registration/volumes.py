@@ -14,12 +14,20 @@ from textscf.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class Scan:
-    """One subject as tensors ``(1, 1, H, W, D)``: image in [0, 1], labels, and regions and p(x) if a head uses them."""
+    """One subject as tensors ``(1, 1, H, W, D)``: image in [0, 1], labels, and regions and p(x) if a head uses them.
+
+    The labels of a scan without a label map are empty.
+    """
 
     image: Tensor
     labels: Tensor
     regions: Tensor | None
     confidence: Tensor | None
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the scan has a label map."""
+        return self.labels.numel() > 0
 
 
 class VolumeStore:
@@ -54,6 +62,10 @@ class VolumeStore:
         confidence = None if stored.confidence is None else _as_fraction(stored.confidence)
         return replace(stored, image=_as_fraction(stored.image), confidence=confidence)
 
+    def has_labels(self, subject: str) -> bool:
+        """Whether a subject has a label map."""
+        return self._stored(subject).has_labels
+
     def preload(self, subjects: Iterable[str]) -> None:
         """Load these subjects now, in parallel, so that an unreadable file raises an error before training starts."""
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -70,13 +82,18 @@ class VolumeStore:
             regions = self._tensor(self._segmentation.labels(subject))
             confidence = self._tensor(np.rint(self._segmentation.confidence(subject) * 255).astype(np.uint8))
         image = self._image(self._cohort.load_image(subject))
-        return Scan(image, self._tensor(self._cohort.load_labels(subject)), regions, confidence)
+        return Scan(image, self._tensor(labels_or_none(self._cohort, subject)), regions, confidence)
 
     def _image(self, image: np.ndarray) -> Tensor:
         return self._tensor(np.rint(image * 65535).astype(np.uint16) if self._compact else image)
 
     def _tensor(self, volume: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(volume))[None, None].to(self._device)
+
+
+def labels_or_none(cohort: Cohort, subject: str) -> np.ndarray:
+    """Label map (H, W, D) of a subject; an empty array for a scan without one."""
+    return cohort.load_labels(subject) if cohort.has_labels(subject) else np.empty(0, np.uint8)
 
 
 def _as_fraction(stored: Tensor) -> Tensor:

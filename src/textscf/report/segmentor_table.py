@@ -28,6 +28,6 @@ def segmentor_table(segmentors: Iterable[Iterable[str]], results: Path) -> Displ
 def _accuracy(results: Path, cohort: str, segmentor: str) -> dict[str, str]:
     """Dice with the number of scans as text, by split."""
     path = Layout(results).segmentation(cohort, segmentor) / "accuracy_by_split.csv"
-    table = read_csv(path, ["split", "scans", "dice"], "the accuracy of a segmentor")
+    table = read_csv(path, ["split", "scans", "dice"], "the accuracy of a segmentor", empty=True)
     lines = zip(table["split"], table["scans"], table["dice"], strict=True)
     return {split: f"{100 * dice:.1f} ({scans})" for split, scans, dice in lines}

@@ -17,7 +17,7 @@ _COLUMNS = [
 
 
 def summary(item: Item, tests: Path) -> str | None:
-    """A few sentences on Dice; None for a table without a reference or without a method to compare it with.
+    """A few sentences on Dice; None for a table without a reference, Dice or a method to compare it with.
 
     If the reference does not see the labels on which it is scored, methods that see them are not compared with it.
 
@@ -31,7 +31,7 @@ def summary(item: Item, tests: Path) -> str | None:
     fair = [row.label for row in item.rows if row.runs and row.sees_fixed_labels <= reference.sees_fixed_labels]
     if len(fair) < 2:
         return None
-    frame = read_csv(tests, _COLUMNS, "the t-tests of a table, made by src/table.py")
+    frame = read_csv(tests, _COLUMNS, "the t-tests of a table, made by src/table.py", empty=True)
     mean = frame[(frame["structure"] == ALL) & (frame["metric"] == METRICS["dice"].column) & frame["method"].isin(fair)]
     best = mean.nlargest(1, "mean_method")
     return None if best.empty else " ".join(_sentences(captions.marked_label(reference), best.iloc[0]))

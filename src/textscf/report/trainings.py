@@ -123,6 +123,8 @@ def trainings_table(trainings: list[Training]) -> Display:
     notes = [f"{NOT_CONVERGED} not converged. A training has converged if its rise is below 0.3: {RULE}."]
     if any(training.timing.get("restarts") for training in trainings):
         notes.append("Restarts: how often a training diverged and went on from its best state with half the rate.")
+    if any(training.timing["best_validation_dice"] is None for training in trainings):
+        notes.append("Without best Dice: no validation pair has labels; the network is that of the last epoch.")
     if any("energy_joules" in training.timing for training in trainings):
         notes.append("Energy: of the whole GPU from the start of training to its end, its idle power included.")
     caption = "What each training took; best Dice: the highest on the validation pairs."
@@ -132,7 +134,11 @@ def trainings_table(trainings: list[Training]) -> Display:
 def _rises(trainings: list[Training]) -> Column:
     """Column with the rise of validation Dice over the last tenth of each training, in points."""
     rises = [training.timing.get("last_rise") for training in trainings]
-    marks = ["" if is_converged(rise) else f" {NOT_CONVERGED}" for rise in rises]
+    unknown = [training.timing["best_validation_dice"] is None for training in trainings]
+    marks = [
+        "" if without_dice or is_converged(rise) else f" {NOT_CONVERGED}"
+        for rise, without_dice in zip(rises, unknown, strict=True)
+    ]
     cells = [
         Cell(f"{'-' if rise is None else f'{100 * rise:+.2f}'}{mark}") for rise, mark in zip(rises, marks, strict=True)
     ]

@@ -1,6 +1,7 @@
 """Input of a table or figure: its specification (`Item`, `Row`) and the files of its runs (`Results`)."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from textscf.errors import InputError
+from textscf.files.csv_file import read_table
 from textscf.files.fill import fill
 from textscf.files.io import read_json, read_yaml
 from textscf.files.layout import Layout
@@ -24,7 +26,7 @@ COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
 """Numbers of a network in `complexity.json`, given for training and for inference."""
 
 _NUMBERS = {"label", *(column for metric in METRICS.values() for column in metric.columns)}
-_TEXT = dict.fromkeys(["run", "fixed", "moving", "structure"], str)
+_TEXT = ("run", "fixed", "moving", "structure")
 
 
 @dataclass(frozen=True)
@@ -163,17 +165,36 @@ class Results:
             raise InputError(f"{path}: key '{missing[0]}' is missing; expected a file made by src/train.py")
         return content
 
-    def has_converged(self, row: Row) -> bool:
-        """Whether the trainings of all seeds of a row converged, see `textscf.training.convergence`."""
-        return all(self.timing(run)["converged"] for run in row.runs)
+    def has_converged(self, row: Row) -> bool | None:
+        """Whether the trainings of all seeds of a row converged, see `textscf.training.convergence`.
+
+        None without labels of validation pairs, by which this is told.
+        """
+        told = [self.timing(run)["converged"] for run in row.runs]
+        return None if None in told else all(told)
 
     def metrics(self, row: Row) -> list[pd.DataFrame]:
-        """Tables `metrics.csv`, one per seed, with one line per pair and structure."""
-        return self._read(row, "metrics.csv", METRIC_COLUMNS)
+        """Tables `metrics.csv`, one per seed, with one line per structure and pair with labels.
+
+        InputError for a table without lines, unless `pairs.csv` has no Dice either.
+        """
+        frames = self._read(row, "metrics.csv", METRIC_COLUMNS, empty=True)
+        for run, frame in zip(row.runs, frames, strict=True):
+            if (
+                frame.empty
+                and self._frame(self.run_folder(run) / "pairs.csv", PAIR_COLUMNS, False)["dice"].notna().any()
+            ):
+                path = self.run_folder(run) / "metrics.csv"
+                raise InputError(f"{path}: has no rows; expected those of the pairs that pairs.csv has Dice of")
+        return frames
 
     def pairs(self, row: Row) -> list[pd.DataFrame]:
         """Tables `pairs.csv`, one per seed, with one line per pair."""
         return self._read(row, "pairs.csv", PAIR_COLUMNS)
+
+    def has_labels(self, row: Row) -> bool:
+        """Whether a test pair of a row has labels of both scans, so that it has Dice."""
+        return any(len(frame) for frame in self.metrics(row))
 
     def check_metric(self, row: Row, metric: Metric) -> None:
         """Raise InputError unless the files of every seed have the columns of a metric."""
@@ -210,34 +231,29 @@ class Results:
             raise InputError(f"{path}: not made by src/run_complexity.py ({error})") from error
 
     def segmentor_dice(self, row: Row) -> float:
-        """Mean Dice of a row's segmentor over all scans of its cohort, a fraction."""
+        """Mean Dice of a row's segmentor over all labelled scans of its cohort, a fraction; NaN if none is labelled."""
         cohort = self.settings(row.runs[0])["cohort"]
         path = Layout(self.folder).segmentation(cohort, str(row.segmentor)) / "accuracy_by_split.csv"
-        frame = read_csv(path, ["split", "dice"], "the accuracy of a segmentor, made by src/segmentor_accuracy.py")
-        return float(frame.set_index("split")["dice"]["all"])
+        what = "the accuracy of a segmentor, made by src/segmentor_accuracy.py"
+        frame = read_csv(path, ["split", "dice"], what, empty=True)
+        return float(frame.set_index("split")["dice"]["all"]) if len(frame) else math.nan
 
-    def _read(self, row: Row, name: str, columns: Iterable[str]) -> list[pd.DataFrame]:
-        return [self._frame(self.run_folder(run) / name, columns) for run in row.runs]
+    def _read(self, row: Row, name: str, columns: Iterable[str], empty: bool = False) -> list[pd.DataFrame]:
+        return [self._frame(self.run_folder(run) / name, columns, empty) for run in row.runs]
 
-    def _frame(self, path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    def _frame(self, path: Path, columns: Iterable[str], empty: bool) -> pd.DataFrame:
         if path not in self._frames:
-            self._frames[path] = read_csv(path, columns, "the metrics of a run, made by src/evaluate.py")
+            self._frames[path] = read_csv(path, columns, "the metrics of a run, made by src/evaluate.py", empty)
         return self._frames[path]
 
 
-def read_csv(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
-    """Read a CSV file with `columns` and at least one row; the InputError for other files names `what` was expected."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected {what}")
-    try:
-        frame = pd.read_csv(path, dtype=_TEXT)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from error
-    missing = [column for column in columns if column not in frame]
-    if missing or frame.empty:
-        found = f"no column '{missing[0]}'" if missing else "no rows"
-        raise InputError(f"{path}: has {found}; expected rows with {', '.join(columns)}")
-    words = [column for column in columns if column in _NUMBERS and frame[column].dtype.kind not in "iuf"]
+def read_csv(path: Path, columns: Iterable[str], what: str, empty: bool = False) -> pd.DataFrame:
+    """Read a CSV file with `columns` and, unless `empty`, at least one row; InputError for other files names `what`."""
+    columns = list(columns)
+    frame = read_table(path, columns, what, text=_TEXT)
+    if frame.empty and not empty:
+        raise InputError(f"{path}: has no rows; expected rows with {', '.join(columns)}")
+    words = [name for name in columns if name in _NUMBERS and len(frame) and frame[name].dtype.kind not in "iuf"]
     if words:
         raise InputError(f"{path}: column '{words[0]}' has words; expected numbers")
     return frame
@@ -249,14 +265,14 @@ def compare_with_reference(item: Item, results: Results) -> pd.DataFrame:
     Returns:
         Columns reference, method (labels), then those of `compare_runs`, where `a` is the reference and Dice is a
         fraction. p_holm of the mean over structures (`ALL`) is adjusted for the number of methods. An item without a
-        reference gives no rows.
+        reference, or without labels, gives no rows.
     """
-    if item.reference_row is None:
+    if item.reference_row is None or not results.has_labels(item.reference_row):
         return pd.DataFrame(columns=["reference", "method"])
     reference = results.seed_mean(item.reference_row, item.convention)
     frames = []
     for row in item.rows:
-        if row.run == item.reference or not row.runs:
+        if row.run == item.reference or not row.runs or not results.has_labels(row):
             continue
         try:
             tested = compare_runs(reference, results.seed_mean(row, item.convention))

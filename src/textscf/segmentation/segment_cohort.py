@@ -34,6 +34,12 @@ def segment_cohort(
         )
     content = {"cohort": cohort.name, "segmentor": folder.name, "source": settings["source"]}
     if settings["source"] == "ground_truth":
+        without = [subject for subject in cohort.subjects() if not cohort.has_labels(subject)]
+        if without:
+            raise InputError(
+                f"cohort {cohort.name}: {len(without)} of {len(cohort.subjects())} scans have no labels, the first is "
+                f"{without[0]}; expected labels of all scans for ground_truth: take a segmentor that is trained"
+            )
         files = {name: digest for name, digest in cohort.files.items() if name.startswith("labels/")}
         write_json(folder / "segmentation.json", {**content, "labels": "labels", "confidence": None, "files": files})
         return

@@ -6,15 +6,17 @@ from textscf.data.cohort import Cohort
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.segmentation.result import Segmentation
 
+_COLUMNS = ["segmentor", "subject", "split", "label", "structure", "dice"]
+
 
 def accuracy(cohort: Cohort, segmentation: Segmentation, segmentor: str) -> pd.DataFrame:
-    """Dice of every structure in every scan: columns segmentor, subject, split, label, structure, dice.
+    """Dice of every structure in every labelled scan: columns segmentor, subject, split, label, structure, dice.
 
     A structure that the scan does not have is left out.
     """
     rows = []
-    for split, subjects in cohort.splits.items():
-        for subject in subjects:
+    for split in cohort.splits:
+        for subject in cohort.labelled(split):
             counts = confusion_counts(cohort.load_labels(subject), segmentation.labels(subject), cohort.n_regions)
             key = {"segmentor": segmentor, "subject": subject, "split": split}
             structures = zip(cohort.label_values, cohort.structure_names, dice_scores(counts)[1:], strict=True)
@@ -23,7 +25,7 @@ def accuracy(cohort: Cohort, segmentation: Segmentation, segmentor: str) -> pd.D
                 for label, name, dice in structures
                 if counts[label].sum()
             ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def by_split(frame: pd.DataFrame) -> pd.DataFrame:

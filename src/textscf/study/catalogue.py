@@ -1,7 +1,7 @@
 """Catalogue of the `config/` folder: cohorts with anatomies, phantoms and data sets, prompt sets, experiments."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,16 @@ class Catalogue:
     def field(self, cohort: str) -> str:
         """Resolution at which networks predict the displacement field for a cohort: `full` or `half`."""
         return self._read("cohort", "cohorts", cohort)["field"]
+
+    def check_segmentor(self, cohort: str, name: str, where: str) -> None:
+        """Raise InputError that begins with `where` unless the cohort's scans can have this segmentor."""
+        source = self.segmentor(cohort, name)["source"]
+        if source != "pretrained" and not _may_have_labels(self.cohort(cohort)):
+            lacks = "has no masks" if source == "ground_truth" else "cannot be trained"
+            raise InputError(
+                f"{where}: the scans of cohort '{cohort}' have no labels, so that segmentor '{name}' {lacks}; leave "
+                "the run out under not_run, or give the cohort a pretrained segmentor"
+            )
 
     def check_data_sets(self, names: Iterable[str], where: str) -> None:
         """Check that every name is a data set; InputError otherwise."""
@@ -107,11 +117,20 @@ class Catalogue:
             data_set = self._read("data_set", "data_sets", cohort["source"]["data_set"])
             cohort = {key: data_set[key] for key in ("licence", "citation")} | cohort
             cohort["source"] |= {key: data_set[key] for key in ("agreement", "releases")}
-        cohort["anatomy"] = self._read("anatomy", "anatomies", cohort["anatomy"])
+        cohort["anatomy"] = self._anatomy(cohort)
         for part in (cohort["source"], cohort.get("simulate_ct") or {}):
             if "phantom" in part:
                 part["phantom"] = self._read("phantom", "phantoms", part["phantom"])
         return cohort
+
+    def _anatomy(self, cohort: dict[str, Any]) -> dict[str, Any]:
+        """The anatomy of a cohort; for null one without structures, which only a cohort without labels may have."""
+        if cohort["anatomy"] is not None:
+            return self._read("anatomy", "anatomies", cohort["anatomy"])
+        if _may_have_labels(cohort):
+            path = self.folder / "cohorts" / f"{cohort['name']}.yaml"
+            raise InputError(f"{path}: anatomy is null; expected one, as its scans have label maps")
+        return {"title": cohort["title"], "body_part": "body", "structures": []}
 
     def _prompted(self, cohort: str) -> dict[str, Any]:
         described = self.cohort(cohort)
@@ -128,3 +147,9 @@ class Catalogue:
                 check_cohort({"name": name, **content})
             self._known[path] = content
         return copy.deepcopy(self._known[path])
+
+
+def _may_have_labels(cohort: Mapping[str, Any]) -> bool:
+    """Whether a scan of a cohort may have a label map: it is simulated, or its data set has label maps."""
+    releases = cohort["source"].get("releases", [])
+    return not releases or any(release["labels"] is not None for release in releases)

@@ -286,7 +286,7 @@ class _Resolver:
             if head["kind"] == "scf":
                 segmentor, prompts = run["head"]["segmentor"], run["head"]["prompts"]
                 prompts = f"{prompts}.{encoded}" if encoded else prompts
-                self.catalogue.segmentor(run["cohort"], segmentor)
+                self.catalogue.check_segmentor(run["cohort"], segmentor, f"{self.source}: run '{name}'")
                 self.catalogue.prompts(run["cohort"], prompts)
         if encoded and not prompts:
             raise InputError(f"{self.source}: run '{name}': auxiliary.encode: found true; expected a text-driven head")

@@ -32,7 +32,7 @@ _TEST_COLUMNS = [
 def make(item: Item, results: Results, reported: Path) -> Content:
     """Make an accuracy table, see `table_kinds.make`."""
     table = compare(item, results, reported)
-    best = best_rows(item, results, table, shown_metrics(item))
+    best = best_rows(item, results, table, shown_metrics(item, table.columns))
     return Content(table, display(item, table, best), significance(item, results))
 
 

@@ -56,7 +56,7 @@ def display(item: Item, table: pd.DataFrame, best: Mapping[str, list[bool]]) -> 
     with_paper = item.reported is not None and item.paper_cohort
     columns = [Column("Method", "", _names(item, table))]
     columns += [Column(heading, "", [Cell(row.details[heading]) for row in item.rows]) for heading in _details(item)]
-    metrics = shown_metrics(item)
+    metrics = shown_metrics(item, table.columns)
     for metric in [SEGMENTOR, *metrics] if item.segmentor_accuracy else metrics:
         left_out = table["not_run"].ne("") & (metric is metrics[0])
         columns += _metric_columns(metric, table, with_paper, left_out, best.get(metric.name, [False] * len(table)))
@@ -131,6 +131,7 @@ def _caption(item: Item, table: pd.DataFrame) -> list[str]:
     return [
         *captions.subject_sentences(item),
         f"Means over {captions.pairs_phrase(sorted(set(table['pairs']) - {0}))}{spread}.",
+        *_pair_sentences(table),
         captions.convention_sentence(item.convention),
         BOLD,
     ]
@@ -143,6 +144,21 @@ def _lost(table: pd.DataFrame) -> list[str]:
     counts = [f"{method} in {lost} of {of}" for method, lost, of in rows if lost]
     what = "the warp lost a structure that both scans have, in a number of pairs, counted for each seed"
     return [f"{LOST} {what}: {'; '.join(counts)}."] if counts else []
+
+
+def _pair_sentences(table: pd.DataFrame) -> list[str]:
+    """How many pairs have labels, if not all, and how many have landmarks, if there are any."""
+    run = table[table["not_run"].eq("")]
+    sentences = []
+    if "labelled_pairs" in table:
+        counts = sorted(set(run["labelled_pairs"]))
+        none = "No test pair has labels of both scans: Dice and HD95 are not defined."
+        some = f"Dice and HD95: over {' or '.join(map(str, counts))} of these, with labels of both scans."
+        sentences.append(some if any(counts) else none)
+    if "landmark_pairs" in table:
+        counts = sorted(set(run["landmark_pairs"]))
+        sentences.append(f"TRE: mean distance of landmarks, over {captions.pairs_phrase(counts)} that have them.")
+    return sentences
 
 
 def _notes(item: Item, table: pd.DataFrame) -> list[str]:

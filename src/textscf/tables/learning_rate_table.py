@@ -43,11 +43,17 @@ def _line(results: Results, row: Row, point: Row) -> dict[str, Any]:
         "method": row.label,
         "run": point.run,
         "learning_rate": point.swept[_RATE],
-        "best_validation_dice": 100 * float(np.mean([timing["best_validation_dice"] for timing in timings])),
+        "best_validation_dice": 100 * float(np.mean([_dice(timing) for timing in timings])),
         "seeds": len(timings),
         "restarts": sum(len(timing["restarts"]) for timing in timings),
         "training": schedule_phrase(training["epochs"], training["steps_per_epoch"]),
     }
+
+
+def _dice(timing: dict[str, Any]) -> float:
+    """Best validation Dice; NaN for a training without labels of validation pairs."""
+    best = timing["best_validation_dice"]
+    return np.nan if best is None else float(best)
 
 
 def _display(item: Item, frame: pd.DataFrame) -> Display:

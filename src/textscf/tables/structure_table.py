@@ -38,7 +38,8 @@ def _readable(item: Item, results: Results, lines: dict[str, pd.Series]) -> Disp
     for structure in structures:
         texts = [number(lines[row.run][structure], _DICE.decimals) if row.runs else NOT_RUN for row in item.rows]
         columns.append(Column("mean" if structure == ALL else structure, "", [Cell(text) for text in texts]))
-    pairs = sorted({len(results.pairs(row)[0]) for row in item.rows if row.runs})
+    labelled = (results.metrics(row)[0].groupby(["fixed", "moving"]).ngroups for row in item.rows if row.runs)
+    pairs = sorted(set(labelled))
     caption = [
         *captions.subject_sentences(item),
         f"{_DICE.heading}, means over {captions.pairs_phrase(pairs)} and seeds.",

@@ -10,6 +10,7 @@ The paper combines the scans of both cohorts under one loss and gives no further
 - If the auxiliary structures are encoded, they are regions n + 1 to n + m of the text-driven head; the regions of an
   auxiliary scan are its own label map, with p = 1. If not, the whole auxiliary scan is background, with p = 1. The loss
   is the same in both cases.
+- Structures that are encoded need a label map of every auxiliary training scan.
 - Primary scans are used as without an auxiliary cohort. Validation, choice of the checkpoint and tests use only them.
 """
 
@@ -22,7 +23,7 @@ import torch
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes
 from textscf.errors import InputError
-from textscf.registration.volumes import Scan, VolumeStore
+from textscf.registration.volumes import Scan, VolumeStore, labels_or_none
 from textscf.segmentation import Segmentation
 
 
@@ -57,11 +58,11 @@ class JointVolumeStore(VolumeStore):
             return super()._load(subject)
         name = subject.rpartition("/")[2]
         image = self._image(self._auxiliary.load_image(name))
-        labels = self._tensor(self._shifted(self._auxiliary.load_labels(name)))
+        labels = self._tensor(self._shifted(labels_or_none(self._auxiliary, name)))
         if self._segmentation is None:
             return Scan(image, labels, None, None)
-        regions = labels if self._encode else torch.zeros_like(labels)
-        return Scan(image, labels, regions, torch.full_like(labels, 255, dtype=torch.uint8))
+        regions = labels if self._encode else torch.zeros_like(image, dtype=labels.dtype)
+        return Scan(image, labels, regions, torch.full_like(image, 255, dtype=torch.uint8))
 
     def _shifted(self, labels: np.ndarray) -> np.ndarray:
         """Renumber labels 1 to m as n + 1 to n + m; the type is int16 because n + m may exceed 255."""
@@ -87,6 +88,12 @@ def open_volumes(
         raise InputError(
             f"{auxiliary.folder / 'cohort.json'}: grid of {_grid(auxiliary)}; expected {_grid(cohort)}, as cohort "
             f"{cohort.name} has"
+        )
+    without = [subject for subject in auxiliary.subjects("train") if not auxiliary.has_labels(subject)]
+    if run["auxiliary"]["encode"] and without:
+        raise InputError(
+            f"run {run['run']}: auxiliary.encode: {len(without)} training scans of cohort {auxiliary.name} have no "
+            f"labels, the first is {without[0]}; expected labels of all, or encode: false"
         )
     return JointVolumeStore(cohort, auxiliary, run["auxiliary"]["encode"], segmentation, device, compact)
 

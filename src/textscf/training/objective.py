@@ -18,6 +18,8 @@ TERMS = ("loss", "similarity", "dice_loss", "smoothness")
 class Objective:
     """Loss ``similarity + w_dice * dice + lambda * smoothness`` of one pair.
 
+    A pair of which a scan has no labels has no Dice term; its value is then 0.
+
     If the field of a training stage is on a coarser grid, the loss is computed on that grid. For all terms, voxel i of
     the coarse grid lies at ``stride * i`` of the images' grid. The fixed image is averaged around that position; the
     moving image and both label maps are sampled there.
@@ -45,10 +47,12 @@ class Objective:
         target = fixed.image
         for _ in range(stride.bit_length() - 1):
             target = halve(target)
-        fixed_labels, moving_labels = (scan.labels[..., ::stride, ::stride, ::stride] for scan in (fixed, moving))
         warped = warp(moving.image, displacement, self._padding, stride)
         similarity = self._similarity(target, warped, stride)
-        dice = self._dice(fixed_labels, moving_labels, displacement)
+        dice = torch.zeros_like(similarity)
+        if fixed.has_labels and moving.has_labels:
+            fixed_labels, moving_labels = (scan.labels[..., ::stride, ::stride, ::stride] for scan in (fixed, moving))
+            dice = self._dice(fixed_labels, moving_labels, displacement)
         rough = smoothness(velocity if self._of_velocity else displacement)
         loss = similarity + self._dice_weight * dice + self._smoothness_weight * rough
         return torch.stack((loss, similarity.detach(), dice.detach(), rough.detach()))

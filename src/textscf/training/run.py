@@ -41,7 +41,8 @@ def train_run(
     """Train a run and write `checkpoint.pt`, `history.csv`, `timing.json` and `environment.json` to `folder`.
 
     `last.pt` holds the last saved state, `best.pt` that of the best epoch. If `folder` has a `last.pt` of the same
-    settings and data, the call resumes from it. `auxiliary` is a second cohort to train on.
+    settings and data, the call resumes from it. `auxiliary` is a second cohort to train on. Validation Dice is that of
+    the validation pairs with labels of both scans; without any such pair, the last epoch is taken for the best.
 
     Raises:
         InputError: bad data or settings.
@@ -58,12 +59,19 @@ def train_run(
     network.backbone.check_shape(cohort.shape)
     subjects = cohort.subjects("train")
     scans.preload([*subjects, *cohort.subjects("validation"), *scans.auxiliary_subjects])
+    validation = cohort.labelled_pairs("validation")
+    if not validation:
+        logger.warning(
+            "run %s: no validation pair of cohort %s has labels: the checkpoint will be that of the last epoch",
+            run["run"],
+            cohort.name,
+        )
     trainer = Trainer(
         network,
         Objective(run["loss"], scans.n_labels),
         scans,
         PairSchedule(subjects, run["seed"], run["training"]["steps_per_epoch"], scans.auxiliary_subjects),
-        partial(mean_dice, scans=scans, pairs=cohort.pairs["validation"], n_regions=cohort.n_regions),
+        partial(mean_dice, scans=scans, pairs=validation, n_regions=cohort.n_regions),
         run["training"],
         folder,
         fingerprint(run, cohort, segmentation, embedding, auxiliary),

@@ -40,10 +40,13 @@ class SegmentorTraining:
     """Trains a segmentor: Adam on random windows, Dice plus cross entropy; keeps the state of best validation Dice.
 
     Args:
-        cohort: prepared cohort; the segmentor learns only from its training split.
+        cohort: prepared cohort; the segmentor learns only from the scans of its training split that have labels.
         settings: settings of the segmentor, see `config/schemas/segmentor.yaml`.
         folder: folder for `training.pt`, the state from which a killed training resumes, and for the state before it.
         device: device of the computation.
+
+    Raises:
+        InputError: no training scan has labels.
     """
 
     def __init__(self, cohort: Cohort, settings: Mapping[str, Any], folder: Path, device: torch.device) -> None:
@@ -56,7 +59,12 @@ class SegmentorTraining:
         self._optimizer = torch.optim.Adam(self._network.parameters(), lr=settings["learning_rate"], fused=True)
         self._loss = DiceCELoss(to_onehot_y=True, softmax=True, squared_pred=True, smooth_nr=1e-5)
         self._transform = _augmentation(settings["window"])
-        self._scans = {subject: self._load(subject) for subject in cohort.subjects("train")}
+        if not cohort.labelled("train"):
+            raise InputError(
+                f"segmentor {folder.name}: none of the {len(cohort.subjects('train'))} training scans of cohort "
+                f"{cohort.name} has labels; expected some to learn from, or a pretrained segmentor"
+            )
+        self._scans = {subject: self._load(subject) for subject in cohort.labelled("train")}
         key = json.dumps(dict(settings), sort_keys=True) + cohort.fingerprint()
         self._fingerprint = hashlib.sha256(key.encode()).hexdigest()
         self._autocast = autocast(device, settings["precision"])
@@ -119,7 +127,7 @@ class SegmentorTraining:
     def _validate(self) -> dict[str, float]:
         self._network.eval()
         scores = []
-        for subject in self._cohort.subjects("validation"):
+        for subject in self._cohort.labelled("validation"):
             image, labels = self._cohort.load_image(subject), self._cohort.load_labels(subject)
             predicted = probabilities(self._network, image, self._settings, self._device).argmax(0).cpu().numpy()
             counts = confusion_counts(labels, predicted, self._cohort.n_regions)
@@ -129,7 +137,7 @@ class SegmentorTraining:
         row = {
             "step": self._step,
             "loss": self._loss_sum / (self._step - last),
-            "validation_dice": float(np.mean(scores)),
+            "validation_dice": float(np.mean(scores)) if scores else float("nan"),
         }
         self._history.append(row)
         self._loss_sum = 0.0

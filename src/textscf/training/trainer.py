@@ -1,6 +1,7 @@
 """Training loop: steps, epochs, validation, checkpoints, resumption."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,7 +42,8 @@ class Trainer:
         objective: loss.
         scans: training and validation volumes on the same device.
         pairs: pair of each step.
-        validate: computes the mean validation Dice of the network.
+        validate: computes the mean validation Dice of the network; NaN without labels, then every epoch is the best
+            so far, so that the last one is kept.
         settings: `training` of the run, see its schema.
         folder: folder for `last.pt`, `best.pt`, `history.csv` and `tensorboard/`.
         fingerprint: digest of everything that determines the result; a saved state with another digest is not used.
@@ -79,14 +81,15 @@ class Trainer:
         self._sums = torch.zeros(len(TERMS), device=self._device)
         self._watch = DivergenceWatch(self._device)
         self._restarts: list[dict[str, Any]] = []
-        self._step, self._best_dice, self._seconds = 0, -1.0, 0.0
+        self._step, self._with_dice, self._best_dice, self._seconds = 0, 0, -1.0, 0.0
         self._energy = EnergyMeter(self._device)
 
     def fit(self) -> dict[str, Any]:
         """Train to the end; return ``{steps, seconds, seconds_per_step, best_validation_dice, ...}``.
 
         The result also has `last_rise` and `converged` (see `textscf.training.convergence`), and `restarts`. Each
-        restart has the `step` of the divergence, the step `back_to` which the training returned, and the `sign`. If the
+        restart has the `step` of the divergence, the step `back_to` which the training returned, and the `sign`.
+        Without validation Dice, `best_validation_dice`, `last_rise` and `converged` are None. If the
         device reports its energy, the result has `energy_joules`, summed over all parts of an interrupted training.
 
         Raises:
@@ -119,8 +122,10 @@ class Trainer:
 
     def _report(self) -> dict[str, Any]:
         first = self._stages[-1].first
-        rise = last_rise([row["validation_dice"] for row in self._history.rows if row["step"] > first])
-        done = "has converged" if is_converged(rise) else "has not converged"
+        dice = [row["validation_dice"] for row in self._history.rows if row["step"] > first]
+        known = not any(map(math.isnan, dice))
+        rise = last_rise(dice) if known else None
+        done = "has converged" if is_converged(rise) else "has not converged" if known else "no labels to tell by"
         logger.info("validation Dice rose by %s over the last tenth: %s", "?" if rise is None else f"{rise:.5f}", done)
         repeated = sum(restart["step"] - restart["back_to"] for restart in self._restarts)
         joules = self._energy.joules()
@@ -128,9 +133,9 @@ class Trainer:
             "steps": self._step,
             "seconds": self._seconds,
             "seconds_per_step": self._seconds / max(self._step + repeated, 1),
-            "best_validation_dice": self._best_dice,
+            "best_validation_dice": self._best_dice if known else None,
             "last_rise": rise,
-            "converged": is_converged(rise),
+            "converged": is_converged(rise) if known else None,
             "restarts": self._restarts,
             **({} if joules is None else {"energy_joules": joules}),
         }
@@ -154,6 +159,7 @@ class Trainer:
         rate = learning_rate(self._settings, stage, self._step, self._pairs.steps_per_epoch)
         values = self._advance(*self._scans_of(self._step), rate * _RATE_AFTER_RESTART ** len(self._restarts))
         self._sums += values
+        self._with_dice += self._has_dice(self._step)
         self._watch.note(self._step, values)
         self._step += 1
 
@@ -174,8 +180,15 @@ class Trainer:
         return sign
 
     def _means(self) -> dict[str, float]:
+        """Means of the loss terms over the steps of the epoch; of the Dice loss over the steps that have one."""
         seen = (self._step - 1) % self._pairs.steps_per_epoch + 1
-        return dict(zip(TERMS, (self._sums / seen).tolist(), strict=True))
+        means = dict(zip(TERMS, (self._sums / seen).tolist(), strict=True))
+        means["dice_loss"] *= seen / self._with_dice if self._with_dice else math.nan
+        return means
+
+    def _has_dice(self, step: int) -> bool:
+        """Whether both scans of a step have labels."""
+        return all(map(self._scans.has_labels, self._pairs[step]))
 
     def _end_epoch(self) -> str | None:
         row = {**self._means(), "validation_dice": self._validate(self._network), "restarts": len(self._restarts)}
@@ -183,11 +196,12 @@ class Trainer:
         if has_collapsed(dice, best):
             return f"validation Dice is {dice:.4f} after a best of {best:.4f}"
         self._sums.zero_()
+        self._with_dice = 0
         self._best_dice = max(best, dice)
         epoch = self._step // self._pairs.steps_per_epoch
         self._history.add({"epoch": epoch, "step": self._step, **row})
         logger.info("epoch %d: %s", epoch, ", ".join(f"{key} {value:.5f}" for key, value in row.items()))
-        if dice > best:
+        if dice > best or math.isnan(dice):
             save_state(self._best, self._state())
         return None
 
@@ -239,3 +253,5 @@ class Trainer:
         torch.set_rng_state(state["random"].cpu())
         self._step, self._best_dice = state["step"], state["best_dice"]
         self._sums, self._history.rows = state["sums"], state["history"]
+        started = self._step - self._step % self._pairs.steps_per_epoch
+        self._with_dice = sum(map(self._has_dice, range(started, self._step)))

@@ -1,5 +1,6 @@
-"""Validation Dice, which selects the best checkpoint."""
+"""Validation Dice, which selects the best checkpoint where there are labels."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,12 @@ from textscf.training.pairs import Pair
 
 
 def mean_dice(network: RegistrationNetwork, scans: VolumeStore, pairs: Sequence[Pair], n_regions: int) -> float:
-    """Mean over pairs of the mean Dice over the structures in both scans; voxels are counted on the device."""
+    """Mean over pairs of the mean Dice over the structures in both scans; voxels are counted on the device.
+
+    NaN without pairs. Every scan of the pairs has labels.
+    """
+    if not pairs:
+        return math.nan
     training = network.training
     network.eval()
     counts = []

@@ -91,6 +91,9 @@ def _tasks(config: Mapping[str, Any], source: Path | None, folder: Path) -> list
         raise InputError(f"cohort {name}: no folder of scans; expected --source, as its label maps are real")
     spacing = settings["spacing"] if drawn else settings.get("source_spacing")
     real = {} if source is None or drawn else source_files(dict(config), source)
+    without = next((str(image) for image, labels in real.values() if labels is None), None)
+    if without:
+        raise InputError(f"cohort {name}: {without}: has no label map; expected one to simulate from")
     return [
         _SimulationTask(
             subject=subject,

@@ -21,6 +21,8 @@ _LARGEST = 22.0**2
 """Area of the largest circle's box in square points."""
 _ROUND = [1.0, 2.0, 5.0]
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw a circle per run; circles of a sweep are joined by a line and labelled with the swept value."""

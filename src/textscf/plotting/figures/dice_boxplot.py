@@ -9,6 +9,8 @@ from textscf.plotting.style import journal_style
 from textscf.results import captions
 from textscf.results.items import Item, Results, compare_with_reference
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw boxplots of all structures, ordered by mean Dice of the reference (without a reference, of the last row)."""

@@ -31,12 +31,12 @@ class Pair:
 def draw(item: Item, results: Results) -> Drawing:
     """Draw one pair, registered by the first seed of every row.
 
-    The pair has the median, best or worst Dice (`item.pair`) of the last row's first seed.
+    The pair has the median, best or worst Dice (`item.pair`) of the last row's first seed; see `chosen_pair`.
     """
     cohort = cohort_of(item, results)
     pair, n_pairs = chosen_pair(results, item.rows[-1], item.pair)
-    fixed = Picture("Fixed", cohort.load_image(pair.fixed), cohort.load_labels(pair.fixed))
-    moving = Picture("Moving", cohort.load_image(pair.moving), cohort.load_labels(pair.moving))
+    fixed = Picture("Fixed", cohort.load_image(pair.fixed), _labels(cohort, pair.fixed))
+    moving = Picture("Moving", cohort.load_image(pair.moving), _labels(cohort, pair.moving))
     warped = [_warped(moving, results, row, cohort, pair) for row in item.rows]
     codes = axis_codes(cohort.affine)
     pictures = [_displayed(picture, codes) for picture in (fixed, moving, *warped)]
@@ -50,8 +50,15 @@ def draw(item: Item, results: Results) -> Drawing:
 
 
 def chosen_pair(results: Results, row: Row, which: str = "median") -> tuple[Pair, int]:
-    """Choose the pair with the worst, (lower) median or best Dice of the row's first seed; also count the pairs."""
-    pairs = results.pairs(row)[0].sort_values(["dice", "fixed", "moving"], kind="stable")
+    """Choose the pair with the worst, (lower) median or best Dice of the row's first seed; also count the pairs.
+
+    Pairs without Dice are chosen from only if no pair has any, by their landmarks' error or else by their names.
+    """
+    pairs = results.pairs(row)[0]
+    if pairs["dice"].notna().any():
+        pairs = pairs[pairs["dice"].notna()]
+    error = pairs["tre_mm"] if "tre_mm" in pairs else pd.Series(0.0, pairs.index)
+    pairs = pairs.assign(error=-error).sort_values(["dice", "error", "fixed", "moving"], kind="stable")
     chosen = pairs.iloc[{"worst": 0, "median": (len(pairs) - 1) // 2, "best": -1}[which]]
     return Pair(str(chosen["fixed"]), str(chosen["moving"])), len(pairs)
 
@@ -70,8 +77,14 @@ def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: P
     grid = np.stack(np.meshgrid(*map(np.arange, moving.image.shape), indexing="ij"), axis=-1)
     position = grid + displacement
     image = ndimage.map_coordinates(moving.image, np.moveaxis(position, -1, 0), order=1)
-    title = f"{captions.marked_label(row)}\nDice {dice_of(results, row, pair):.1f} %"
+    dice = dice_of(results, row, pair)
+    title = captions.marked_label(row) + ("" if np.isnan(dice) else f"\nDice {dice:.1f} %")
     return Picture(title, image, warp_labels(moving.labels, displacement), position)
+
+
+def _labels(cohort: Cohort, subject: str) -> np.ndarray:
+    """Label map of a subject, only background for a scan without labels."""
+    return cohort.load_labels(subject) if cohort.has_labels(subject) else np.zeros(cohort.shape, np.uint8)
 
 
 def dice_of(results: Results, row: Row, pair: Pair) -> float:
@@ -95,7 +108,9 @@ def displacement_of(results: Results, row: Row, cohort: Cohort, pair: Pair) -> n
 
 def pair_sentences(item: Item, results: Results, pair: Pair, n_pairs: int) -> list[str]:
     """Caption sentences that name the pair and the seed shown."""
-    chosen = f"the pair with the {item.pair} Dice of {item.rows[-1].label} among {captions.pairs_phrase([n_pairs])}"
+    frame = results.pairs(item.rows[-1])[0]
+    by = "Dice" if frame["dice"].notna().any() else "landmark error" if "tre_mm" in frame else "place in the list"
+    chosen = f"the pair with the {item.pair} {by} of {item.rows[-1].label} among {captions.pairs_phrase([n_pairs])}"
     counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
     several = [f"The first of {captions.seeds_phrase(counts)} is shown."] if max(counts, default=1) > 1 else []
     return [f"Fixed: {pair.fixed}, moving: {pair.moving}, {chosen}.", *several]

@@ -25,6 +25,8 @@ _MARGIN_MM = 25.0
 _RATIO = METRICS["border_ratio"]
 _JUMPS = list(_RATIO.columns)
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw the fixed scan with the structure and a box, then the field in the box for each row's first seed."""

@@ -29,6 +29,8 @@ NAMES = ("without", "with")
 _LOOKS = {"without": PALETTE[0], "with": REFERENCE_COLOUR}
 _NARROWEST_GROUP, _MARGIN = 13.0, 12.0
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw two bars for each row, with the 95 % interval of the mean, and the relative improvement above them."""

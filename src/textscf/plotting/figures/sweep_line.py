@@ -17,6 +17,8 @@ _ASIDE = 2**0.06
 _BESIDE = 2**0.12
 """Factor between the horizontal positions of a mean and of its seeds."""
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw a line per sweep with 95 % intervals; InputError if the rows are not all sweeps over one setting."""

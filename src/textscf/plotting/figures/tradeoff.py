@@ -20,6 +20,8 @@ from textscf.results.items import Item, Results
 _HEIGHT_OF_QUOTED = 2.5
 """Millimetres that a quoted method adds to the figure's height, for its line in the legend."""
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw a point per run; points of a sweep are joined in order of lambda, per number of integration steps.

@@ -70,6 +70,8 @@ def histories(item: Item, results: Results) -> pd.DataFrame:
 
 
 def _explanations(item: Item, data: pd.DataFrame) -> list[str]:
+    if data["validation_dice"].isna().all():
+        return ["Means over the steps of an epoch.", "No validation pair has labels: there is no validation Dice."]
     best = data.groupby(["method", "run"], sort=False)["validation_dice"].max().groupby("method", sort=False)
     values = [f"{label} {', '.join(f'{dice:.2f}' for dice in group)}" for label, group in best]
     seeds = ["Thin lines: further seeds."] if any(len(row.runs) > 1 for row in item.rows) else []
