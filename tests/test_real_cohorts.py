@@ -8,6 +8,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from scipy import ndimage
@@ -234,3 +235,38 @@ def test_a_folder_of_another_kind_of_file_is_refused(prepare: Prepare, folder: P
     assert "2 of 6 subjects cannot be used" in message
     assert f"{folder}/img/001.nii.gz: " in message
     assert f"{folder}/seg/003.nii.gz: " in message
+
+
+def test_scans_without_labels_must_be_asked_for(prepare: Prepare, folder: Path, expected: np.ndarray) -> None:
+    (folder / "seg/003.nii.gz").unlink()
+    assert f"{folder}/seg/003.nii.gz" in refusal(prepare, folder)
+    cohort = prepare(folder, {**PLAIN, "unlabelled": True})
+    assert "images/sub-003.nii.gz" in cohort.files
+    assert "labels/sub-003.nii.gz" not in cohort.files
+    np.testing.assert_array_equal(voxels(cohort), np.delete(expected, SUBJECTS.index("003"), axis=0))
+
+
+def world_centres(labels: Path) -> np.ndarray:
+    """Centre of each structure, ``(structures, 3)``, in mm of the scan's world."""
+    image: Any = nib.load(labels)
+    data = np.asanyarray(image.dataobj)
+    return nib.affines.apply_affine(image.affine, np.array(ndimage.center_of_mass(data > 0, data, [1, 2])))
+
+
+def test_landmarks_stay_on_the_anatomy(prepare: Prepare, folder: Path) -> None:
+    """Centres of the structures as landmarks, in scans stored along other axes."""
+    for subject, codes in zip(SUBJECTS, ("LPS", "SAR", "PIR", "LAS", "ASL", "RSA"), strict=True):
+        for kind in ("img", "seg"):
+            stored_as(folder / kind / f"{subject}.nii.gz", codes, folder / kind / f"{subject}.nii.gz")
+        (folder / "marks").mkdir(exist_ok=True)
+        table = pd.DataFrame(world_centres(folder / f"seg/{subject}.nii.gz"), columns=list("xyz"))
+        table.assign(name=["anterior", "posterior"]).to_csv(folder / f"marks/{subject}.csv", index=False)
+    release = {**PLAIN, "landmarks": "marks/{subject}.csv"}
+    cohort = prepare(folder, release)
+    for subject in cohort.splits["test"]:
+        found = pd.read_csv(cohort.landmark_path(subject))[["x", "y", "z"]].to_numpy()
+        np.testing.assert_allclose(found, world_centres(cohort.folder / f"labels/{subject}.nii.gz"), atol=1e-3)
+    pd.DataFrame({"x": [1e3], "y": [0], "z": [0]}).to_csv(folder / "marks/011.csv", index=False)
+    message = refusal(prepare, folder, release=release)
+    assert f"{folder}/marks/011.csv: " in message
+    assert "outside" in message
