@@ -144,13 +144,13 @@ def test_wrong_initial_row_names_the_assumption(config: dict[str, Any], raw: Pat
 
 @pytest.fixture(scope="module")
 def real(root: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The cohort abdomen_ct of real label maps and cheap images, its training split cut; folders of stored and prepared scans."""
+    """The cohort abdomen_ct of 11 real label maps and cheap images; folders of stored and prepared scans."""
     stored, prepared = tmp_path_factory.mktemp("stored"), tmp_path_factory.mktemp("prepared")
     config = Catalogue(root / "config").cohort("abdomen_ct")
     config["splits"] |= {"train": ["9-12"], "validation": []}
     for number in (*range(9, 13), *range(24, 31)):
         link_subject(shared, stored, f"labelsTr/{SUBJECT.format(number)}", f"imagesTr/{SUBJECT.format(number)}", number)
-    preprocess_cohort(config, stored, prepared, workers=2)
+    preprocess_cohort(config, stored, prepared, workers=1)
     return stored, prepared
 
 
