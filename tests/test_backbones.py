@@ -127,7 +127,7 @@ def test_it_overfits_one_real_pair(name: str, head: str, real_pair: tuple[Scan, 
         {"similarity": "mse", "dice": 1.0, "smoothness": 0.02, "regularise": "displacement", "padding": "zeros"}, 3
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
         objective(network, fixed, moving)[0].backward()
         optimizer.step()

@@ -19,7 +19,10 @@ from textscf.files.registry import BACKBONES, entries
 from textscf.models import build_network
 from textscf.training.objective import Objective
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is for Linux alone")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is for Linux alone"),
+    pytest.mark.no_cover,  # PyTorch's compiler, which is Python, takes twice as long under coverage
+]
 
 SHAPE = (96, 80, 128)
 HEADS: dict[str, dict[str, Any] | None] = {

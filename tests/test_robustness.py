@@ -11,11 +11,13 @@ from tests.robustness.runner import run_cases
 from textscf.errors import InputError
 from textscf.files.io import read_image, write_nifti
 
+pytestmark = pytest.mark.no_cover  # the work is done in other processes
+
 
 def test_every_bad_input_is_refused(workspace: Path) -> None:
-    """Of the cases of `make robustness`, all of a script and every second of Snakemake, which takes longer."""
+    """Of the cases of `make robustness`, all of a script and every fifth of Snakemake, which takes longer."""
     by_entry = [[case for case in corpus() if (case.entry == "snakemake") == slow] for slow in (False, True)]
-    cases = [*by_entry[0], *by_entry[1][::2]]
+    cases = [*by_entry[0], *by_entry[1][::5]]
     assert len(cases) >= 200
     outcomes = list(run_cases(cases, workspace))
     print(f"counted: {len(outcomes)} bad inputs refused, slowest {max(found.seconds for found in outcomes):.1f} s")

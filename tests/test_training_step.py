@@ -14,6 +14,7 @@ from textscf.models import build_network
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
 
+pytestmark = pytest.mark.no_cover  # PyTorch's compiler, which is Python, takes twice as long under coverage
 SHAPE = (16, 18, 20)
 RATE = 1e-3
 SCANS = [noise_scan(SHAPE, 5, "cpu", seed) for seed in range(3)]
