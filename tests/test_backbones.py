@@ -8,6 +8,7 @@ import pytest
 import torch
 from benchmarks.volumes import noise_scan
 
+from tests.small_backbones import SMALL
 from textscf.files.io import read_image, read_labels
 from textscf.files.registry import BACKBONES, entries, entry
 from textscf.metrics.overlap import confusion_counts, dice_scores
@@ -19,22 +20,6 @@ from textscf.spatial import warp_labels
 from textscf.study.catalogue import Catalogue
 from textscf.training.objective import Objective
 
-SMALL: dict[str, dict[str, Any]] = {
-    "lku_net": {"start_channels": 4},
-    "voxelmorph": {"encoder": [8, 8, 8, 8], "decoder": [8, 8, 8, 8, 8, 8]},
-    "lapirn": {"start_channels": 2},
-    "transmorph": {"embed_channels": 8, "depths": [2, 1, 1, 1], "attention_heads": [1, 1, 2, 2], "drop_path": 0.0},
-    "tm_tvf": {
-        "embed_channels": 8,
-        "depths": [2, 1, 1, 1],
-        "attention_heads": [1, 1, 2, 2],
-        "drop_path": 0.0,
-        "head_channels": 8,
-        "time_steps": 2,
-    },
-    "fourier_net": {"start_channels": 4},
-    "im2grid": {"start_channels": 2, "matching_channels": 6},
-}
 HEADS: dict[str, dict[str, Any] | None] = {
     "plain": None,
     "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
@@ -142,7 +127,7 @@ def test_it_overfits_one_real_pair(name: str, head: str, real_pair: tuple[Scan, 
         {"similarity": "mse", "dice": 1.0, "smoothness": 0.02, "regularise": "displacement", "padding": "zeros"}, 3
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
         objective(network, fixed, moving)[0].backward()
         optimizer.step()

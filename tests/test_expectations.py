@@ -144,11 +144,13 @@ def test_wrong_initial_row_names_the_assumption(config: dict[str, Any], raw: Pat
 
 @pytest.fixture(scope="module")
 def real(root: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The cohort abdomen_ct of the 30 real label maps and cheap images; folders of stored and prepared scans."""
+    """The cohort abdomen_ct of 11 real label maps and cheap images; folders of stored and prepared scans."""
     stored, prepared = tmp_path_factory.mktemp("stored"), tmp_path_factory.mktemp("prepared")
-    for number in range(1, 31):
+    config = Catalogue(root / "config").cohort("abdomen_ct")
+    config["splits"] |= {"train": ["9-12"], "validation": []}
+    for number in (*range(9, 13), *range(24, 31)):
         link_subject(shared, stored, f"labelsTr/{SUBJECT.format(number)}", f"imagesTr/{SUBJECT.format(number)}", number)
-    preprocess_cohort(Catalogue(root / "config").cohort("abdomen_ct"), stored, prepared, workers=2)
+    preprocess_cohort(config, stored, prepared, workers=1)
     return stored, prepared
 
 
@@ -166,10 +168,10 @@ def link_subject(shared: Path, folder: Path, labels: str, image: str, number: in
     (folder / f"{image}.nii.gz").symlink_to(ramp)
 
 
-def test_the_30_real_label_maps_are_as_the_paper_has_them(real: tuple[Path, Path]) -> None:
+def test_the_real_label_maps_are_as_the_paper_has_them(real: tuple[Path, Path]) -> None:
     stored, prepared = real
     cohort = Cohort.load(prepared)
-    assert (len(cohort.subjects()), len(cohort.pairs["test"])) == (30, 42)
+    assert (len(cohort.subjects()), len(cohort.pairs["test"])) == (11, 42)
     found = read_labels(stored / f"labelsTr/{SUBJECT.format(25)}.nii.gz").data
     np.testing.assert_array_equal(cohort.load_labels(SUBJECT.format(25)), ndimage.zoom(found, 0.5, order=0))
     scores = []

@@ -178,9 +178,9 @@ def test_the_real_brain_gives_subjects_of_the_35_structures_at_the_size_of_oasis
     shared: Path, root: Path, tmp_path: Path
 ) -> None:
     config = Catalogue(root / "config").cohort("brain_from_one")
-    config |= {"splits": {"train": [1], "test": [19, 20]}, "pairs": {"test": [[19, 20]]}}
-    simulate_cohort(config, shared / "data/brain_t1w", tmp_path / "raw", workers=2)
-    preprocess_cohort(config, tmp_path / "raw", tmp_path / "cohort", workers=2)
+    config |= {"splits": {"train": [19], "test": [20]}, "pairs": {}}
+    simulate_cohort(config, shared / "data/brain_t1w", tmp_path / "raw", workers=1)
+    preprocess_cohort(config, tmp_path / "raw", tmp_path / "cohort", workers=1)
     cohort = Cohort.load(tmp_path / "cohort")
     assert cohort.shape == (160, 192, 224)
     fixed, moving = (cohort.load_labels(f"brain_{number:03d}") for number in (19, 20))

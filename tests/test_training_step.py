@@ -14,6 +14,7 @@ from textscf.models import build_network
 from textscf.training.objective import Objective
 from textscf.training.step import TrainingStep
 
+pytestmark = pytest.mark.no_cover  # PyTorch's compiler, which is Python, takes twice as long under coverage
 SHAPE = (16, 18, 20)
 RATE = 1e-3
 SCANS = [noise_scan(SHAPE, 5, "cpu", seed) for seed in range(3)]
@@ -23,6 +24,8 @@ NETWORK = {
     "head": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},
     "integration_steps": 2,
 }
+SHALLOW = {**NETWORK, "backbone": {"name": "voxelmorph", "encoder": [4], "decoder": [4, 4]}}
+"""Compiled in a quarter of the time."""
 PYRAMID = {**NETWORK, "backbone": {"name": "lapirn", "start_channels": 2}}
 
 
@@ -41,9 +44,7 @@ def compile_with(backend: Any) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize(
-    "form", [{"layout": "channels_last"}, {"compiled": True}, {"layout": "channels_last", "compiled": True}]
-)
+@pytest.mark.parametrize("form", [{"layout": "channels_last"}, {"layout": "channels_last", "compiled": True}])
 def test_every_form_computes_the_same(form: dict[str, Any], precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", compile_with("aot_eager"))
     pairs = [(0, 1), (1, 2), (2, 0)]
@@ -68,9 +69,9 @@ def kernels(step: TrainingStep) -> list[Tensor]:
 
 
 def test_compiled_for_this_machine_a_step_computes_the_same() -> None:
-    expected, _ = after_steps(new_step(), [(0, 1), (1, 2)])
+    expected, _ = after_steps(new_step(SHALLOW), [(0, 1), (1, 2)])
     try:
-        found, _ = after_steps(new_step(compiled=True), [(0, 1), (1, 2)])
+        found, _ = after_steps(new_step(SHALLOW, compiled=True), [(0, 1), (1, 2)])
     except InputError:
         pytest.skip("no C++ compiler here")
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
@@ -82,14 +83,14 @@ def test_what_does_not_compile_ends_with_one_line_that_names_the_setting(monkeyp
 
     monkeypatch.setattr(torch, "compile", compile_with(broken))
     with pytest.raises(InputError, match=r"training\.compiled: the loss cannot be compiled here") as caught:
-        after_steps(new_step(compiled=True), [(0, 1)])
+        after_steps(new_step(SHALLOW, compiled=True), [(0, 1)])
     assert "\n" not in str(caught.value)
 
 
 def test_compiled_stages_of_a_training_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", compile_with("aot_eager"))
     plain, compiled = new_step(PYRAMID), new_step(PYRAMID, compiled=True)
-    for stage, alone in ((0, False), (1, True), (1, False), (2, True), (2, False)):
+    for stage, alone in ((0, False), (1, True), (1, False)):
         for step in (plain, compiled):
             step._network.train_stage(stage, alone)
             step.restart()
