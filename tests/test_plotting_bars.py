@@ -16,7 +16,7 @@ from textscf.files.io import write_yaml
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.figures.head_bars import bar_values
-from textscf.plotting.style import COLUMN_WIDTH, PALETTE, REFERENCE_COLOUR, TEXT_WIDTH
+from textscf.plotting.style import COLUMN_WIDTH, REFERENCE_COLOUR, TEXT_WIDTH
 from textscf.results.items import Item, Results, load_item
 
 LABELS = ["Better", "Worse"]
@@ -110,7 +110,7 @@ def test_the_two_bars_of_a_backbone_stand_side_by_side_in_two_colours(drawing: D
     for place, (a, b) in enumerate(zip(first, second, strict=True)):
         assert a.get_x() + a.get_width() == pytest.approx(b.get_x())
         assert b.get_x() == pytest.approx(place)
-    assert {to_hex(bar.get_facecolor()) for bar in first} == {PALETTE[0]}
+    assert {to_hex(bar.get_facecolor()) for bar in first} == {"#ffffff"}
     assert {to_hex(bar.get_facecolor()) for bar in second} == {REFERENCE_COLOUR.lower()}
 
 

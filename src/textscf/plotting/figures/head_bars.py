@@ -16,7 +16,6 @@ from textscf.plotting.style import (
     COLUMN_WIDTH,
     INK,
     PALE,
-    PALETTE,
     REFERENCE_COLOUR,
     TEXT_WIDTH,
     journal_style,
@@ -26,7 +25,7 @@ from textscf.results import captions
 from textscf.results.items import Item, Results, Row
 
 NAMES = ("without", "with")
-_LOOKS = {"without": PALETTE[0], "with": REFERENCE_COLOUR}
+_LOOKS = {"without": "white", "with": REFERENCE_COLOUR}
 _NARROWEST_GROUP, _MARGIN = 13.0, 12.0
 
 

@@ -12,7 +12,6 @@ from textscf.plotting.points import looks, prepare
 from textscf.plotting.style import TEXT_WIDTH, journal_style, legend_columns, new_figure
 from textscf.results.items import Item, Results, read_csv
 
-_LINES = ["solid", "dashed", "dotted", "dashdot"]
 _FIRST, _OTHERS = 1.1, 0.5
 """Line widths of the first seed and of the other seeds."""
 _LEGEND_COLUMN = 16.0
@@ -27,7 +26,7 @@ def draw(item: Item, results: Results) -> Drawing:
         left, right = figure.subplots(1, 2)
         prepare(left, "Step", "Training loss")
         prepare(right, "Step", "Validation Dice (%)")
-        styles = _styles(item)
+        styles = {label: {"color": look.colour, "linestyle": look.line} for label, look in looks(item).items()}
         for label, style in styles.items():
             for n, (_, line) in enumerate(data[data["method"] == label].groupby("run", sort=False)):
                 look = {**style, "linewidth": _OTHERS if n else _FIRST}
@@ -35,15 +34,6 @@ def draw(item: Item, results: Results) -> Drawing:
                 right.plot(line["step"], line["validation_dice"], **look)
         _legend(figure, styles)
     return Drawing(figure, _explanations(item, data), data)
-
-
-def _styles(item: Item) -> dict[str, dict[str, Any]]:
-    """Colour and line style of each row by label; rows with the same colour get different line styles."""
-    styles: dict[str, dict[str, Any]] = {}
-    for label, colour, _ in looks(item):
-        alike = sum(other["color"] == colour for other in styles.values())
-        styles[label] = {"color": colour, "linestyle": _LINES[alike % len(_LINES)]}
-    return styles
 
 
 def _legend(figure: Figure, styles: dict[str, dict[str, Any]]) -> None:
