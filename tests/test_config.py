@@ -298,7 +298,7 @@ def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> 
 def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(folder: Path) -> None:
     everything = {"[!i]*": "too slow", "im2grid": "too slow"}
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"], not_run=everything), folder)
-    assert study.left_out == ["complexity", "curves", "example", "best", "worst", "figure7"]
+    assert study.left_out == ["complexity", "differences", "curves", "example", "best", "worst", "figure7"]
     assert list(study.tables) == ["table3"]
     assert list(study.figures) == ["figure3"]
     assert stage_settings(study, f"{study.name}/report")["left_out"] == study.left_out
@@ -417,7 +417,7 @@ def test_lapirn_is_one_variant_everywhere_with_four_times_its_authors_lambda(roo
     items = {**study.tables, **study.figures}
     rows = [row for item in items.values() for row in item["rows"] if row["label"] == "LapIRN"]
     variants = {(study.runs[run]["network"]["backbone"]["integration_steps"]) for row in rows for run in row["runs"]}
-    assert (len(rows), variants) == (10, {0})
+    assert (len(rows), variants) == (11, {0})
 
 
 def test_the_paper_study_goes_beyond_32_start_channels_and_crosses_what_figure8_varies(root: Path) -> None:
@@ -465,7 +465,7 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
     main = {"table": "small/tables/table3", "figure": "small/figures/figure3"}
     assert whole["headline"] == first["headline"] == main
     assert whole["tables"] == ["small/tables/table5", "small/tables/table3", "complexity/claim"]
-    assert whole["figures"] == ["small/figures/figure3", "small/figures/curves"]
+    assert whole["figures"] == ["small/figures/figure3", "small/figures/differences", "small/figures/curves"]
     assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
         "example": "median",
         "best": "best",

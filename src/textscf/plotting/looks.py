@@ -18,11 +18,11 @@ class Look:
 
 METHODS = {
     "Initial": Look("#C4C4C4", "o"),
-    "ANTs SyN": Look("#222222", "p"),
+    "ANTs SyN": Look("#505050", "p"),
     "VoxelMorph": Look("#E69F00", "s"),
     "TransMorph": Look("#56B4E9", "^"),
     "TM-TVF": Look("#1F2FA8", "v", "dashed"),
-    "Fourier-Net": Look("#009E73", "<"),
+    "Fourier-Net": Look("#009E73", "<", hatch="////"),
     "LKU-Net": Look("#C06C9C", "D"),
     "im2grid": Look("#D55E00", "X"),
     "LapIRN": Look("#6B3A0A", ">"),

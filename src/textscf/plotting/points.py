@@ -61,14 +61,3 @@ def legend_of(figure: Figure, item: Item, width: float, marker: str | None = Non
     ]  # fmt: skip
     handles += [Line2D([], [], color=look[label].colour, label=f"{label} (quoted)", **QUOTED) for label in item.quoted]
     figure.legend(handles=handles, ncols=legend_columns(handles, width), loc="outside upper center", handlelength=1)
-
-
-def counted(item: Item, data: pd.DataFrame) -> list[str]:
-    """Caption sentences: number of pairs and seeds, how missing structures count, meaning of the dagger."""
-    pairs = captions.pairs_phrase(sorted(set(data["pairs"])))
-    seeds = captions.seeds_phrase(list(data.loc[data["trained"], "seeds"]))
-    return [
-        f"Means over {pairs}; {seeds}.",
-        captions.convention_sentence(item.convention),
-        *captions.leakage_sentences(item),
-    ]

@@ -5,10 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from textscf.errors import InputError
+from textscf.plotting.basis import INTERVAL, basis
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.looks import Look
 from textscf.plotting.means import points_of, summarise
-from textscf.plotting.points import MARKER_SIZE, counted, legend_of, looks, prepare
+from textscf.plotting.points import MARKER_SIZE, legend_of, looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results
@@ -37,9 +38,9 @@ def draw(item: Item, results: Results) -> Drawing:
         axes.set_xticklabels([f"{value:g}" for value in values])
         if len(item.rows) > 1:
             legend_of(figure, item, COLUMN_WIDTH)
-    bars = "Error bars: 95 % interval of the mean by a bootstrap over subjects."
+    bars = f"Error bars: {INTERVAL}."
     dots = ["Small dots: each seed's own mean."] if (data["seeds"] > 1).any() else []
-    return Drawing(figure, [bars, *dots, *counted(item, data)], data)
+    return Drawing(figure, [bars, *dots, *basis(item, results, points_of(item))], data)
 
 
 def _swept_setting(item: Item) -> str:

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import Collection
 from matplotlib.colors import to_rgba
 
+from textscf.plotting.basis import basis
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.means import summarise
+from textscf.plotting.means import points_of, summarise
 from textscf.plotting.point_labels import write_labels
-from textscf.plotting.points import QUOTED, colours_of, counted, draw_markers, legend_of, prepare
+from textscf.plotting.points import QUOTED, colours_of, draw_markers, legend_of, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results.items import Item, Results
 
@@ -38,7 +39,7 @@ def draw(item: Item, results: Results) -> Drawing:
         axes.margins(0.13)
         legend_of(figure, item, COLUMN_WIDTH)
         write_labels(axes, points, _texts(data))
-    sentences = [*_explanations(data), *_quoted_sentences(quoted), *counted(item, data)]
+    sentences = [*_explanations(data), *_quoted_sentences(quoted), *basis(item, results, points_of(item))]
     return Drawing(
         figure, sentences, pd.concat([data.assign(quoted=False), quoted], ignore_index=True) if item.quoted else data
     )

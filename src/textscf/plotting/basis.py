@@ -1,0 +1,32 @@
+"""Caption sentences on what a figure rests on: pairs, subjects, seeds, length of training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from textscf.results import captions
+from textscf.results.items import Item, Results, Row
+
+INTERVAL = "95 % interval by a bootstrap that draws subjects, not pairs"
+
+
+def basis(item: Item, results: Results, rows: Sequence[Row]) -> list[str]:
+    """Sentences on the pairs, subjects, seeds and trainings of `rows`, on missing structures, and on the dagger."""
+    pairs = [results.metrics(row)[0][["fixed", "moving"]].drop_duplicates().to_numpy() for row in rows]
+    counts, subjects = (sorted(set(found)) for found in (map(len, pairs), (len(np.unique(pair)) for pair in pairs)))
+    trained = [row for row in rows if results.is_trained(row)]
+    seeds = captions.seeds_phrase([len(row.runs) for row in trained])
+    return [
+        f"{captions.pairs_phrase(counts)} of {' or '.join(map(str, subjects))} subjects; {seeds}, averaged per pair.",
+        *budget(results, trained),
+        captions.convention_sentence(item.convention),
+        *captions.leakage_sentences(item),
+    ]
+
+
+def budget(results: Results, trained: Sequence[Row]) -> list[str]:
+    """Sentences on the steps of each training."""
+    settings = {row.label: results.settings(row.runs[0])["training"] for row in trained}
+    return captions.training_sentences(
+        {label: captions.steps_phrase(each["epochs"], each["steps_per_epoch"]) for label, each in settings.items()}
+    )
