@@ -702,7 +702,7 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
             "experiments",
             "table3",
             {"figures": {"figure3": {"reported": "table3"}}},
-            "figures.figure3.kind: 'tradeoff' was expected; expected: tradeoff, which alone has the key reported",
+            "figures.figure3.kind: 'dice_boxplot' does not match",
         ),
     ],
 )

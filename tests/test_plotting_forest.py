@@ -1,5 +1,6 @@
 """Forest plot: points and bars are paired differences of the CSV files with intervals over subjects."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,15 @@ def test_texts_do_not_touch_and_stay_on_the_page(results: Results) -> None:
 def test_without_two_rows_there_is_nothing_to_compare(results: Results, changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="differences: has no reference that is run, or no other row"):
         drawn(results, **changes)
+
+
+def test_the_papers_differences_are_hollow_stars_on_its_cohort_alone(results: Results) -> None:
+    printed = {"textSCF": {"dice": 60.75}, "LKU-Net": {"dice": 50.32}}
+    write_yaml(results.folder / "item.yaml", figure_spec(name="differences", kind="forest"))
+    item = dataclasses.replace(load_item(results.folder / "item.yaml"), printed=printed)
+    drawing = draw(item, results)
+    stars = [line.get_xydata()[0] for line in drawing.figure.axes[0].lines if line.get_marker() == "*"]
+    assert np.isnan(stars[0][0])
+    np.testing.assert_allclose(stars[1], [60.75 - 50.32, 1])
+    assert "Hollow stars: differences of the means that the paper prints." in drawing.sentences
+    assert drawn(results).data["printed"].isna().all()

@@ -22,6 +22,7 @@ from textscf.plotting.style import (
     INK,
     PALE,
     TEXT_WIDTH,
+    box_style,
     legend_columns,
     new_figure,
 )
@@ -107,12 +108,7 @@ def _draw_boxes(panel: BoxPanel, data: pd.DataFrame, looks: dict[str, Look]) -> 
     """Draw boxes, means and outliers; hatches and the colours of outliers are added to what seaborn draws."""
     shown = data[data["structure"].isin(panel.structures)].dropna(subset="dice")
     sns.boxplot(
-        shown, y="dice", width=_WIDTH, gap=0.2, saturation=1, linecolor=INK, linewidth=0.5, showmeans=True,
-        medianprops={"linewidth": 1, "color": "black"},
-        meanprops={"marker": "D", "markersize": 2, "markerfacecolor": "white", "markeredgecolor": INK}
-        | {"markeredgewidth": 0.4},
-        flierprops={"marker": "o", "markersize": 1.4, "markeredgecolor": "#555555", "markeredgewidth": 0.2},
-        **_places(panel, looks),
+        shown, y="dice", width=_WIDTH, gap=0.2, **box_style(), **_places(panel, looks),
     )  # fmt: skip
     boxes_of_methods: list[Any] = panel.axes.containers
     drawn = [looks[label] for label in looks if label in set(shown["method"])]

@@ -1,5 +1,6 @@
 """Common parts of scatter plots of methods: colours, markers, legend, and sentences about pairs and seeds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,19 +17,19 @@ from textscf.results.items import Item
 
 MARKER_SIZE = 4.5
 """Diameter of a marker in points."""
-QUOTED: dict[str, Any] = {
+PRINTED: dict[str, Any] = {
     "linestyle": "", "marker": "*", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 0.8
 }  # fmt: skip
-"""Marker style of values that the paper quotes: hollow stars."""
+"""Marker style of values that the paper prints: hollow stars."""
 
 
 def looks(item: Item) -> dict[str, Look]:
-    """Looks of rows and quoted methods by label."""
-    return looks_of([*(row.label for row in item.rows), *item.quoted])
+    """Looks of rows by label."""
+    return looks_of([row.label for row in item.rows])
 
 
 def colours_of(item: Item) -> dict[str, str]:
-    """Colours of rows and quoted methods by label."""
+    """Colours of rows by label."""
     return {label: look.colour for label, look in looks(item).items()}
 
 
@@ -49,8 +50,8 @@ def draw_markers(axes: Axes, item: Item, data: pd.DataFrame, x: str, y: str) -> 
     return axes.collections[-1]
 
 
-def legend_of(figure: Figure, item: Item, width: float, marker: str | None = None) -> None:
-    """Draw a legend of rows and quoted methods above the axes, `width` mm wide; `marker` replaces all rows' markers."""
+def legend_of(figure: Figure, item: Item, width: float, marker: str | None = None, more: Sequence[Line2D] = ()) -> None:
+    """Draw a legend of rows and of `more` above the axes, `width` mm wide; `marker` replaces all rows' markers."""
     look = looks(item)
     handles = [
         Line2D(
@@ -59,5 +60,5 @@ def legend_of(figure: Figure, item: Item, width: float, marker: str | None = Non
         )
         for row in item.rows
     ]  # fmt: skip
-    handles += [Line2D([], [], color=look[label].colour, label=f"{label} (quoted)", **QUOTED) for label in item.quoted]
+    handles += more
     figure.legend(handles=handles, ncols=legend_columns(handles, width), loc="outside upper center", handlelength=1)

@@ -67,6 +67,20 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width * _MM, height * _MM), layout="constrained")
 
 
+def box_style() -> dict[str, Any]:
+    """Arguments of seaborn's boxplot: thin lines, a diamond at the mean, small outliers."""
+    return {
+        "saturation": 1,
+        "linecolor": INK,
+        "linewidth": 0.5,
+        "showmeans": True,
+        "medianprops": {"linewidth": 1, "color": "black"},
+        "meanprops": {"marker": "D", "markersize": 2, "markerfacecolor": "white", "markeredgecolor": INK}
+        | {"markeredgewidth": 0.4},
+        "flierprops": {"marker": "o", "markersize": 1.4, "markeredgecolor": "#555555", "markeredgewidth": 0.2},
+    }
+
+
 def legend_columns(
     handles: Sequence[Artist], width: float, fontsize: float = LEGEND_SIZE, beside: float = LEGEND_COLUMN
 ) -> int:

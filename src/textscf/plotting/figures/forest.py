@@ -1,19 +1,22 @@
 """Forest plot beside Table 3: by how much the reference's mean Dice exceeds that of each other method."""
 
+import textwrap
+
 import pandas as pd
 from matplotlib.axes import Axes
 
 from textscf.errors import InputError
 from textscf.plotting.basis import INTERVAL, basis
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.points import MARKER_SIZE, looks
+from textscf.plotting.points import MARKER_SIZE, PRINTED, looks
 from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results, compare_with_reference
 from textscf.results.statistics import ALL
 
-_ROOM, _LINE = 22.0, 4.6
-"""Height in mm of the axis and its labels, and of a method's line."""
+_NAMES = ["reference", "method"]
+_ROOM, _LINE, _LONGEST = 22.0, 4.9, 16
+"""Height in mm of the axis and its labels, and of a method's line; characters in a line of a method's name."""
 
 
 def draw(item: Item, results: Results) -> Drawing:
@@ -30,15 +33,18 @@ def draw(item: Item, results: Results) -> Drawing:
 def differences(item: Item, results: Results) -> pd.DataFrame:
     """Difference of mean Dice, reference minus method, in percentage points; one line per method, as the item's rows.
 
-    Columns: reference, method, pairs, difference, low, high (95 % interval over subjects). The mean is over structures,
-    then pairs, after seeds are averaged per pair. InputError without a reference or another method.
+    Columns: reference, method, pairs, difference, low, high (95 % interval over subjects), printed (difference of the
+    paper's means; NaN without them). The mean is over structures, then pairs, after seeds are averaged per pair.
+    InputError without a reference or another method.
     """
     if item.reference_row is None or len(item.rows) < 2:
         raise InputError(f"{item.name}: has no reference that is run, or no other row; expected both")
     tests = compare_with_reference(item, results)
     tests = tests[tests["structure"] == ALL].reset_index(drop=True)
     points = 100 * tests[["difference", "ci_low", "ci_high"]].set_axis(["difference", "low", "high"], axis=1)
-    return tests[["reference", "method"]].assign(pairs=tests["n"]).join(points)
+    ours, theirs = (tests[name].map(lambda label: item.printed.get(label, {}).get("dice")) for name in _NAMES)
+    printed = pd.to_numeric(ours) - pd.to_numeric(theirs)
+    return tests[_NAMES].assign(pairs=tests["n"]).join(points).assign(printed=printed)
 
 
 def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
@@ -51,13 +57,15 @@ def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
             middle, place, xerr=reach, color=look.colour, marker=look.marker, markersize=MARKER_SIZE,
             markeredgecolor=INK, markeredgewidth=0.4, ecolor=INK, elinewidth=0.8, capsize=2, capthick=0.8,
         )  # fmt: skip
+        axes.plot(line["printed"], place, color=look.colour, **PRINTED)
         text = f"{middle:+.1f} [{line['low']:+.1f}, {line['high']:+.1f}]".replace("-", "−")
         axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
 
 
 def _draw_axes(axes: Axes, item: Item, data: pd.DataFrame) -> None:
     rows = {row.label: row for row in item.rows}
-    axes.set_yticks(range(len(data)), [captions.marked_label(rows[label]) for label in data["method"]])
+    names = [textwrap.fill(captions.marked_label(rows[label]), _LONGEST) for label in data["method"]]
+    axes.set_yticks(range(len(data)), names, linespacing=0.9)
     axes.set_ylim(len(data) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", linewidth=0.4, color=PALE)
@@ -78,5 +86,6 @@ def _sentences(item: Item, results: Results, data: pd.DataFrame) -> list[str]:
     return [
         f"Points: difference of the mean Dice over structures and pairs, paired by pair; bars: {INTERVAL}. A bar that "
         "crosses the vertical line has no clear winner.",
+        *(["Hollow stars: differences of the means that the paper prints."] if data["printed"].notna().any() else []),
         *basis(item, results, item.rows),
     ]

@@ -33,6 +33,12 @@ def draw(item: Item, results: Results) -> Drawing:
             aside = _ASIDE ** (n - (len(item.rows) - 1) / 2)
             _draw_line(axes, data[data["method"] == label], key, aside, look)
         values = sorted(set(data[key]))
+        if peak := _printed_peak(item):
+            axes.axvline(peak, color=INK, linewidth=0.8, linestyle="dotted", zorder=1)
+            axes.annotate(
+                "paper's peak", (peak, 0), (-2, 3), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
+                rotation=90, ha="right", va="bottom", fontsize=6,
+            )  # fmt: skip
         axes.xaxis.set_major_locator(FixedLocator(values))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticklabels([f"{value:g}" for value in values])
@@ -40,7 +46,13 @@ def draw(item: Item, results: Results) -> Drawing:
             legend_of(figure, item, COLUMN_WIDTH)
     bars = f"Error bars: {INTERVAL}."
     dots = ["Small dots: each seed's own mean."] if (data["seeds"] > 1).any() else []
-    return Drawing(figure, [bars, *dots, *basis(item, results, points_of(item))], data)
+    printed = [f"Dotted line: the value that the paper finds best, {_printed_peak(item)}."] if item.printed else []
+    return Drawing(figure, [bars, *dots, *printed, *basis(item, results, points_of(item))], data)
+
+
+def _printed_peak(item: Item) -> int | None:
+    """Value of the setting that is best in the paper; None if the cohort is not the paper's."""
+    return next((value for key, value in item.printed.items() if key.startswith("peak_")), None)
 
 
 def _swept_setting(item: Item) -> str:
