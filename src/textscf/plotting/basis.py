@@ -7,6 +7,10 @@ import numpy as np
 from textscf.results import captions
 from textscf.results.items import Item, Results, Row
 
+BOXES = (
+    "Boxes: quartiles and median; diamonds: means; whiskers: furthest value within 1.5 interquartile ranges; points: "
+    "values beyond."
+)
 INTERVAL = "95 % interval by a bootstrap that draws subjects, not pairs"
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from textscf.plotting.basis import basis
+from textscf.plotting.basis import BOXES, basis
 from textscf.plotting.box_panels import draw_legends, draw_panel, layout
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.marks import ALPHA, marks_in
@@ -46,8 +46,7 @@ def _sentences(item: Item, results: Results, ordered_by: str) -> list[str]:
     sentences = [
         *basis(item, results, item.rows),
         f"Structures are ordered by the mean Dice of {ordered_by}.",
-        "Boxes: quartiles and median; diamonds: means; whiskers: furthest value within 1.5 interquartile ranges; "
-        "points: values beyond.",
+        BOXES,
     ]
     missing = _missing(item, results)
     if missing:

@@ -13,8 +13,8 @@ from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
 from textscf.metrics.discontinuity import displacement_jumps
 from textscf.metrics.measures import METRICS
+from textscf.plotting.basis import BOXES, budget, pairs_and_subjects
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.basis import budget, pairs_and_subjects
 from textscf.plotting.field_panels import Arrows, Cut, Ratios, draw_panels
 from textscf.plotting.figures.example import Pair, chosen_pair, cohort_of, dice_of, displacement_of, pair_sentences
 from textscf.plotting.points import looks
@@ -159,10 +159,10 @@ def _sentences(
         f"Arrows lead to where a voxel comes from in the moving scan, {scale}, darker the longer.",
         f"Numbers: mean size of the change of the displacement from voxel to voxel across the border of the {name} and "
         "inside it, in mm per mm.",
-        "Right: ratio of the jump across all borders to that inside all structures, of every pair, averaged over seeds; "
-        "boxes: quartiles and median; diamonds: means; whiskers: furthest value within 1.5 interquartile ranges; points: "
-        f"values beyond. {pairs_and_subjects(results, item.rows).capitalize()}. Means across borders and inside, with "
-        f"the mean of the ratios: {means}.",
+        "Right: ratio of the jump across the borders of all structures to that inside them, of each of "
+        f"{pairs_and_subjects(results, item.rows)}, averaged over seeds.",
+        BOXES,
+        f"Over all pairs, mean jumps across borders and inside, with the mean of the pairs' ratios: {means}.",
         *budget(results, [row for row in item.rows if results.is_trained(row)]),
         *captions.leakage_sentences(item),
     ]
