@@ -9,7 +9,7 @@ from textscf.plotting.draw_figure import draw
 from textscf.plotting.style import save_figure
 from textscf.results.captions import subject_sentences
 from textscf.results.items import Results, load_item
-from textscf.results.reported import quoted_values
+from textscf.results.reported import printed_of
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     )
     args = parse_arguments(parser)
     item = load_item(args.config)
-    item = dataclasses.replace(item, quoted=quoted_values(item, args.reported))
+    item = dataclasses.replace(item, printed=printed_of(item, args.reported))
     drawing = draw(item, Results(args.results, item.study))
     save_figure(drawing.figure, args.out)
     write_csv(args.out.with_suffix(".csv"), drawing.data)

@@ -51,6 +51,11 @@ def test_length_of_a_training_in_words(steps, phrase):
     assert captions.schedule_phrase(10, steps) == phrase
 
 
+@pytest.mark.parametrize(("steps", "phrase"), [(90, "900 steps"), (250, "2,500 steps"), (None, "10 epochs of all")])
+def test_steps_of_a_training_in_words(steps, phrase):
+    assert captions.steps_phrase(10, steps).startswith(phrase)
+
+
 def test_methods_that_were_trained_for_longer_than_others_are_named():
     assert captions.training_sentences({}) == []
     assert captions.training_sentences({"A": "2 epochs", "B": "2 epochs"}) == ["Training: 2 epochs."]

@@ -308,7 +308,7 @@ def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> 
 def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(folder: Path) -> None:
     everything = {"[!i]*": "too slow", "im2grid": "too slow"}
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"], not_run=everything), folder)
-    assert study.left_out == ["complexity", "curves", "example", "best", "worst", "figure7"]
+    assert study.left_out == ["complexity", "differences", "curves", "example", "best", "worst", "figure7"]
     assert list(study.tables) == ["table3", "structures"]
     assert list(study.figures) == ["figure3"]
     assert stage_settings(study, f"{study.name}/report")["left_out"] == study.left_out
@@ -480,7 +480,7 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
         "small/tables/structures",
         "complexity/claim",
     ]
-    assert whole["figures"] == ["small/figures/figure3", "small/figures/curves"]
+    assert whole["figures"] == ["small/figures/figure3", "small/figures/differences", "small/figures/curves"]
     assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
         "example": "median",
         "best": "best",
@@ -717,7 +717,7 @@ def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None
             "experiments",
             "table3",
             {"figures": {"figure3": {"reported": "table3"}}},
-            "figures.figure3.kind: 'tradeoff' was expected; expected: tradeoff, which alone has the key reported",
+            "figures.figure3.kind: 'dice_boxplot' does not match",
         ),
     ],
 )

@@ -16,7 +16,7 @@ from textscf.files.io import write_yaml
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.figures.head_bars import bar_values
-from textscf.plotting.style import COLUMN_WIDTH, PALETTE, REFERENCE_COLOUR, TEXT_WIDTH
+from textscf.plotting.style import COLUMN_WIDTH, REFERENCE_COLOUR, TEXT_WIDTH
 from textscf.results.items import Item, Results, load_item
 
 LABELS = ["Better", "Worse"]
@@ -64,15 +64,15 @@ def _heights(axes: Axes) -> list[float]:
 
 
 def test_bars_are_the_means_of_the_files(results: Results, drawing: Drawing) -> None:
-    (axes,) = drawing.figure.axes
+    axes, _ = drawing.figure.axes
     without, head, worse = (_dice(results, run).mean() for run in ("lku_net", "textscf", "initial"))
     np.testing.assert_allclose(_heights(axes), [without, without, head, worse])
     assert axes.get_ylim()[0] == 0
-    assert [label.get_text() for label in axes.get_xticklabels()] == LABELS
+    assert [label.get_text() for label in drawing.figure.axes[1].get_xticklabels()] == LABELS
 
 
 def test_missing_structures_are_left_out_by_the_challenges_convention(results: Results, tmp_path: Path) -> None:
-    (axes,) = draw(_item(tmp_path, ["one"], convention="learn2reg"), results).figure.axes
+    axes, _ = draw(_item(tmp_path, ["one"], convention="learn2reg"), results).figure.axes
     expected = [_dice(results, run, np.nan).mean() for run in ("lku_net", "textscf")]
     np.testing.assert_allclose(_heights(axes), expected)
 
@@ -83,34 +83,49 @@ def test_percentages_are_relative_to_the_dice_without_the_head(results: Results,
     assert texts == [f"+{100 * (head - without) / without:.1f} %", f"−{100 * (without - worse) / without:.1f} %"]
 
 
-def test_error_bars_are_a_bootstrap_over_subjects(results: Results, tmp_path: Path) -> None:
+def test_the_gains_interval_is_a_bootstrap_over_subjects_of_the_paired_difference(
+    results: Results, tmp_path: Path
+) -> None:
     """Against a bootstrap that draws subjects one by one and lists the pairs of the sample."""
     line = bar_values(_item(tmp_path), results).iloc[0]
-    dice = _dice(results, "textscf").unstack()  # noqa: PD010 a square of subjects
+    gain = (_dice(results, "textscf") - _dice(results, "lku_net")).unstack()  # noqa: PD010 a square of subjects
     generator = np.random.default_rng(7)
     means = []
     for _ in range(3000):
-        drawn = generator.integers(0, len(dice), len(dice))
-        means.append(np.nanmean(dice.to_numpy()[np.ix_(drawn, drawn)]))
-    np.testing.assert_allclose([line["with_low"], line["with_high"]], np.quantile(means, [0.025, 0.975]), atol=0.15)
-    assert line["with_low"] < line["with"] < line["with_high"]
+        drawn = generator.integers(0, len(gain), len(gain))
+        means.append(np.nanmean(gain.to_numpy()[np.ix_(drawn, drawn)]))
+    np.testing.assert_allclose([line["gain_low"], line["gain_high"]], np.quantile(means, [0.025, 0.975]), atol=0.15)
+    assert line["gain"] == pytest.approx(np.nanmean(gain))
 
 
-def test_error_bars_end_at_the_interval(results: Results, drawing: Drawing, tmp_path: Path) -> None:
+def test_gains_and_their_bars_are_those_of_the_data(results: Results, drawing: Drawing, tmp_path: Path) -> None:
     data = bar_values(_item(tmp_path), results)
-    (axes,) = drawing.figure.axes
-    for container, name in zip(axes.containers[2:], ("without", "with"), strict=True):
-        ends = np.array([segment[:, 1] for segment in container.lines[2][0].get_segments()])
-        np.testing.assert_allclose(ends, data[[f"{name}_low", f"{name}_high"]])
+    _, axes = drawing.figure.axes
+    (container,) = axes.containers
+    np.testing.assert_allclose(container.lines[0].get_xydata(), np.stack([[0, 1], data["gain"]], axis=1))
+    ends = np.array([segment[:, 1] for segment in container.lines[2][0].get_segments()])
+    np.testing.assert_allclose(ends, data[["gain_low", "gain_high"]])
+    assert list(axes.lines[-1].get_ydata()) == [0, 0]
+
+
+def test_dots_are_the_means_of_single_seeds(results: Results, drawing: Drawing) -> None:
+    axes, _ = drawing.figure.axes
+    dots = [line.get_ydata() for line in axes.lines if line.get_marker() == "o"]
+    means = [
+        100 * pd.read_csv(path).fillna({"dice": 0}).groupby(["fixed", "moving"])["dice"].mean().mean()
+        for path in sorted((results.folder / "toy/runs").glob("lku_net*/metrics.csv"))
+    ]
+    np.testing.assert_allclose(dots[0], means, atol=1e-4)
+    assert "Dots: the mean of each seed." in drawing.sentences
 
 
 def test_the_two_bars_of_a_backbone_stand_side_by_side_in_two_colours(drawing: Drawing) -> None:
-    (axes,) = drawing.figure.axes
+    axes, _ = drawing.figure.axes
     first, second = axes.patches[:2], axes.patches[2:]
     for place, (a, b) in enumerate(zip(first, second, strict=True)):
         assert a.get_x() + a.get_width() == pytest.approx(b.get_x())
         assert b.get_x() == pytest.approx(place)
-    assert {to_hex(bar.get_facecolor()) for bar in first} == {PALETTE[0]}
+    assert {to_hex(bar.get_facecolor()) for bar in first} == {"#ffffff"}
     assert {to_hex(bar.get_facecolor()) for bar in second} == {REFERENCE_COLOUR.lower()}
 
 
@@ -120,8 +135,8 @@ def test_names_and_percentages_do_not_touch(results: Results, tmp_path: Path, n_
     figure = draw(_item(tmp_path, labels[:n_rows]), results).figure
     assert figure.get_figwidth() * 25.4 == pytest.approx(width)
     figure.draw_without_rendering()
-    (axes,) = figure.axes
-    for texts in (axes.texts, axes.get_xticklabels()):
+    axes, gains = figure.axes
+    for texts in (axes.texts, gains.get_xticklabels()):
         boxes = [text.get_window_extent() for text in texts]
         assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
         assert boxes[0].x0 >= 0
@@ -131,14 +146,19 @@ def test_names_and_percentages_do_not_touch(results: Results, tmp_path: Path, n_
 
 def test_the_caption_says_how_it_was_counted(drawing: Drawing) -> None:
     text = " ".join(drawing.sentences)
-    for part in ("42 test pairs; 2 seeds, averaged per pair", "Dice 0", "95 % interval", "bootstrap over subjects"):
+    for part in (
+        "42 test pairs of 7 subjects; 2 seeds, averaged per pair",
+        "Dice 0",
+        "95 % interval",
+        "draws subjects",
+    ):
         assert part in text
     assert "†" not in text
 
 
 def test_a_head_that_sees_the_labels_is_marked(results: Results, tmp_path: Path) -> None:
     drawing = draw(_item(tmp_path, segmentor="ground_truth"), results)
-    assert [label.get_text() for label in drawing.figure.axes[0].get_xticklabels()] == ["Better †", "Worse"]
+    assert [label.get_text() for label in drawing.figure.axes[1].get_xticklabels()] == ["Better †", "Worse"]
     assert drawing.sentences[-1].startswith("† Better with the text-driven head uses")
 
 

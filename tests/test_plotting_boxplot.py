@@ -203,5 +203,9 @@ def test_the_script_writes_what_another_process_would(root, results, tmp_path):
     pd.testing.assert_frame_equal(written, draw(item, results).data)
     liver = written[(written["method"] == "textSCF") & (written["structure"] == "liver")]
     np.testing.assert_allclose(liver["dice"], _expected(results, "textscf")["liver"])
-    for part in ("42 test pairs; 2 seeds", "counts as Dice 0", "paired t-test over pairs against textSCF"):
+    for part in (
+        "42 test pairs of 7 subjects; 2 seeds",
+        "counts as Dice 0",
+        "paired t-test over pairs against textSCF",
+    ):
         assert part in caption

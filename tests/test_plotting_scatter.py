@@ -19,9 +19,10 @@ from textscf.errors import InputError
 from textscf.files.io import read_json, read_yaml, write_json, write_yaml
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
+from textscf.plotting.looks import METHODS
 from textscf.plotting.style import REFERENCE_COLOUR
 from textscf.results.items import Item, Results, load_item
-from textscf.results.reported import quoted_values
+from textscf.results.reported import printed_of
 
 LAMBDAS = (0.01, 0.1, 1.0)
 
@@ -98,16 +99,17 @@ def test_the_tradeoff_plots_the_means_of_the_files(results: Results) -> None:
     assert data.loc["sweep-1.0-7", ["loss.smoothness", "integration_steps", "steps"]].tolist() == [1.0, 7, 7]
 
 
-def test_points_of_a_sweep_are_joined_by_lambda_and_integration_is_labelled(results: Results) -> None:
+def test_points_of_a_sweep_are_joined_by_lambda_and_integration_is_explained(results: Results) -> None:
     drawing = _drawn(results)
     (axes,) = drawing.figure.axes
     plain = [f"sweep-{weight}-0" for weight in LAMBDAS]
     joined = [line for line in axes.lines if len(line.get_xdata()) == len(LAMBDAS)]
     np.testing.assert_allclose(joined[0].get_xdata(), [_column(results, run, "sdlogj") for run in plain])
     texts = [text.get_text() for text in axes.texts]
-    assert texts == ["0.01", "Int, 0.01", "0.1", "Int, 0.1", "1", "Int, 1"]
+    assert texts == ["λ 0.01", "λ 0.01", "λ 0.1", "λ 0.1", "λ 1", "λ 1"]
+    assert [text.get_text() for text in drawing.figure.legends[0].get_texts()][-1] == "with integration"
     caption = " ".join(drawing.sentences)
-    assert "Lines join the values of lambda, the small numbers: textSCF 0.01, 0.1, 1." in caption
+    assert "Lines join the values of lambda: textSCF 0.01, 0.1, 1." in caption
     assert "12 test pairs" in caption
 
 
@@ -136,7 +138,7 @@ def test_a_sweep_that_sees_the_labels_is_marked(results: Results) -> None:
         point["segmentor"] = "ground_truth"
     drawing = _drawn(results, rows=rows)
     (legend,) = drawing.figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["LKU-Net", "textSCF †"]
+    assert [text.get_text() for text in legend.get_texts()] == ["LKU-Net", "textSCF †", "with integration"]
     assert "† textSCF uses the fixed scan's ground-truth labels" in " ".join(drawing.sentences)
 
 
@@ -242,37 +244,83 @@ def test_what_has_no_network_has_no_cost(results: Results) -> None:
         _drawn(results, kind="cost", rows=[{"run": "syn", "label": "SyN", "runs": ["syn"]}])
 
 
-def test_the_regression_is_that_of_the_normalised_means(results: Results) -> None:
-    drawing = _drawn(results, kind="smoothness")
-    runs = drawing.data["run"]
-    smooth, folding = (
-        np.array([_column(results, run, name) for run in runs]) for name in ("sdlogj", "nonpositive_jacobian_fraction")
-    )
-    x, y = ((values - values.min()) / np.ptp(values) for values in (smooth, folding))
-    np.testing.assert_allclose(drawing.data["normalised_sdlogj"], x)
-    np.testing.assert_allclose(drawing.data["normalised_nonpositive_jacobian_fraction"], y)
-    r, (axes,) = stats.pearsonr(x, y).statistic, drawing.figure.axes
+def _twelve(results: Results, folder: Path, **of_pairs: Any) -> Results:
+    """Results of twelve models; `of_pairs` gives each its columns in `pairs.csv` by a function of its number."""
+    (folder / "toy/runs").mkdir(parents=True)
+    for n in range(12):
+        run = shutil.copytree(results.folder / "toy/runs/lku_net", folder / f"toy/runs/model{n}")
+        pairs = pd.read_csv(run / "pairs.csv").assign(**{name: value(n) for name, value in of_pairs.items()})
+        pairs.to_csv(run / "pairs.csv", index=False)
+    return Results(folder, "toy")
+
+
+MODELS = [{"run": "models", "label": "textSCF", "runs": [f"model{n}" for n in range(12)]}]
+NOISE = np.random.default_rng(0).normal(0, 1, 12)
+
+
+@pytest.fixture
+def rising(results: Results, tmp_path: Path) -> Results:
+    fold = lambda n: 0.001 * (n + 1 + NOISE[n])  # noqa: E731
+    return _twelve(results, tmp_path, sdlogj=lambda n: 0.1 * n, nonpositive_jacobian_fraction=fold)
+
+
+def test_the_regression_is_that_of_the_means_in_their_units(rising: Results) -> None:
+    drawing = _drawn(rising, kind="smoothness", rows=MODELS)
+    x, y = 0.1 * np.arange(12), 0.1 * (np.arange(12) + 1 + NOISE)
+    np.testing.assert_allclose(drawing.data[["sdlogj", "nonpositive_jacobian_percent"]], np.stack([x, y], axis=1))
+    (axes,) = drawing.figure.axes
+    np.testing.assert_allclose(_points(axes), np.stack([x, y], axis=1))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("SDlogJ", "Voxels with |J| ≤ 0 (%)")
+    r = stats.pearsonr(x, y).statistic
     assert f"r = {r:.2f}" in axes.texts[0].get_text()
-    assert f"R² = {r**2:.2f}, n = 7" in axes.texts[0].get_text()
-    slope = np.polyfit(x, y, 1)[0]
+    assert f"R² = {r**2:.2f}, n = 12" in axes.texts[0].get_text()
     line = axes.lines[0]
-    assert line.get_ydata()[-1] - line.get_ydata()[0] == pytest.approx(slope)
-    caption = " ".join(drawing.sentences)
-    assert f"SDlogJ {smooth.min():.3g} to {smooth.max():.3g}" in caption
-    assert f"determinants {folding.min():.3g} to {folding.max():.3g}" in caption
+    assert np.ptp(line.get_ydata()) / np.ptp(line.get_xdata()) == pytest.approx(np.polyfit(x, y, 1)[0])
+    assert "12 test pairs of 4 subjects" in " ".join(drawing.sentences)
 
 
-def test_the_band_is_a_bootstrap_over_models(results: Results) -> None:
-    drawing = _drawn(results, kind="smoothness")
-    x, y = (drawing.data[name].to_numpy() for name in drawing.data if name.startswith("normalised"))
+def _points(axes: Axes) -> np.ndarray:
+    return np.asarray(axes.collections[-1].get_offsets())
+
+
+def test_the_band_is_a_bootstrap_over_models(rising: Results) -> None:
+    drawing = _drawn(rising, kind="smoothness", rows=MODELS)
+    x, y = (drawing.data[name].to_numpy() for name in ("sdlogj", "nonpositive_jacobian_percent"))
     drawn = np.random.default_rng(3).integers(0, len(x), (4000, len(x)))
     fits = np.array([np.polyfit(x[sample], y[sample], 1) for sample in drawn if len(set(sample)) > 1])
     (band,) = (artist for artist in drawing.figure.axes[0].collections if isinstance(artist, PolyCollection))
-    for place in (0.0, 1.0):
+    for place in (x.min(), x.max()):
         ends = [y for x, y in band.get_paths()[0].vertices if x == place]
         expected = np.quantile(fits @ [place, 1], [0.025, 0.975])
-        np.testing.assert_allclose([min(ends), max(ends)], expected, atol=0.1)
-    assert "95 % confidence band by a bootstrap over models" in " ".join(drawing.sentences)
+        np.testing.assert_allclose([min(ends), max(ends)], expected, atol=0.05)
+    assert "95 % interval by a bootstrap over models" in " ".join(drawing.sentences)
+
+
+def test_a_slope_that_may_be_0_has_no_line(results: Results, tmp_path: Path) -> None:
+    fold = lambda n: 0.001 * (3 + NOISE[n])  # noqa: E731
+    results = _twelve(results, tmp_path, sdlogj=lambda n: 0.1 * n, nonpositive_jacobian_fraction=fold)
+    drawing = _drawn(results, kind="smoothness", rows=MODELS)
+    assert not drawing.figure.axes[0].lines
+    fit = stats.linregress(drawing.data["sdlogj"], drawing.data["nonpositive_jacobian_percent"])
+    assert fit.pvalue > 0.05
+    reach = fit.stderr * stats.t.ppf(0.975, 10)
+    interval = f"{fit.slope - reach:.3g} to {fit.slope + reach:.3g} %".replace("-", "−")
+    assert f"No regression line: the 95 % interval of its slope, {interval}" in " ".join(drawing.sentences)
+
+
+def test_models_that_are_equally_smooth_have_no_line(results: Results, tmp_path: Path) -> None:
+    results = _twelve(results, tmp_path, sdlogj=lambda n: 0.1, nonpositive_jacobian_fraction=lambda n: 0.01 * n)
+    drawing = _drawn(results, kind="smoothness", rows=MODELS)
+    assert "No regression line: one of the two values is the same for all models." in drawing.sentences
+
+
+def test_the_papers_correlation_stands_beside_ours_on_its_cohort_alone(rising: Results, root: Path) -> None:
+    for paper_cohort in (True, False):
+        item = _item(rising.folder, kind="smoothness", rows=MODELS, reported="figure8", paper_cohort=paper_cohort)
+        item = dataclasses.replace(item, printed=printed_of(item, root / "config/reported.yaml"))
+        drawing = draw(item, rising)
+        assert ("paper: r = 0.93" in drawing.figure.axes[0].texts[0].get_text()) == paper_cohort
+        assert any("The paper prints r = 0.93 and R² = 0.86" in text for text in drawing.sentences) == paper_cohort
 
 
 def test_each_model_counts_once_and_only_trained_ones_do(results: Results) -> None:
@@ -290,7 +338,6 @@ def test_each_model_counts_once_and_only_trained_ones_do(results: Results) -> No
     assert sorted(drawing.data["run"]) == sorted(["lku_net", *rows[1]["runs"]])
     methods = drawing.data.set_index("run")["method"]
     assert methods[["sweep-0.1-0", "sweep-1.0-7", "sweep-0.1-7"]].tolist() == ["Tiny", "Two seeds", "textSCF"]
-    assert "n = 7" in drawing.figure.axes[0].texts[0].get_text()
 
 
 def test_too_few_models_have_no_regression(results: Results) -> None:
@@ -299,7 +346,7 @@ def test_too_few_models_have_no_regression(results: Results) -> None:
     assert len(drawing.data) == len(_places(axes)) == 1
     assert not axes.lines
     assert [text.get_text() for text in axes.texts] == []
-    assert "No regression: 1 models, which do not differ enough in smoothness." in drawing.sentences
+    assert "No regression line: 1 models, fewer than 10." in drawing.sentences
 
 
 def test_what_was_not_run_is_left_out_and_named(results: Results) -> None:
@@ -311,38 +358,78 @@ def test_what_was_not_run_is_left_out_and_named(results: Results) -> None:
         _drawn(results, rows=rows[-1:])
 
 
-def test_quoted_methods_are_hollow_stars_named_in_the_legend(results: Results, root: Path) -> None:
+def _with_printed(results: Results, root: Path, **changes: Any) -> Item:
+    item = _item(results.folder, **changes)
+    return dataclasses.replace(item, printed=printed_of(item, root / "config/reported.yaml"))
+
+
+def test_values_of_the_paper_are_hollow_stars_named_in_the_legend(results: Results, root: Path) -> None:
     rows = [
         {**_spec()["rows"][0], "reported": "LKU-Net"},
         {"run": "im2grid", "label": "im2grid", "runs": [], "not_run": "quoted", "reported": "im2grid"},
+        {"run": "initial", "label": "Initial", "runs": [], "not_run": "has no SDlogJ", "reported": "Initial"},
         {**_spec()["rows"][1], "reported": "textSCF"},
     ]
-    item = _item(results.folder, rows=rows, reported="table2", paper_cohort=True)
-    item = dataclasses.replace(item, quoted=quoted_values(item, root / "config/reported.yaml"))
-    drawing = draw(item, results)
+    drawing = draw(_with_printed(results, root, rows=rows, reported="table2", paper_cohort=True), results)
     (axes,) = drawing.figure.axes
     markers, stars = axes.collections
-    assert np.asarray(stars.get_offsets()).tolist() == [[0.52, 88.61], [0.23, 89.35]]
+    assert np.asarray(stars.get_offsets()).tolist() == [[0.52, 88.61], [0.23, 89.35], [0.39, 90.05]]
     assert not len(stars.get_facecolor())
-    own, quoted = to_hex(markers.get_facecolor()[0]), list(map(to_hex, stars.get_edgecolor()))
-    assert own == quoted[0] != quoted[1]
+    own, printed = to_hex(markers.get_facecolor()[0]), list(map(to_hex, stars.get_edgecolor()))
+    assert [own, to_hex(METHODS["im2grid"].colour)] == printed[:2]
     names = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
-    assert sorted(names) == sorted(["LKU-Net", "textSCF", "LKU-Net (quoted)", "im2grid (quoted)"])
-    quoted = drawing.data[drawing.data["quoted"]]
-    assert quoted[["method", "sdlogj", "dice", "pairs"]].to_numpy().tolist() == [
+    assert names == ["LKU-Net", "textSCF", "with integration", "same method, paper", "im2grid, paper"]
+    lines = drawing.data[drawing.data["printed"]]
+    assert lines[["method", "sdlogj", "dice", "pairs"]].to_numpy().tolist() == [
         ["LKU-Net", 0.52, 88.61, 0],
         ["im2grid", 0.23, 89.35, 0],
+        ["textSCF", 0.39, 90.05, 0],
     ]
-    assert len(drawing.data) == 7 + 2
+    assert len(drawing.data) == 7 + 3
     caption = " ".join(drawing.sentences)
-    assert "not of this study (LKU-Net, im2grid)" in caption
+    assert "not of this study (LKU-Net, im2grid, textSCF)" in caption
     assert "12 test pairs" in caption
 
 
-def test_nothing_is_quoted_where_the_cohort_is_not_the_papers(results: Results, root: Path) -> None:
+def test_nothing_of_the_paper_is_shown_where_the_cohort_is_another(results: Results, root: Path) -> None:
     rows = [{**_spec()["rows"][0], "reported": "LKU-Net"}]
-    item = _item(results.folder, rows=rows, reported="table2", paper_cohort=False)
-    assert quoted_values(item, root / "config/reported.yaml") == {}
+    item = _with_printed(results, root, rows=rows, reported="table2", paper_cohort=False)
+    assert item.printed == {}
+    assert not draw(item, results).data["printed"].any()
     item = _item(results.folder, rows=[rows[0] | {"reported": "LKU"}], reported="table2")
     with pytest.raises(InputError, match=r"reported\.yaml: table2: 0 rows 'LKU'; expected one"):
-        quoted_values(item, root / "config/reported.yaml")
+        printed_of(item, root / "config/reported.yaml")
+
+
+@pytest.mark.parametrize("paper_cohort", [True, False])
+def test_the_papers_peak_is_a_line_on_its_cohort_alone(results: Results, root: Path, paper_cohort: bool) -> None:
+    points = [_point(f"sweep-{weight}-0", **{"head.hidden_channels": 2**n}) for n, weight in enumerate(LAMBDAS, 9)]
+    row = {"run": "hidden", "label": "textSCF", "runs": [point["run"] for point in points], "points": points}
+    spec = {"kind": "sweep_line", "rows": [row], "reported": "figure5a", "paper_cohort": paper_cohort}
+    drawing = draw(_with_printed(results, root, **spec), results)
+    lines = [line for line in drawing.figure.axes[0].lines if line.get_linestyle() == ":"]
+    assert [list(line.get_xdata()) for line in lines] == [[2048, 2048]] * paper_cohort
+    assert ("Dotted line: the value that the paper finds best, 2048." in drawing.sentences) == paper_cohort
+
+
+@pytest.mark.parametrize(("dice", "drawn"), [(0.5, True), (0.0, False)])
+def test_dice_before_registration_is_a_line_if_it_is_near(
+    results: Results, tmp_path: Path, dice: float, drawn: bool
+) -> None:
+    shutil.copytree(results.folder / "toy", tmp_path / "toy")
+    initial = shutil.copytree(tmp_path / "toy/runs/lku_net", tmp_path / "toy/runs/initial", dirs_exist_ok=True)
+    write_yaml(initial / "config.yaml", {"run": "initial", "method": "initial", "cohort": "toy_cohort"})
+    frame = pd.read_csv(initial / "metrics.csv")
+    frame.assign(dice=dice).to_csv(initial / "metrics.csv", index=False)
+    rows = [{"run": "initial", "label": "Initial", "runs": ["initial"]}, *_spec()["rows"]]
+    drawing = draw(_item(tmp_path, rows=rows), Results(tmp_path, "toy"))
+    (axes,) = drawing.figure.axes
+    level = [
+        line.get_ydata()[0] for line in axes.lines if to_hex(line.get_color()) == METHODS["Initial"].colour.lower()
+    ]
+    assert level == pytest.approx([100 * dice] * drawn)
+    assert any(text.get_text() == f"Initial {100 * dice:.1f}, below the axis ↓" for text in axes.texts) != drawn
+    assert len(_places(axes)) == 7
+    assert drawing.data["method"].iloc[0] == "Initial"
+    low, high = axes.get_ylim()
+    assert (low < 100 * dice < high) == drawn

@@ -6,11 +6,8 @@ from matplotlib.patches import Patch
 
 from textscf.plotting.style import (
     COLUMN_WIDTH,
-    PALETTE,
-    REFERENCE_COLOUR,
     journal_style,
     legend_columns,
-    method_colours,
     new_figure,
     save_figure,
 )
@@ -26,15 +23,6 @@ def test_the_style_overrides_the_users_and_leaves_it_alone():
             assert mpl.rcParams["font.size"] == 7.5
             assert not mpl.rcParams["axes.grid"]
         assert mpl.rcParams["font.size"] == 30
-
-
-def test_the_reference_has_its_own_colour_wherever_it_stands():
-    assert method_colours(["a", "b", "c"], "b") == [(PALETTE[0], ""), (REFERENCE_COLOUR, ""), (PALETTE[1], "")]
-
-
-def test_more_methods_than_colours_differ_by_hatching():
-    looks = method_colours([str(n) for n in range(16)], "15")
-    assert len(set(looks)) == 16
 
 
 @pytest.mark.parametrize(("label", "width", "columns"), [("ab", 85, 3), ("a" * 30, 85, 1), ("a" * 30, 110, 2)])

@@ -13,15 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from textscf.plotting.looks import Look
 from textscf.plotting.marks import EDGE, Mark, marks_in, marks_of
+from textscf.plotting.points import looks as looks_in
 from textscf.plotting.style import (
     CHARACTER_WIDTH,
     COLUMN_WIDTH,
     INK,
     PALE,
     TEXT_WIDTH,
+    box_style,
     legend_columns,
-    method_colours,
     new_figure,
 )
 from textscf.results import captions
@@ -82,18 +84,11 @@ def draw_panel(panel: BoxPanel, item: Item, data: pd.DataFrame, tests: pd.DataFr
         data: columns method, structure, dice (%), one line per pair.
         tests: result of `compare_with_reference`.
     """
-    looks = _looks(item)
+    looks = looks_in(item)
     _draw_boxes(panel, data, looks)
     _draw_scale(panel, data["dice"].min())
     _draw_marks(panel, tests, looks)
     _label_structures(panel)
-
-
-def _looks(item: Item) -> dict[str, tuple[str, str]]:
-    """Colour and hatching of each method by label."""
-    labels = [row.label for row in item.rows]
-    reference = item.reference_row.label if item.reference_row else None
-    return dict(zip(labels, method_colours(labels, reference), strict=True))
 
 
 def _draw_scale(panel: BoxPanel, lowest: float) -> None:
@@ -109,25 +104,20 @@ def _draw_scale(panel: BoxPanel, lowest: float) -> None:
         axes.axvline(place - 0.5, color=PALE, linewidth=0.4, ymax=0.93)
 
 
-def _draw_boxes(panel: BoxPanel, data: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
+def _draw_boxes(panel: BoxPanel, data: pd.DataFrame, looks: dict[str, Look]) -> None:
     """Draw boxes, means and outliers; hatches and the colours of outliers are added to what seaborn draws."""
     shown = data[data["structure"].isin(panel.structures)].dropna(subset="dice")
     sns.boxplot(
-        shown, y="dice", width=_WIDTH, gap=0.2, saturation=1, linecolor=INK, linewidth=0.5, showmeans=True,
-        medianprops={"linewidth": 1, "color": "black"},
-        meanprops={"marker": "D", "markersize": 2, "markerfacecolor": "white", "markeredgecolor": INK}
-        | {"markeredgewidth": 0.4},
-        flierprops={"marker": "o", "markersize": 1.4, "markeredgecolor": "#555555", "markeredgewidth": 0.2},
-        **_places(panel, looks),
+        shown, y="dice", width=_WIDTH, gap=0.2, **box_style(), **_places(panel, looks),
     )  # fmt: skip
     boxes_of_methods: list[Any] = panel.axes.containers
     drawn = [looks[label] for label in looks if label in set(shown["method"])]
-    for boxes, (colour, hatch) in zip(boxes_of_methods, drawn, strict=True):
-        setp(boxes.boxes, hatch=hatch)
-        setp(boxes.fliers, markerfacecolor=colour)
+    for boxes, look in zip(boxes_of_methods, drawn, strict=True):
+        setp(boxes.boxes, hatch=look.hatch)
+        setp(boxes.fliers, markerfacecolor=look.colour)
 
 
-def _draw_marks(panel: BoxPanel, tests: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
+def _draw_marks(panel: BoxPanel, tests: pd.DataFrame, looks: dict[str, Look]) -> None:
     floor = panel.axes.get_yticks()[0]
     tests = tests.assign(height=100 + 0.04 * (100 - floor), mark=marks_of(tests))
     for mark in marks_in(tests):
@@ -140,10 +130,10 @@ def _draw_marks(panel: BoxPanel, tests: pd.DataFrame, looks: dict[str, tuple[str
         )  # fmt: skip
 
 
-def _places(panel: BoxPanel, looks: dict[str, tuple[str, str]]) -> dict[str, Any]:
+def _places(panel: BoxPanel, looks: dict[str, Look]) -> dict[str, Any]:
     """Arguments by which seaborn puts structures side by side, and at each of them the methods in their colours."""
     structures = {"x": "structure", "order": panel.structures}
-    methods = {"hue": "method", "hue_order": list(looks), "palette": [colour for colour, _ in looks.values()]}
+    methods = {"hue": "method", "hue_order": list(looks), "palette": [look.colour for look in looks.values()]}
     return {**structures, **methods, "legend": False, "ax": panel.axes}
 
 
@@ -166,10 +156,14 @@ def _label_structures(panel: BoxPanel) -> None:
 
 def draw_legends(figure: Figure, item: Item, width: float, marks: list[Mark]) -> None:
     """Draw the legend of the methods above the panels and that of the marks below."""
+    looks = looks_in(item)
     methods = [
-        Patch(facecolor=colour, hatch=hatch, edgecolor=INK, linewidth=0.5, label=captions.marked_label(row))
-        for row, (colour, hatch) in zip(item.rows, _looks(item).values(), strict=True)
-    ]
+        Patch(
+            facecolor=looks[row.label].colour, hatch=looks[row.label].hatch, edgecolor=INK, linewidth=0.5,
+            label=captions.marked_label(row),
+        )
+        for row in item.rows
+    ]  # fmt: skip
     explained = [mark.artist("#777777") for mark in marks]
     for handle, mark in zip(explained, marks, strict=True):
         handle.set_label(mark.explanation(item.reference_row.label if item.reference_row else ""))

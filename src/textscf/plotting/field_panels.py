@@ -1,22 +1,26 @@
 """Panels of a slice with a box, and of displacement fields in the box, as arrows with a common scale."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from textscf.plotting.looks import Look
 from textscf.plotting.slices import grey_window, nice_length
-from textscf.plotting.style import INK, REFERENCE_COLOUR, TEXT_WIDTH, new_figure
+from textscf.plotting.style import INK, REFERENCE_COLOUR, TEXT_WIDTH, box_style, new_figure
 
 _ARROWS_ACROSS = 26
 _LONGEST_ARROW = 2.2
 _GREYS = LinearSegmentedColormap.from_list("arrows", ["#BBBBBB", "#000000"])
 _BOX = "#E69F00"
-_GAP, _TEXT = 2.0, 15.0
+_RATIO_ASPECT = 0.6
+_GAP, _TEXT = 2.0, 17.0
 _TALLEST = 70.0
 
 
@@ -58,15 +62,23 @@ class Arrows:
     along_rows: np.ndarray
 
 
-def draw_panels(cut: Cut, name: str, fields: Sequence[Arrows]) -> tuple[Figure, float]:
-    """Draw the cut with its box, then the fields in the box, all with the same height.
+@dataclass(frozen=True)
+class Ratios:
+    """Ratios of jumps, columns method and ratio, one line per pair, with the looks of the methods."""
+
+    values: pd.DataFrame
+    looks: Mapping[str, Look]
+
+
+def draw_panels(cut: Cut, name: str, fields: Sequence[Arrows], ratios: Ratios) -> tuple[Figure, float]:
+    """Draw the cut with its box, the fields in the box, then boxes of the ratios, all with the same height.
 
     Returns:
         The figure, and the fraction of their true length at which arrows are drawn, so that they do not overlap.
     """
     _, _, width, height = cut.box
     aspects = [cut.image.shape[1] * cut.spacing[0] / (cut.image.shape[0] * cut.spacing[1])]
-    aspects += [width / height] * len(fields)
+    aspects += [width / height] * len(fields) + [_RATIO_ASPECT]
     room = TEXT_WIDTH - _GAP * len(aspects)
     panel_height = min(room / sum(aspects), _TALLEST)
     figure = new_figure(panel_height * sum(aspects) + TEXT_WIDTH - room, panel_height + _TEXT)
@@ -75,10 +87,26 @@ def draw_panels(cut: Cut, name: str, fields: Sequence[Arrows]) -> tuple[Figure, 
     _draw_scan(axes[0], cut, name)
     longest = max(float(np.hypot(*_boxed(cut, field)).max()) for field in fields)
     shrunk = _share(_LONGEST_ARROW * _step(cut) * min(cut.spacing), longest)
-    for place, field in zip(axes[1:], fields, strict=True):
+    for place, field in zip(axes[1:-1], fields, strict=True):
         _draw_field(place, cut, field, longest, shrunk)
-    _draw_key(axes[-1], cut, longest, shrunk)
+    _draw_key(axes[-2], cut, longest, shrunk)
+    _draw_ratios(axes[-1], ratios)
     return figure, shrunk
+
+
+def _draw_ratios(axes: Axes, ratios: Ratios) -> None:
+    palette = {label: look.colour for label, look in ratios.looks.items()}
+    sns.boxplot(
+        ratios.values, x="method", y="ratio", hue="method", palette=palette, **box_style(), width=0.6, legend=False,
+        ax=axes,
+    )  # fmt: skip
+    axes.axhline(1, color=INK, linewidth=0.6, linestyle="dotted", zorder=0)
+    axes.set(xlabel="", ylabel="")
+    axes.set_title("All pairs: jump across\nborders / inside", pad=3)
+    axes.yaxis.tick_right()
+    axes.spines["left"].set_visible(False)
+    axes.spines["right"].set_visible(True)
+    axes.tick_params(axis="x", length=0, labelrotation=40)
 
 
 def _boxed(cut: Cut, field: Arrows) -> tuple[np.ndarray, np.ndarray]:

@@ -20,15 +20,14 @@ CHARACTER_WIDTH = 1.45
 """Estimated width in millimetres of a character of small text, used for the layout before drawing."""
 
 REFERENCE_COLOUR = "#0072B2"
+"""Colour of textSCF, and of what a figure or page points at."""
 PALETTE = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442"]
-"""Grey and the colours of Okabe & Ito (2008), used for all methods except the reference."""
+"""Grey and the colours of Okabe & Ito (2008), for structures; those of methods are in `textscf.plotting.looks`."""
 
 LEGEND_SIZE, LEGEND_COLUMN = 7.0, 9.0
 """Text size of legends in points, and width in millimetres of a legend column without its text."""
 
 INK, PALE = "#222222", "#DDDDDD"
-
-HATCHES = ["", "////", "...."]
 
 _MM = 1 / 25.4
 _RC: dict[Any, Any] = {
@@ -68,16 +67,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width * _MM, height * _MM), layout="constrained")
 
 
-def method_colours(names: Sequence[str], reference: str | None) -> list[tuple[str, str]]:
-    """Colour and hatching of each method: the reference has its own colour, the others follow the palette's order."""
-    looks, others = [], 0
-    for name in names:
-        if name == reference:
-            looks.append((REFERENCE_COLOUR, ""))
-            continue
-        looks.append((PALETTE[others % len(PALETTE)], HATCHES[others // len(PALETTE) % len(HATCHES)]))
-        others += 1
-    return looks
+def box_style() -> dict[str, Any]:
+    """Arguments of seaborn's boxplot: thin lines, a diamond at the mean, small outliers."""
+    return {
+        "saturation": 1,
+        "linecolor": INK,
+        "linewidth": 0.5,
+        "showmeans": True,
+        "medianprops": {"linewidth": 1, "color": "black"},
+        "meanprops": {"marker": "D", "markersize": 2, "markerfacecolor": "white", "markeredgecolor": INK}
+        | {"markeredgewidth": 0.4},
+        "flierprops": {"marker": "o", "markersize": 1.4, "markeredgecolor": "#555555", "markeredgewidth": 0.2},
+    }
 
 
 def legend_columns(

@@ -64,6 +64,11 @@ def schedule_phrase(epochs: int, steps_per_epoch: int | None) -> str:
     return f"{epochs} epochs of {f'{steps_per_epoch} steps' if steps_per_epoch else 'all training pairs'}"
 
 
+def steps_phrase(epochs: int, steps_per_epoch: int | None) -> str:
+    """Length of a training in steps, such as `1,000 steps`."""
+    return f"{epochs * steps_per_epoch:,} steps" if steps_per_epoch else schedule_phrase(epochs, steps_per_epoch)
+
+
 def not_run_sentences(item: Item) -> list[str]:
     """One sentence that lists the omitted rows, runs with the head and sweep points, with reasons; none if all ran."""
     reasons: dict[str, list[str]] = {}

@@ -67,7 +67,7 @@ class Row:
 class Item:
     """A table or figure with its settings resolved.
 
-    `quoted` has values that the paper quotes from other sources and that a figure shows, by label (`quoted_values`).
+    `printed` has what the paper prints for a figure, which shows it too (see `textscf.results.reported.printed_of`).
     """
 
     name: str
@@ -87,7 +87,7 @@ class Item:
     xlabel: str | None = None
     structure: str | None = None
     pair: str = "median"
-    quoted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    printed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reference_row(self) -> Row | None:

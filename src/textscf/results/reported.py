@@ -28,7 +28,13 @@ def printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, Any]:
     return lines[0]
 
 
-def quoted_values(item: Item, reported: Path) -> dict[str, Mapping[str, Any]]:
-    """Values that the paper quotes from other sources, by row label; empty unless the cohorts are the paper's."""
-    printed = {row.label: printed_values(item, row, reported) for row in item.rows}
-    return {label: values for label, values in printed.items() if item.paper_cohort and values.get("quoted", False)}
+def printed_of(item: Item, reported: Path) -> dict[str, Any]:
+    """What the paper prints for a figure, empty unless the cohorts are the paper's.
+
+    For a figure with the rows of a table, values by row label, such as Dice and SDlogJ; for another, its own by key.
+    """
+    if item.reported is None:
+        return {}
+    content = read_yaml(reported).get(item.reported, {})
+    printed = {row.label: printed_values(item, row, reported) for row in item.rows} if "rows" in content else content
+    return {key: value for key, value in printed.items() if value} if item.paper_cohort else {}

@@ -128,12 +128,15 @@ def _but_for_the_seed(settings: Settings) -> str:
 def _shows_anything(item: Settings, runs: Mapping[str, Settings]) -> bool:
     """Whether a table or figure has anything to show.
 
-    At least one row must have a run, in a complexity table a trained one. Accuracy tables are never empty, because
-    they list 'not run' rows.
+    At least one row must have a run, in a complexity table and in validation curves a trained one, in a forest plot one
+    beside the reference. Accuracy tables are never empty, because they list 'not run' rows.
     """
     kind = item.get("kind", "accuracy")
+    if kind == "forest":
+        present = {row["run"] for row in item["rows"] if row["runs"]}
+        return item["reference"] in present and len(present) > 1
     shown = [runs[run] for run in runs_in(item["rows"])]
-    if kind == "complexity":
+    if kind in ("complexity", "validation_curves"):
         shown = [run for run in shown if run["method"] == "learned"]
     return bool(shown) or kind == "accuracy"
 

@@ -136,8 +136,9 @@ class StudyFiles:
                 return [*self.checkpoints(runs), *self.segmentation(runs)]
             case "cost":
                 return self.complexity(figure)
-            case "training_curves":
-                return [self._run(run, "history.csv") for run in self._study.runs_of(figure)]
+            case "training_curves" | "validation_curves":
+                runs = self._trained(self._study.runs_of(figure))
+                return [*(self._run(run, "history.csv") for run in runs), *self.timings(figure)]
         return []
 
     def model(self, model: str) -> dict[str, str]:

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from textscf.plotting.basis import basis
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.means import points_of, summarise
 from textscf.plotting.point_labels import write_labels
-from textscf.plotting.points import colours_of, counted, legend_of, prepare
+from textscf.plotting.points import colours_of, legend_of, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results
@@ -38,7 +39,7 @@ def draw(item: Item, results: Results) -> Drawing:
         legend_of(figure, item, COLUMN_WIDTH, marker="o")
         _draw_sizes(figure, data["parameters"].max())
         write_labels(axes, circles, list(data.sort_values("parameters", ascending=False)["value"]))
-    return Drawing(figure, _sentences(item, data), data)
+    return Drawing(figure, _sentences(item, results), data)
 
 
 def cost_values(item: Item, results: Results) -> pd.DataFrame:
@@ -91,11 +92,11 @@ def _compact(count: float) -> str:
     return f"{count / 1e6:g} M" if count >= 1e5 else f"{count / 1e3:g} k"
 
 
-def _sentences(item: Item, data: pd.DataFrame) -> list[str]:
+def _sentences(item: Item, results: Results) -> list[str]:
     swept = [", ".join(map(captions.setting_name, point.swept)) for point in points_of(item) if point.swept]
     return [
         "Area of a circle: parameters. Both are counted at inference, where the filters of a text-driven head are "
         "stored. A dot marks the circle's centre. Up and to the left is better.",
         *([f"Numbers: {' or '.join(dict.fromkeys(swept))}."] if swept else []),
-        *counted(item, data),
+        *basis(item, results, points_of(item)),
     ]

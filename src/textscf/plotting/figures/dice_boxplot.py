@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from textscf.plotting.basis import BOXES, basis
 from textscf.plotting.box_panels import draw_legends, draw_panel, layout
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.marks import ALPHA, marks_in
 from textscf.plotting.style import journal_style
-from textscf.results import captions
 from textscf.results.items import Item, Results, compare_with_reference
 
 NEEDS_DICE = True
@@ -23,7 +23,7 @@ def draw(item: Item, results: Results) -> Drawing:
         for panel in panels:
             draw_panel(panel, item, data, tests)
         draw_legends(figure, item, panels[0].width, marks_in(tests))
-    return Drawing(figure, _sentences(item, results, data, ordered_by.label), data)
+    return Drawing(figure, _sentences(item, results, ordered_by.label), data)
 
 
 def dice_of_pairs(item: Item, results: Results) -> pd.DataFrame:
@@ -44,15 +44,11 @@ def structure_order(data: pd.DataFrame, method: str) -> list[str]:
     return list(means.sort_values(ascending=False, kind="stable").index)
 
 
-def _sentences(item: Item, results: Results, data: pd.DataFrame, ordered_by: str) -> list[str]:
-    n_pairs = len(data[["fixed", "moving"]].drop_duplicates())
-    counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
+def _sentences(item: Item, results: Results, ordered_by: str) -> list[str]:
     sentences = [
-        f"{captions.pairs_phrase([n_pairs])}; {captions.seeds_phrase(counts)}, averaged per pair.",
-        captions.convention_sentence(item.convention),
+        *basis(item, results, item.rows),
         f"Structures are ordered by the mean Dice of {ordered_by}.",
-        "Boxes: quartiles and median; diamonds: means; whiskers: furthest value within 1.5 interquartile ranges; "
-        "points: values beyond.",
+        BOXES,
     ]
     missing = _missing(item, results)
     if missing:
@@ -63,7 +59,7 @@ def _sentences(item: Item, results: Results, data: pd.DataFrame, ordered_by: str
             f"p < {ALPHA}; filled: also after Holm's adjustment over structures, open: uncorrected only, as in the "
             f"paper's test. Star: {item.reference_row.label} better, triangle: worse."
         )
-    return sentences + captions.leakage_sentences(item)
+    return sentences
 
 
 def _missing(item: Item, results: Results) -> str:

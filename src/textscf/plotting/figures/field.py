@@ -13,9 +13,11 @@ from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
 from textscf.metrics.discontinuity import displacement_jumps
 from textscf.metrics.measures import METRICS
+from textscf.plotting.basis import BOXES, budget, pairs_and_subjects
 from textscf.plotting.drawing import Drawing
-from textscf.plotting.field_panels import Arrows, Cut, draw_panels
+from textscf.plotting.field_panels import Arrows, Cut, Ratios, draw_panels
 from textscf.plotting.figures.example import Pair, chosen_pair, cohort_of, dice_of, displacement_of, pair_sentences
+from textscf.plotting.points import looks
 from textscf.plotting.slices import AXIAL, DISPLAY_AXES, to_display
 from textscf.plotting.style import journal_style
 from textscf.results import captions
@@ -46,9 +48,25 @@ def draw(item: Item, results: Results) -> Drawing:
         Arrows(captions.marked_label(row), _numbers(line), *_in_plane(field, cohort, index))
         for row, line, field in zip(item.rows, jumps, fields, strict=True)
     ]
+    ratios = ratios_of_pairs(item, results)
     with journal_style():
-        figure, shrunk = draw_panels(cut, name, arrows)
-    return Drawing(figure, _sentences(item, results, pair, n_pairs, name, shrunk, data), data)
+        figure, shrunk = draw_panels(cut, name, arrows, Ratios(ratios, looks(item)))
+    by_pair = ratios.groupby("method", sort=False)["ratio"].agg(lambda values: " ".join(f"{v:.4f}" for v in values))
+    sentences = _sentences(item, results, pair, n_pairs, name, shrunk, data)
+    return Drawing(figure, sentences, data.assign(ratio_by_pair=data["method"].map(by_pair)))
+
+
+def ratios_of_pairs(item: Item, results: Results) -> pd.DataFrame:
+    """Ratio of the jump across borders to that inside structures, of every pair, averaged over seeds.
+
+    Columns: method, fixed, moving, ratio. The jumps are those of all structures of a pair.
+    """
+    frames = []
+    for row in item.rows:
+        pairs = pd.concat(results.pairs(row))
+        pairs = pairs.assign(ratio=pairs[_JUMPS[0]] / pairs[_JUMPS[1]], method=row.label)
+        frames.append(pairs.groupby(["method", "fixed", "moving"], sort=False)["ratio"].mean().reset_index())
+    return pd.concat(frames, ignore_index=True)
 
 
 def jumps_of(
@@ -143,7 +161,10 @@ def _sentences(
         f"Arrows lead to where a voxel comes from in the moving scan, {scale}, darker the longer.",
         f"Numbers: mean size of the change of the displacement from voxel to voxel across the border of the {name} and "
         "inside it, in mm per mm.",
-        f"Over all structures and {captions.pairs_phrase([n_pairs])}, across borders and inside, with the mean of the "
-        f"pairs' ratios: {means}.",
+        "Right: ratio of the jump across the borders of all structures to that inside them, of each of "
+        f"{pairs_and_subjects(results, item.rows)}, averaged over seeds.",
+        BOXES,
+        f"Over all pairs, mean jumps across borders and inside, with the mean of the pairs' ratios: {means}.",
+        *budget(results, [row for row in item.rows if results.is_trained(row)]),
         *captions.leakage_sentences(item),
     ]

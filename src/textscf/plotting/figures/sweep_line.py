@@ -5,9 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from textscf.errors import InputError
+from textscf.plotting.basis import INTERVAL, basis
 from textscf.plotting.drawing import Drawing
+from textscf.plotting.looks import Look
 from textscf.plotting.means import points_of, summarise
-from textscf.plotting.points import MARKER_SIZE, counted, legend_of, looks, prepare
+from textscf.plotting.points import MARKER_SIZE, legend_of, looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results
@@ -29,18 +31,30 @@ def draw(item: Item, results: Results) -> Drawing:
         axes = figure.subplots()
         prepare(axes, item.xlabel or captions.setting_name(key).capitalize(), "Dice (%)")
         axes.set_xscale("log", base=2)
-        for n, (label, colour, marker) in enumerate(looks(item)):
+        for n, (label, look) in enumerate(looks(item).items()):
             aside = _ASIDE ** (n - (len(item.rows) - 1) / 2)
-            _draw_line(axes, data[data["method"] == label], key, aside, colour, marker)
+            _draw_line(axes, data[data["method"] == label], key, aside, look)
         values = sorted(set(data[key]))
+        if peak := _printed_peak(item):
+            axes.axvline(peak, color=INK, linewidth=0.8, linestyle="dotted", zorder=1)
+            axes.annotate(
+                "paper's peak", (peak, 0), (-2, 3), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
+                rotation=90, ha="right", va="bottom", fontsize=6,
+            )  # fmt: skip
         axes.xaxis.set_major_locator(FixedLocator(values))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticklabels([f"{value:g}" for value in values])
         if len(item.rows) > 1:
             legend_of(figure, item, COLUMN_WIDTH)
-    bars = "Error bars: 95 % interval of the mean by a bootstrap over subjects."
+    bars = f"Error bars: {INTERVAL}."
     dots = ["Small dots: each seed's own mean."] if (data["seeds"] > 1).any() else []
-    return Drawing(figure, [bars, *dots, *counted(item, data)], data)
+    printed = [f"Dotted line: the value that the paper finds best, {_printed_peak(item)}."] if item.printed else []
+    return Drawing(figure, [bars, *dots, *printed, *basis(item, results, points_of(item))], data)
+
+
+def _printed_peak(item: Item) -> int | None:
+    """Value of the setting that is best in the paper; None if the cohort is not the paper's."""
+    return next((value for key, value in item.printed.items() if key.startswith("peak_")), None)
 
 
 def _swept_setting(item: Item) -> str:
@@ -56,15 +70,15 @@ def _swept_setting(item: Item) -> str:
     return key
 
 
-def _draw_line(axes: Axes, data: pd.DataFrame, key: str, aside: float, colour: str, marker: str) -> None:
+def _draw_line(axes: Axes, data: pd.DataFrame, key: str, aside: float, look: Look) -> None:
     """Draw a line with error bars and seeds; the factor `aside` shifts it so that the rows' bars do not overlap."""
     reach = data[["dice_low", "dice_high"]].sub(data["dice"], axis=0).abs().to_numpy().T
     axes.errorbar(
-        data[key] * aside, data["dice"], reach, color=colour, linewidth=1, elinewidth=0.7, capsize=2, capthick=0.7,
-        marker=marker, markersize=MARKER_SIZE, markeredgecolor=INK, markeredgewidth=0.4,
+        data[key] * aside, data["dice"], reach, color=look.colour, linewidth=1, elinewidth=0.7, capsize=2, capthick=0.7,
+        marker=look.marker, markersize=MARKER_SIZE, markeredgecolor=INK, markeredgewidth=0.4,
     )  # fmt: skip
     for value, of_seeds in zip(data[key], data["dice_by_seed"], strict=True):
         means = [float(mean) for mean in of_seeds.split()]
         if len(means) > 1:
             place = [value * aside * _BESIDE] * len(means)
-            axes.plot(place, means, linestyle="", marker=".", markersize=3, color=colour, alpha=0.8)
+            axes.plot(place, means, linestyle="", marker=".", markersize=3, color=look.colour, alpha=0.8)

@@ -8,11 +8,11 @@ from matplotlib.lines import Line2D
 
 from textscf.errors import InputError
 from textscf.plotting.drawing import Drawing
+from textscf.plotting.histories import histories
 from textscf.plotting.points import looks, prepare
 from textscf.plotting.style import TEXT_WIDTH, journal_style, legend_columns, new_figure
-from textscf.results.items import Item, Results, read_csv
+from textscf.results.items import Item, Results
 
-_LINES = ["solid", "dashed", "dotted", "dashdot"]
 _FIRST, _OTHERS = 1.1, 0.5
 """Line widths of the first seed and of the other seeds."""
 _LEGEND_COLUMN = 16.0
@@ -21,13 +21,16 @@ _LEGEND_COLUMN = 16.0
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw a line per run in its row's style, thin for further seeds; InputError for a row that is not trained."""
+    for row in item.rows:
+        if not results.is_trained(row):
+            raise InputError(f"{item.name}: run '{row.run}' is not trained and has no curve")
     data = histories(item, results)
     with journal_style():
         figure = new_figure(TEXT_WIDTH, 62)
         left, right = figure.subplots(1, 2)
         prepare(left, "Step", "Training loss")
         prepare(right, "Step", "Validation Dice (%)")
-        styles = _styles(item)
+        styles = {label: {"color": look.colour, "linestyle": look.line} for label, look in looks(item).items()}
         for label, style in styles.items():
             for n, (_, line) in enumerate(data[data["method"] == label].groupby("run", sort=False)):
                 look = {**style, "linewidth": _OTHERS if n else _FIRST}
@@ -37,36 +40,10 @@ def draw(item: Item, results: Results) -> Drawing:
     return Drawing(figure, _explanations(item, data), data)
 
 
-def _styles(item: Item) -> dict[str, dict[str, Any]]:
-    """Colour and line style of each row by label; rows with the same colour get different line styles."""
-    styles: dict[str, dict[str, Any]] = {}
-    for label, colour, _ in looks(item):
-        alike = sum(other["color"] == colour for other in styles.values())
-        styles[label] = {"color": colour, "linestyle": _LINES[alike % len(_LINES)]}
-    return styles
-
-
 def _legend(figure: Figure, styles: dict[str, dict[str, Any]]) -> None:
     handles = [Line2D([], [], **style, linewidth=_FIRST, label=label) for label, style in styles.items()]
     columns = legend_columns(handles, TEXT_WIDTH, beside=_LEGEND_COLUMN)
     figure.legend(handles=handles, ncols=columns, loc="outside upper center", handlelength=2.5)
-
-
-def histories(item: Item, results: Results) -> pd.DataFrame:
-    """Training histories of all runs, one line per epoch.
-
-    Columns: method, run (its id), step, loss, validation_dice (%).
-    """
-    frames = []
-    for row in item.rows:
-        if not results.is_trained(row):
-            raise InputError(f"{item.name}: run '{row.run}' is not trained and has no curve")
-        for run in row.runs:
-            path = results.run_folder(run) / "history.csv"
-            history = read_csv(path, ["step", "loss", "validation_dice"], "the history of a training")
-            shown = history[["step", "loss"]].assign(validation_dice=100 * history["validation_dice"])
-            frames.append(shown.assign(method=row.label, run=run))
-    return pd.concat(frames, ignore_index=True)[["method", "run", "step", "loss", "validation_dice"]]
 
 
 def _explanations(item: Item, data: pd.DataFrame) -> list[str]:

@@ -1,0 +1,91 @@
+"""Forest plot beside Table 3: by how much the reference's mean Dice exceeds that of each other method."""
+
+import textwrap
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from textscf.errors import InputError
+from textscf.plotting.basis import INTERVAL, basis
+from textscf.plotting.drawing import Drawing
+from textscf.plotting.points import MARKER_SIZE, PRINTED, looks
+from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
+from textscf.results import captions
+from textscf.results.items import Item, Results, compare_with_reference
+from textscf.results.statistics import ALL
+
+_NAMES = ["reference", "method"]
+_ROOM, _LINE, _LONGEST = 22.0, 4.9, 16
+"""Height in mm of the axis and its labels, and of a method's line; characters in a line of a method's name."""
+
+
+def draw(item: Item, results: Results) -> Drawing:
+    """Draw a point with its interval for each method but the reference; InputError if there is none to compare."""
+    data = differences(item, results)
+    with journal_style():
+        figure = new_figure(COLUMN_WIDTH, _ROOM + _LINE * len(data))
+        axes = figure.subplots()
+        _draw_lines(axes, item, data)
+        _draw_axes(axes, item, data)
+    return Drawing(figure, _sentences(item, results, data), data)
+
+
+def differences(item: Item, results: Results) -> pd.DataFrame:
+    """Difference of mean Dice, reference minus method, in percentage points; one line per method, as the item's rows.
+
+    Columns: reference, method, pairs, difference, low, high (95 % interval over subjects), printed (difference of the
+    paper's means; NaN without them). The mean is over structures, then pairs, after seeds are averaged per pair.
+    InputError without a reference or another method.
+    """
+    if item.reference_row is None or len(item.rows) < 2:
+        raise InputError(f"{item.name}: has no reference that is run, or no other row; expected both")
+    tests = compare_with_reference(item, results)
+    tests = tests[tests["structure"] == ALL].reset_index(drop=True)
+    points = 100 * tests[["difference", "ci_low", "ci_high"]].set_axis(["difference", "low", "high"], axis=1)
+    ours, theirs = (tests[name].map(lambda label: item.printed.get(label, {}).get("dice")) for name in _NAMES)
+    printed = pd.to_numeric(ours) - pd.to_numeric(theirs)
+    return tests[_NAMES].assign(pairs=tests["n"]).join(points).assign(printed=printed)
+
+
+def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
+    axes.axvline(0, color=INK, linewidth=0.8)
+    known = looks(item)
+    for place, line in enumerate(data.to_dict("records")):
+        look, middle = known[line["method"]], line["difference"]
+        reach = [[middle - line["low"]], [line["high"] - middle]]
+        axes.errorbar(
+            middle, place, xerr=reach, color=look.colour, marker=look.marker, markersize=MARKER_SIZE,
+            markeredgecolor=INK, markeredgewidth=0.4, ecolor=INK, elinewidth=0.8, capsize=2, capthick=0.8,
+        )  # fmt: skip
+        axes.plot(line["printed"], place, color=look.colour, **PRINTED)
+        text = f"{middle:+.1f} [{line['low']:+.1f}, {line['high']:+.1f}]".replace("-", "−")
+        axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
+
+
+def _draw_axes(axes: Axes, item: Item, data: pd.DataFrame) -> None:
+    rows = {row.label: row for row in item.rows}
+    names = [textwrap.fill(captions.marked_label(rows[label]), _LONGEST) for label in data["method"]]
+    axes.set_yticks(range(len(data)), names, linespacing=0.9)
+    axes.set_ylim(len(data) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", linewidth=0.4, color=PALE)
+    axes.set_axisbelow(True)
+    assert item.reference_row is not None
+    reference = captions.marked_label(item.reference_row)
+    axes.set_xlabel(f"Dice of {reference} minus that of the method\n(percentage points)")
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0), max(high, 0))
+    for side, text, align in ((4, f"{reference} better →", "left"), (-4, "← worse", "right")):
+        axes.annotate(
+            text, (0, 1), (side, 2), xycoords=axes.get_xaxis_transform(), textcoords="offset points", ha=align,
+            fontsize=6,
+        )  # fmt: skip
+
+
+def _sentences(item: Item, results: Results, data: pd.DataFrame) -> list[str]:
+    return [
+        f"Points: difference of the mean Dice over structures and pairs, paired by pair; bars: {INTERVAL}. A bar that "
+        "crosses the vertical line has no clear winner.",
+        *(["Hollow stars: differences of the means that the paper prints."] if data["printed"].notna().any() else []),
+        *basis(item, results, item.rows),
+    ]
