@@ -427,7 +427,7 @@ def test_lapirn_is_one_variant_everywhere_with_four_times_its_authors_lambda(roo
     items = {**study.tables, **study.figures}
     rows = [row for item in items.values() for row in item["rows"] if row["label"] == "LapIRN"]
     variants = {(study.runs[run]["network"]["backbone"]["integration_steps"]) for row in rows for run in row["runs"]}
-    assert (len(rows), variants) == (11, {0})
+    assert (len(rows), variants) == (12, {0})
 
 
 def test_the_paper_study_goes_beyond_32_start_channels_and_crosses_what_figure8_varies(root: Path) -> None:
@@ -594,13 +594,9 @@ def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Pat
     )
     files = StudyFiles(load_study(config, folder))
     names = [Path(path).parent.name for path in files.figure("figure5b")]
-    assert names[:4] == [
-        "voxelmorph_seed1",
-        "transmorph_seed1",
-        "fourier_net_seed1",
-        "lku_net_size-start_channels8_seed1",
-    ]
-    assert len(names) == 3 + (4 - 1) + 3 + 4
+    single = ["voxelmorph", "transmorph", "tm_tvf", "fourier_net"]
+    assert names[:5] == [f"{name}_seed1" for name in [*single, "lku_net_size-start_channels8"]]
+    assert len(names) == len([*single, "im2grid", "lapirn_diff"]) + (4 - 1) + 3 + 4
     assert all(name.endswith("seed1") for name in names if name != "textscf_seed1")
     assert set(files.figure("figure5b")) <= set(files.complexity_counts())
     assert files.figure("figure5a") == []

@@ -56,8 +56,8 @@ def _sentences(item: Item, results: Results, ordered_by: str) -> list[str]:
     if item.reference_row:
         sentences.append(
             f"Marks above a method's box: two-sided paired t-test over pairs against {item.reference_row.label}, "
-            f"p < {ALPHA}; filled: also after Holm's adjustment over structures, open: uncorrected only, as in the "
-            f"paper's test. Star: {item.reference_row.label} better, triangle: worse."
+            f"p < {ALPHA}; filled: also after Holm's adjustment over structures, and the 95 % interval by subjects "
+            f"excludes zero; open: by the paper's test alone. Star: {item.reference_row.label} better, triangle: worse."
         )
     return sentences
 
