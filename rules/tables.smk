@@ -51,6 +51,28 @@ rule learning_rate_table:
         " --config {input.config} --out {output.csv} 2> {log}"
 
 
+rule structure_table:
+    input:
+        config=f"{TABLE}/config.yaml",
+        metrics=lambda wildcards: files.metrics(wildcards.table),
+    output:
+        csv=f"{TABLE}.csv",
+        markdown=f"{TABLE}.md",
+        latex=f"{TABLE}.tex",
+        page=f"{TABLE}.html",
+        readable=f"{TABLE}.json",
+    log:
+        f"{TABLE}/logs/table.log",
+    wildcard_constraints:
+        table=one_of(files.tables("structures")),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    shell:
+        'python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --out {output.csv} 2> {log}"
+
+
 for _target, _parts in files.targets(study.tables).items():
 
     rule:
