@@ -101,7 +101,7 @@ def _ratio(border: float, inside: float) -> float:
 
 def _numbers(jumps: dict[str, str | float]) -> str:
     border, inside, ratio = (jumps[f"pair_{name}"] for name in ("border", "inside", "ratio"))
-    return f"border {border:.2f}, inside {inside:.2f}\nratio {ratio:.2f}"
+    return f"border {border:.2f}\ninside {inside:.2f}\nratio {ratio:.2f}"
 
 
 def _structure(item: Item, cohort: Cohort, pair: Pair, labels: np.ndarray) -> tuple[int, str]:
