@@ -162,7 +162,7 @@ def _sentences(
         f"Numbers: mean size of the change of the displacement from voxel to voxel across the border of the {name} and "
         "inside it, in mm per mm.",
         "Right: ratio of the jump across the borders of all structures to that inside them, of each of "
-        f"{pairs_and_subjects(results, item.rows)}, averaged over seeds.",
+        f"{pairs_and_subjects(results.pairs(row)[0] for row in item.rows)}, averaged over seeds.",
         BOXES,
         f"Over all pairs, mean jumps across borders and inside, with the mean of the pairs' ratios: {means}.",
         *budget(results, [row for row in item.rows if results.is_trained(row)]),
