@@ -77,7 +77,16 @@ def test_panels_show_fixed_moving_and_each_method_with_its_grid(results):
     for run in SHIFTS:
         pairs = _pairs(results, run).set_index(["fixed", "moving"])
         dice[run] = f"Dice {100 * pairs.loc[(_median(results)['fixed'], _median(results)['moving']), 'dice']:.1f} %"
-    assert titles[:4] == ["Fixed", "Moving", f"LKU-Net\n{dice['lku_net_seed1']}", "Warped grid"]
+    cohort = example.Cohort.load(results.folder / "cohorts/toy_cohort")
+    fixed, moving = (cohort.load_labels(_median(results)[kind]) for kind in ("fixed", "moving"))
+    both = [(fixed == label, moving == label) for label in (1, 2)]
+    before = 100 * np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in both])
+    assert titles[:4] == [
+        "Fixed",
+        f"Moving\nDice {before:.1f} %",
+        f"LKU-Net\n{dice['lku_net_seed1']}",
+        "Warped grid",
+    ]
     assert titles[4:] == [f"textSCF\n{dice['textscf_seed1']}", "Warped grid"] + 6 * [""]
     assert [figure.axes[n].get_ylabel() for n in (0, 6)] == ["axial", "coronal"]
 
@@ -121,6 +130,24 @@ def test_outlines_enclose_the_warped_structures(results):
     (box,) = _rectangles([blue])
     assert (box.x0, box.x1) == pytest.approx((2 * columns.min(), 2 * columns.max() + 2), abs=0.01)
     assert (box.y0, box.y1) == pytest.approx((2 * rows.min(), 2 * rows.max() + 2), abs=0.01)
+
+
+def test_outlines_have_a_dark_rim_on_every_tissue(results):
+    for axes in draw(_item(results), results).figure.axes:
+        for outline in axes.collections:
+            if outline.get_path_effects():
+                rim, _ = outline.get_path_effects()
+                assert rim._gc["foreground"] == "black"
+                assert rim._gc["linewidth"] > outline.get_linewidth()[0]
+        rimmed = sum(bool(outline.get_path_effects()) for outline in axes.collections)
+        assert rimmed >= 1
+
+
+def test_structures_missing_from_a_scan_do_not_count_before_registration():
+    fixed, moving = np.zeros((2, 4, 4, 4), np.uint8)
+    fixed[0], fixed[1], moving[0, :2] = 1, 2, 1
+    assert example.dice_before(fixed, moving) == pytest.approx(100 * 2 * 8 / (16 + 8))
+    assert np.isnan(example.dice_before(fixed, np.zeros_like(moving)))
 
 
 def test_the_grid_of_a_shift_is_straight_and_even(results):
@@ -211,7 +238,7 @@ def test_an_empty_slice_needs_no_legend(results):
 
 def test_the_data_are_the_pair_and_the_dice_of_each_method(results):
     data = draw(_item(results), results).data
-    assert list(data) == ["method", "fixed", "moving", "dice"]
+    assert list(data) == ["method", "fixed", "moving", "dice", "dice_before"]
     for line, run in zip(data.itertuples(), SHIFTS, strict=True):
         pairs = _pairs(results, run).set_index(["fixed", "moving"])
         assert (line.fixed, line.moving) == tuple(_median(results)[["fixed", "moving"]])

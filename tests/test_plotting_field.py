@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.quiver import Quiver
 
 from tests.cohorts import SHAPE, SPLITS, make_cohort
@@ -13,6 +14,7 @@ from textscf.files.io import write_nifti, write_yaml
 from textscf.metrics.discontinuity import displacement_jumps
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.figures import example
+from textscf.plotting.looks import METHODS
 from textscf.results.items import Results, load_item
 
 STEP = np.array([6.0, -4.0, 2.0])
@@ -69,7 +71,7 @@ def _arrows(axes):
 
 def test_arrows_are_in_mm_along_the_patients_axes(results):
     drawing = draw(_item(results), results)
-    _, shifted, _ = drawing.figure.axes
+    _, shifted, _, _ = drawing.figure.axes
     right, forward, _ = _cohort(results).affine[:3, :3] @ STEP
     (arrows,) = _arrows(shifted)
     np.testing.assert_allclose(arrows.U, -right, atol=1e-5)
@@ -79,7 +81,7 @@ def test_arrows_are_in_mm_along_the_patients_axes(results):
 
 def test_arrows_of_all_methods_have_one_scale_and_darken_with_their_length(results):
     drawing = draw(_item(results), results)
-    _, shifted, half = drawing.figure.axes
+    _, shifted, half, _ = drawing.figure.axes
     arrows, (others, key) = _arrows(shifted)[0], _arrows(half)
     assert {quiver.scale for quiver in (arrows, others, key)} == {arrows.scale}
     longest = np.hypot(*(2 * STEP[:2]))
@@ -93,7 +95,7 @@ def test_arrows_of_all_methods_have_one_scale_and_darken_with_their_length(resul
 
 def test_the_key_is_an_arrow_of_the_length_that_it_says(results):
     drawing = draw(_item(results), results)
-    axes = drawing.figure.axes[-1]
+    axes = drawing.figure.axes[-2]
     key = _arrows(axes)[1]
     (length,) = [float(text.get_text().removesuffix(" mm")) for text in axes.texts]
     assert (key.U[0], key.V[0]) == (length, 0)
@@ -104,7 +106,7 @@ def test_the_key_is_an_arrow_of_the_length_that_it_says(results):
 
 
 def test_the_box_holds_the_structure_in_its_largest_slice(results):
-    scan, field, _ = draw(_item(results), results).figure.axes
+    scan, field, _, _ = draw(_item(results), results).figure.axes
     shown = _cohort(results).load_labels(draw(_item(results), results).data["fixed"][0])[::-1, ::-1, ::-1] == 2
     slice_ = shown[:, :, shown.sum(axis=(0, 1)).argmax()].T
     rows, columns = (np.flatnonzero(slice_.any(axis=axis)) * 2 for axis in (1, 0))
@@ -131,8 +133,24 @@ def test_numbers_are_the_jumps_of_the_pair_and_the_means_over_all_pairs(results)
     last = drawing.data.iloc[-1]
     means = f"textSCF {last['mean_border']:.3f} and {last['mean_inside']:.3f}, ratio {last['mean_ratio']:.2f}."
     assert means in " ".join(drawing.sentences)
-    numbers = f"border {last['pair_border']:.2f}, inside {last['pair_inside']:.2f}"
-    assert drawing.figure.axes[-1].get_xlabel().startswith(numbers)
+    numbers = f"border {last['pair_border']:.2f}\ninside {last['pair_inside']:.2f}"
+    assert drawing.figure.axes[-2].get_xlabel().startswith(numbers)
+
+
+def test_boxes_are_the_ratios_of_all_pairs_averaged_over_seeds(results):
+    drawing = draw(_item(results), results)
+    axes = drawing.figure.axes[-1]
+    means = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "D"]
+    for place, (label, run) in enumerate({"LKU-Net": "lku_net", "textSCF": "textscf"}.items()):
+        seeds = [_pairs(results, f"{run}_seed{seed}").set_index(["fixed", "moving"]) for seed in (1, 2)]
+        expected = sum(pairs["jump_across_borders"] / pairs["jump_inside"] for pairs in seeds) / 2
+        assert means[place] == pytest.approx(expected.mean())
+        box = axes.patches[place].get_path().vertices[:5, 1]
+        assert (box.min(), box.max()) == pytest.approx(tuple(expected.quantile([0.25, 0.75])))
+        assert to_hex(axes.patches[place].get_facecolor()) == METHODS[label].colour.lower()
+        written = [float(value) for value in drawing.data["ratio_by_pair"][place].split()]
+        np.testing.assert_allclose(written, expected, atol=1e-4)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["LKU-Net", "textSCF"]
 
 
 def test_the_pair_is_the_one_asked_for(results):
@@ -149,8 +167,9 @@ def test_texts_do_not_touch_and_panels_have_one_height(results):
     figure.draw_without_rendering()
     heights = [axes.get_window_extent().height for axes in figure.axes]
     np.testing.assert_allclose(heights, heights[0], rtol=0.03)
-    texts = [axes.title for axes in figure.axes] + [axes.xaxis.label for axes in figure.axes[1:]]
-    boxes = [text.get_window_extent() for text in [*texts, *figure.axes[-1].texts]]
+    titles = [text for axes in figure.axes for text in axes.get_children() if text.__class__.__name__ == "Text"]
+    texts = [text for text in titles if text.get_text()] + [axes.xaxis.label for axes in figure.axes[1:-1]]
+    boxes = [text.get_window_extent() for text in texts]
     assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[n + 1 :])
     assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 for box in boxes)
 

@@ -67,3 +67,22 @@ def test_other_labels_get_looks_of_their_own() -> None:
     for parts in (("colour", "hatch"), ("colour", "line"), ("colour", "marker")):
         known = {tuple(getattr(look, part) for part in parts) for look in others[:15]}
         assert len(known) == 15
+
+
+NEIGHBOURS = {
+    "liver": ["gall bladder", "right kidney", "stomach", "inferior vena cava", "portal and splenic vein", "oesophagus"],
+    "stomach": ["spleen", "pancreas", "left adrenal gland", "oesophagus"],
+    "left kidney": ["spleen", "pancreas", "left adrenal gland"],
+    "aorta": ["inferior vena cava", "oesophagus", "left adrenal gland", "pancreas"],
+    "right adrenal gland": ["liver", "right kidney", "inferior vena cava"],
+    "pancreas": ["portal and splenic vein", "inferior vena cava", "spleen"],
+}
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_neighbouring_organs_have_distinct_colours(sight: str) -> None:
+    anatomy = read_yaml(EXPERIMENTS.parent / "anatomies" / "abdomen.yaml")
+    colours = {structure["name"]: structure["colour"] for structure in anatomy["structures"]}
+    for organ, others in NEIGHBOURS.items():
+        for other in others:
+            assert np.linalg.norm(lab(colours[organ], sight) - lab(colours[other], sight)) > 25, (organ, other)

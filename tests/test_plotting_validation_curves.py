@@ -90,6 +90,12 @@ def test_the_caption_names_what_has_not_converged_and_the_budget(folder: Path) -
         assert part in text
 
 
+def test_without_labels_of_validation_pairs_there_is_a_note(folder: Path) -> None:
+    for path in (folder / "toy/runs").glob("*/history.csv"):
+        pd.read_csv(path).assign(validation_dice=np.nan).to_csv(path, index=False)
+    assert drawn(folder).sentences == ["No validation pair has labels: there is no validation Dice to show."]
+
+
 def test_without_training_there_is_nothing_to_draw(folder: Path) -> None:
     with pytest.raises(InputError, match="curves: none of its rows is trained; nothing to draw"):
         drawn(folder, slice(1))

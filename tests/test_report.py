@@ -163,6 +163,18 @@ def test_nothing_is_said_of_omissions_where_all_was_run(results: Path) -> None:
     assert 'id="not-run"' not in page(results)
 
 
+def test_a_forest_plot_stands_between_the_main_table_and_the_main_figure(results: Path) -> None:
+    path = results / "toy/figures/figure4a/config.yaml"
+    spec = read_yaml(path)
+    write_yaml(path, spec | {"kind": "forest"})
+    text = page(results)
+    write_yaml(path, spec)
+    places = [text.index(f'id="{name}"') for name in ("table3", "figure4a", "figure3", "tables")]
+    assert places == sorted(places)
+    assert text.count('id="figure4a"') == 1
+    assert text.index('href="#figure4a"') < text.index('href="#figure3"')
+
+
 def test_each_training_has_its_curves_and_its_cost(whole: str) -> None:
     panels = re.findall(r'<figure class="panel">.*?</figure>', whole, re.DOTALL)
     assert len(panels) == len(TRAINED)

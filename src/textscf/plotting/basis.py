@@ -1,8 +1,9 @@
 """Caption sentences on what a figure rests on: pairs, subjects, seeds, length of training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from textscf.results import captions
 from textscf.results.items import Item, Results, Row
@@ -19,16 +20,16 @@ def basis(item: Item, results: Results, rows: Sequence[Row]) -> list[str]:
     trained = [row for row in rows if results.is_trained(row)]
     seeds = captions.seeds_phrase([len(row.runs) for row in trained])
     return [
-        f"{pairs_and_subjects(results, rows)}; {seeds}, averaged per pair.",
+        f"{pairs_and_subjects(results.metrics(row)[0] for row in rows)}; {seeds}, averaged per pair.",
         *budget(results, trained),
         captions.convention_sentence(item.convention),
         *captions.leakage_sentences(item),
     ]
 
 
-def pairs_and_subjects(results: Results, rows: Sequence[Row]) -> str:
-    """Numbers of test pairs with labels and of their subjects in words."""
-    pairs = [results.metrics(row)[0][["fixed", "moving"]].drop_duplicates().to_numpy() for row in rows]
+def pairs_and_subjects(frames: Iterable[pd.DataFrame]) -> str:
+    """Numbers of test pairs in frames with columns fixed and moving, one frame per row, and of subjects, in words."""
+    pairs = [frame[["fixed", "moving"]].drop_duplicates().to_numpy() for frame in frames]
     counts, subjects = (sorted(set(found)) for found in (map(len, pairs), (len(np.unique(pair)) for pair in pairs)))
     return f"{captions.pairs_phrase(counts)} of {' or '.join(map(str, subjects))} subjects"
 

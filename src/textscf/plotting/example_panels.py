@@ -19,6 +19,8 @@ from textscf.plotting.style import INK, TEXT_WIDTH, legend_columns, new_figure
 VIEWS = (AXIAL, CORONAL)
 
 _GRID_LINES = 22
+_RIM = 0.6
+"""Width in points of the dark rims by which outlines stand out from any tissue, on both sides together."""
 _LEGEND_SIZE, _LEGEND_COLUMN = 6.0, 7.0
 
 
@@ -144,7 +146,10 @@ def _draw_outlines(
         mask = np.pad(labels == label, 1).astype(np.float32)
         x, y = _centres(mask.shape, columns, rows)
         colour = scene.colours[int(label)]
-        axes.contour(x - columns, y - rows, mask, levels=[0.5], colors=[colour], linewidths=width, linestyles=style)
+        lines = axes.contour(
+            x - columns, y - rows, mask, levels=[0.5], colors=[colour], linewidths=width, linestyles=style
+        )
+        lines.set_path_effects([Stroke(linewidth=width + _RIM, foreground="black"), Normal()])
 
 
 def _centres(shape: tuple[int, ...], columns: float, rows: float) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ _LONGEST_ARROW = 2.2
 _GREYS = LinearSegmentedColormap.from_list("arrows", ["#BBBBBB", "#000000"])
 _BOX = "#E69F00"
 _RATIO_ASPECT = 0.6
-_GAP, _TEXT = 2.0, 17.0
+_GAP, _TEXT = 2.0, 20.0
 _TALLEST = 70.0
 
 
@@ -150,7 +150,7 @@ def _draw_field(axes: Axes, cut: Cut, field: Arrows, longest: float, shrunk: flo
             _outline(axes, cut.labels == label, cut.spacing, INK, 0.4)
     _outline(axes, cut.labels == cut.label, cut.spacing, REFERENCE_COLOUR, 1.2)
     axes.set(xlim=(left, left + width), ylim=(top + height, top), aspect="equal", xticks=[], yticks=[])
-    axes.set_title(field.title, pad=3)
+    axes.set_title(field.title, pad=3, loc="left")
     axes.set_xlabel(field.numbers, labelpad=2)
     axes.spines[:].set(visible=True, color=_BOX)
 

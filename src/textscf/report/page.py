@@ -73,8 +73,10 @@ def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
     table, figure = shown.headline["table"], shown.headline["figure"]
     item = files.item(table) if table else None
 
+    beside = [place for place in shown.figures if (drawn := files.item(place)) and drawn.kind == "forest"]
+
     def others(places: Iterable[str]) -> list[str]:
-        return [place for place in places if place not in (table, figure)]
+        return [place for place in places if place not in (table, figure, *beside)]
 
     pairs = {example["figure"]: example["pair"] for example in shown.examples}
     order = sorted(others(pairs), key=lambda place: ("best", "median", "worst").index(pairs[place]))
@@ -82,6 +84,7 @@ def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
         "summary": summary(item, results / f"{table}_tests.csv") if item else None,
         "main_table": files.table(table) if table else None,
         "claims": files.table(shown.claims) if shown.claims else None,
+        "beside": [files.picture(place) for place in beside],
         "main_figure": files.picture(figure) if figure else None,
         "tables": [files.table(place) for place in others(shown.tables)],
         "figures": [files.picture(place) for place in others(shown.figures)],

@@ -10,7 +10,9 @@ from textscf.data.cohort import Cohort
 from textscf.data.geometry import axis_codes, axis_order
 from textscf.errors import InputError
 from textscf.files.layout import Layout
+from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.metrics.warping import warp_labels
+from textscf.plotting.basis import budget
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.example_panels import Picture, draw_pictures
 from textscf.plotting.slices import DISPLAY_AXES, content_box, organ_centre, position_to_display, to_display
@@ -36,7 +38,10 @@ def draw(item: Item, results: Results) -> Drawing:
     cohort = cohort_of(item, results)
     pair, n_pairs = chosen_pair(results, item.rows[-1], item.pair)
     fixed = Picture("Fixed", cohort.load_image(pair.fixed), _labels(cohort, pair.fixed))
-    moving = Picture("Moving", cohort.load_image(pair.moving), _labels(cohort, pair.moving))
+    moving_labels = _labels(cohort, pair.moving)
+    before = dice_before(fixed.labels, moving_labels)
+    title = "Moving" if np.isnan(before) else f"Moving\nDice {before:.1f} %"
+    moving = Picture(title, cohort.load_image(pair.moving), moving_labels)
     warped = [_warped(moving, results, row, cohort, pair) for row in item.rows]
     codes = axis_codes(cohort.affine)
     pictures = [_displayed(picture, codes) for picture in (fixed, moving, *warped)]
@@ -46,7 +51,8 @@ def draw(item: Item, results: Results) -> Drawing:
     with journal_style():
         figure, step = draw_pictures(pictures, organ_centre(pictures[0].labels), spacing, cohort.anatomy["structures"])
     lines = [{"method": row.label, **vars(pair), "dice": dice_of(results, row, pair)} for row in item.rows]
-    return Drawing(figure, _sentences(item, results, pair, n_pairs, step), pd.DataFrame(lines))
+    data = pd.DataFrame(lines).assign(dice_before=before)
+    return Drawing(figure, _sentences(item, results, pair, n_pairs, step), data)
 
 
 def chosen_pair(results: Results, row: Row, which: str = "median") -> tuple[Pair, int]:
@@ -99,6 +105,13 @@ def dice_of(results: Results, row: Row, pair: Pair) -> float:
     return 100 * float(found["dice"].iloc[0])
 
 
+def dice_before(fixed: np.ndarray, moving: np.ndarray) -> float:
+    """Dice in percent of two unregistered label maps: mean over the structures present in both; NaN without any."""
+    present = np.intersect1d(fixed[fixed > 0], moving[moving > 0])
+    counts = confusion_counts(fixed, moving, int(max(fixed.max(), moving.max())) + 1)
+    return 100 * float(dice_scores(counts)[present].mean()) if present.size else float("nan")
+
+
 def displacement_of(results: Results, row: Row, cohort: Cohort, pair: Pair) -> np.ndarray:
     """Displacement field ``(H, W, D, 3)`` in voxels that a row's first seed predicts for a pair."""
     run = row.runs[0]
@@ -125,8 +138,9 @@ def _sentences(item: Item, results: Results, pair: Pair, n_pairs: int, step: flo
     return [
         *pair_sentences(item, results, pair, n_pairs),
         "Outlines: structures of the scan shown; dotted: those of the fixed scan.",
-        "Dice: mean over the structures present in both scans.",
+        "Dice: mean over the structures present in both scans; of the moving scan: before registration.",
         f"Grid: lines every {step:g} mm of the moving scan, as the registration draws them onto the fixed one.",
         "Slices through the mean centre of the structures; the patient's right is on the left.",
+        *budget(results, [row for row in item.rows if results.is_trained(row)]),
         *captions.leakage_sentences(item),
     ]

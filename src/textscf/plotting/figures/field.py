@@ -101,7 +101,7 @@ def _ratio(border: float, inside: float) -> float:
 
 def _numbers(jumps: dict[str, str | float]) -> str:
     border, inside, ratio = (jumps[f"pair_{name}"] for name in ("border", "inside", "ratio"))
-    return f"border {border:.2f}, inside {inside:.2f}\nratio {ratio:.2f}"
+    return f"border {border:.2f}\ninside {inside:.2f}\nratio {ratio:.2f}"
 
 
 def _structure(item: Item, cohort: Cohort, pair: Pair, labels: np.ndarray) -> tuple[int, str]:
@@ -162,7 +162,7 @@ def _sentences(
         f"Numbers: mean size of the change of the displacement from voxel to voxel across the border of the {name} and "
         "inside it, in mm per mm.",
         "Right: ratio of the jump across the borders of all structures to that inside them, of each of "
-        f"{pairs_and_subjects(results, item.rows)}, averaged over seeds.",
+        f"{pairs_and_subjects(results.pairs(row)[0] for row in item.rows)}, averaged over seeds.",
         BOXES,
         f"Over all pairs, mean jumps across borders and inside, with the mean of the pairs' ratios: {means}.",
         *budget(results, [row for row in item.rows if results.is_trained(row)]),

@@ -14,6 +14,7 @@ from textscf.results import captions
 from textscf.results.items import Item, Results, compare_with_reference
 from textscf.results.statistics import ALL
 
+NEEDS_DICE = True
 _NAMES = ["reference", "method"]
 _ROOM, _LINE, _LONGEST = 22.0, 4.9, 16
 """Height in mm of the axis and its labels, and of a method's line; characters in a line of a method's name."""

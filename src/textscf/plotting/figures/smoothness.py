@@ -37,14 +37,14 @@ def draw(item: Item, results: Results) -> Drawing:
         prepare(axes, "SDlogJ", "Voxels with |J| ≤ 0 (%)")
         legend_of(figure, item, COLUMN_WIDTH)
     trained = list(filter(results.is_trained, item.rows))
+    subjects = pairs_and_subjects(results.pairs(row)[0] for row in trained)
     line = why_not or (
         "Line: linear regression; band: its 95 % interval by a bootstrap over models; r: Pearson's correlation."
     )
     return Drawing(
         figure,
         [
-            f"Points: means of one model over {pairs_and_subjects(results, trained)}. A model of several rows is "
-            "shown and counted once.",
+            f"Points: means of one model over {subjects}. A model of several rows is shown and counted once.",
             line,
             *_printed_sentences(item),
             *budget(results, trained),
