@@ -8,7 +8,6 @@ import pytest
 import torch
 from benchmarks.volumes import noise_scan
 
-from tests.small_backbones import SMALL
 from textscf.files.io import read_image, read_labels
 from textscf.files.registry import BACKBONES, entries, entry
 from textscf.metrics.overlap import confusion_counts, dice_scores
@@ -20,6 +19,22 @@ from textscf.spatial import warp_labels
 from textscf.study.catalogue import Catalogue
 from textscf.training.objective import Objective
 
+SMALL: dict[str, dict[str, Any]] = {
+    "lku_net": {"start_channels": 4},
+    "voxelmorph": {"encoder": [8, 8, 8, 8], "decoder": [8, 8, 8, 8, 8, 8]},
+    "lapirn": {"start_channels": 2},
+    "transmorph": {"embed_channels": 8, "depths": [2, 1, 1, 1], "attention_heads": [1, 1, 2, 2], "drop_path": 0.0},
+    "tm_tvf": {
+        "embed_channels": 8,
+        "depths": [2, 1, 1, 1],
+        "attention_heads": [1, 1, 2, 2],
+        "drop_path": 0.0,
+        "head_channels": 8,
+        "time_steps": 2,
+    },
+    "fourier_net": {"start_channels": 4},
+    "im2grid": {"start_channels": 2, "matching_channels": 6},
+}
 HEADS: dict[str, dict[str, Any] | None] = {
     "plain": None,
     "scf": {"kind": "scf", "hidden_channels": 8, "blend": "convex"},

@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.fake_cuda import on_fake_cuda
-from tests.small_backbones import SMALL
 from textscf.files.registry import BACKBONES, entries
 from textscf.models import build_network
+from textscf.study.catalogue import Catalogue
 from textscf.training.objective import Objective
 
 pytestmark = [
@@ -54,8 +54,12 @@ def _devices(values: Any) -> set[str]:
     return {value.device.type for value in tree_leaves(values) if isinstance(value, torch.Tensor)}
 
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
 def settings_of(backbone: str, head: str) -> dict[str, Any]:
-    return {"backbone": {"name": backbone, **SMALL[backbone]}, "head": HEADS[head], "integration_steps": 7}
+    options = Catalogue(ROOT / "config").run_defaults["backbones"][backbone]
+    return {"backbone": {"name": backbone, **options}, "head": HEADS[head], "integration_steps": 7}
 
 
 def loss_of(similarity: str) -> Objective:

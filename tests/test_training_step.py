@@ -54,9 +54,10 @@ def test_every_form_computes_the_same(form: dict[str, Any], precision: str, monk
     with torch.compiler.set_stance("fail_on_recompile"):
         rest, parameters = after_steps(step, pairs[1:])
     tolerance = {"float32": 1e-4, "bfloat16": 2e-2}[precision]
+    largest = {"float32": 2.5, "bfloat16": 2 * len(pairs)}[precision]  # Adam's steps of opposite signs, at most
     torch.testing.assert_close(torch.cat((first, rest)), expected, rtol=tolerance, atol=1e-6)
     for found, wanted in zip(parameters, expected_parameters, strict=True):
-        torch.testing.assert_close(found, wanted, rtol=0, atol=2.5 * RATE)
+        torch.testing.assert_close(found, wanted, rtol=0, atol=largest * RATE)
         assert (found - wanted).abs().mean() < (1e-5 if precision == "float32" else 2e-4)
     is_last = [kernel.is_contiguous(memory_format=torch.channels_last_3d) for kernel in kernels(step)]
     assert all(is_last) == ("layout" in form)
