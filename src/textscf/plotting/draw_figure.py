@@ -2,16 +2,11 @@
 
 import dataclasses
 
-import pandas as pd
-
 from textscf.errors import InputError
 from textscf.files.registry import FIGURES, entry
-from textscf.plotting.drawing import Drawing
-from textscf.plotting.style import COLUMN_WIDTH, journal_style, new_figure
+from textscf.plotting.drawing import Drawing, note
 from textscf.results.captions import not_run_sentences
 from textscf.results.items import Item, Results
-
-_NOTE_HEIGHT = 20
 
 
 def draw(item: Item, results: Results) -> Drawing:
@@ -26,15 +21,6 @@ def draw(item: Item, results: Results) -> Drawing:
         raise InputError(f"{item.name}: none of its rows is run in this study; nothing to draw")
     needs_dice = getattr(module, "NEEDS_DICE", False)
     if needs_dice and not any(results.has_labels(row) for row in present.rows):
-        return _empty()
+        return note("No test pair has labels of both scans: there is no Dice to show.")
     drawing = module.draw(present, results)
     return dataclasses.replace(drawing, sentences=[*drawing.sentences, *not_run_sentences(item)])
-
-
-def _empty() -> Drawing:
-    """A note in place of a figure of Dice."""
-    note = "No test pair has labels of both scans: there is no Dice to show."
-    with journal_style():
-        figure = new_figure(COLUMN_WIDTH, _NOTE_HEIGHT)
-        figure.text(0.5, 0.5, note, ha="center", va="center")
-    return Drawing(figure, [note], pd.DataFrame({"note": [note]}))

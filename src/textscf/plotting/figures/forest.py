@@ -18,6 +18,8 @@ _NAMES = ["reference", "method"]
 _ROOM, _LINE, _LONGEST = 22.0, 4.9, 16
 """Height in mm of the axis and its labels, and of a method's line; characters in a line of a method's name."""
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
     """Draw a point with its interval for each method but the reference; InputError if there is none to compare."""

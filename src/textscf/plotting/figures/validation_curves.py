@@ -10,7 +10,7 @@ from scipy.optimize import isotonic_regression
 
 from textscf.errors import InputError
 from textscf.plotting.basis import budget
-from textscf.plotting.drawing import Drawing
+from textscf.plotting.drawing import Drawing, note
 from textscf.plotting.histories import histories
 from textscf.plotting.points import looks, prepare
 from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
@@ -29,6 +29,8 @@ def draw(item: Item, results: Results) -> Drawing:
     data = histories(item, results)
     if data.empty:
         raise InputError(f"{item.name}: none of its rows is trained; nothing to draw")
+    if data["validation_dice"].isna().all():
+        return note("No validation pair has labels: there is no validation Dice to show.")
     with journal_style():
         figure = new_figure(COLUMN_WIDTH, _HEIGHT)
         axes = figure.subplots()
