@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 
 from tests.result_files import figure_spec, write_runs
-from textscf.errors import InputError
 from textscf.files.io import write_yaml
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
@@ -87,10 +86,18 @@ def test_texts_do_not_touch_and_stay_on_the_page(results: Results) -> None:
     assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
 
 
-@pytest.mark.parametrize("changes", [{"reference": None}, {"rows": figure_spec()["rows"][2:]}])
+_WITHOUT_REFERENCE = [
+    row | ({"runs": [], "not_run": "no time"} if row["run"] == "textscf" else {}) for row in figure_spec()["rows"]
+]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reference": None}, {"rows": figure_spec()["rows"][2:]}, {"rows": _WITHOUT_REFERENCE}]
+)
 def test_without_two_rows_there_is_nothing_to_compare(results: Results, changes: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="differences: has no reference that is run, or no other row"):
-        drawn(results, **changes)
+    drawing = drawn(results, **changes)
+    assert drawing.sentences[0].startswith("Nothing to compare")
+    assert list(drawing.data) == ["note"]
 
 
 def test_the_papers_differences_are_hollow_stars_on_its_cohort_alone(results: Results) -> None:

@@ -267,7 +267,7 @@ def test_from_preparation_to_the_table(study: Path, cohort: Cohort, raw: Path) -
     assert table["labelled_pairs"].tolist() == [2, 2, 2]
     assert table["landmark_pairs"].tolist() == [6, 6, 6]
     assert table.loc["initial", "tre_mm"] == pytest.approx(pairs["tre_mm"].mean())
-    assert table.loc["initial", "dice"] == pytest.approx(100 * run_means(metrics, "paper")["dice"].iloc[0])
+    assert table.loc["initial", "dice_percent"] == pytest.approx(100 * run_means(metrics, "paper")["dice"].iloc[0])
     assert table["tre_mm"].notna().all()
     assert table["converged"].tolist() == [None, None, None]
     headings = [column.heading for column in content.readable.columns]
@@ -305,16 +305,18 @@ def test_test_pairs_without_any_labels(study: Path, cohort: Cohort, tmp_path: Pa
     evaluate_run("initial", bare, None, tmp_path / "tests/runs/initial")
     results = Results(tmp_path, "tests")
     content = make(item_of(), results, Path("unused"))
-    assert content.frame["dice"].isna().all()
+    assert content.frame["dice_percent"].isna().all()
     assert content.frame["tre_mm"].notna().all()
     assert content.tests is not None
     assert content.tests.empty
     assert "No test pair has labels of both scans: Dice and HD95 are not defined." in content.readable.caption
-    for kind in ("dice_boxplot", "tradeoff"):
+    for kind in ("dice_boxplot", "tradeoff", "forest"):
         drawing = draw(item_of(name="figure3", kind=kind), results)
         assert drawing.sentences == ["No test pair has labels of both scans: there is no Dice to show."]
     curves = draw(item_of(name="curves", kind="training_curves", rows=item_rows("lku_net"), reference=None), results)
     assert curves.sentences[-1] == "No validation pair has labels: there is no validation Dice."
+    curves = draw(item_of(name="curves", kind="validation_curves", rows=item_rows("lku_net"), reference=None), results)
+    assert curves.sentences[0] == "No validation pair has labels: there is no validation Dice to show."
 
 
 def item_rows(*names: str) -> list[dict[str, Any]]:

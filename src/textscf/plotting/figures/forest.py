@@ -5,23 +5,25 @@ import textwrap
 import pandas as pd
 from matplotlib.axes import Axes
 
-from textscf.errors import InputError
 from textscf.plotting.basis import INTERVAL, basis
-from textscf.plotting.drawing import Drawing
+from textscf.plotting.drawing import Drawing, note
 from textscf.plotting.points import MARKER_SIZE, PRINTED, looks
 from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results, compare_with_reference
 from textscf.results.statistics import ALL
 
-NEEDS_DICE = True
 _NAMES = ["reference", "method"]
 _ROOM, _LINE, _LONGEST = 22.0, 4.9, 16
 """Height in mm of the axis and its labels, and of a method's line; characters in a line of a method's name."""
 
+NEEDS_DICE = True
+
 
 def draw(item: Item, results: Results) -> Drawing:
-    """Draw a point with its interval for each method but the reference; InputError if there is none to compare."""
+    """Draw a point with its interval for each method but the reference; a note if there is nothing to compare."""
+    if item.reference_row is None or not any(row.runs for row in item.rows if row.run != item.reference):
+        return note("Nothing to compare: the reference or all other methods were not run.")
     data = differences(item, results)
     with journal_style():
         figure = new_figure(COLUMN_WIDTH, _ROOM + _LINE * len(data))
@@ -36,10 +38,7 @@ def differences(item: Item, results: Results) -> pd.DataFrame:
 
     Columns: reference, method, pairs, difference, low, high (95 % interval over subjects), printed (difference of the
     paper's means; NaN without them). The mean is over structures, then pairs, after seeds are averaged per pair.
-    InputError without a reference or another method.
     """
-    if item.reference_row is None or len(item.rows) < 2:
-        raise InputError(f"{item.name}: has no reference that is run, or no other row; expected both")
     tests = compare_with_reference(item, results)
     tests = tests[tests["structure"] == ALL].reset_index(drop=True)
     points = 100 * tests[["difference", "ci_low", "ci_high"]].set_axis(["difference", "low", "high"], axis=1)
