@@ -31,6 +31,8 @@ from textscf.results.items import Item
 
 _NARROWEST_BOX = 1.35
 _MARGIN = 15.0
+_LEGEND_LINE = 3.8
+"""Height in mm of a line of the legend, of about two names in a column and seven on the whole page."""
 _TURN = 40
 _WIDTH = 0.8
 """Width of the boxes of one structure together; stripplot, which draws the marks above them, has no other."""
@@ -70,7 +72,8 @@ def layout(order: list[str], n_methods: int) -> tuple[Figure, list[BoxPanel]]:
     slots = len(chunks[0])
     upright = _names_fit(order, (width - _MARGIN) / slots)
     turned_height = 0 if upright else CHARACTER_WIDTH * max(map(len, order)) * np.sin(np.radians(_TURN))
-    figure = new_figure(width, 15 + (50 + turned_height) * n_panels)
+    legend = _LEGEND_LINE * n_methods / (2 if width == COLUMN_WIDTH else 7)
+    figure = new_figure(width, 15 + legend + (50 + turned_height) * n_panels)
     all_axes = figure.subplots(n_panels, 1, squeeze=False)[:, 0]
     return figure, [BoxPanel(axes, chunk, width, slots, upright) for axes, chunk in zip(all_axes, chunks, strict=True)]
 
