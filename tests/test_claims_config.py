@@ -137,7 +137,8 @@ def test_files_that_the_page_reads() -> None:
     assert {f"{runs}/textscf/{name}" for name in ("config.yaml", "metrics.csv", "pairs.csv")} <= set(read)
     assert f"{runs}/textscf_lung/metrics.csv" in read
     assert f"{runs}/brain_textscf/metrics.csv" in read
-    assert f"{runs}/syn/metrics.csv" not in read
+    assert f"{runs}/syn/metrics.csv" in read
+    assert not any("lapirn_weaker" in path for path in read)
     accuracies = [path for path in read if path.endswith("accuracy_by_split.csv")]
     folder = "results/cohorts/simulated_abdomen/segmentations"
     assert accuracies == [f"{folder}/{name}/accuracy_by_split.csv" for name in ("ground_truth", "tiny")]

@@ -14,7 +14,9 @@ TABLES = sorted(REFERENCE.glob("*/tables/table[0-9].csv"))
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda p: f"{p.parts[-3]}-{p.stem}")
 def test_a_table_is_the_mean_of_its_pairs(path: Path) -> None:
-    for row in pd.read_csv(path, keep_default_na=False, na_values={"dice": [""], "hd95": [""]}).itertuples():
+    numbers = {name: [""] for name in ("dice", "hd95", "dice_percent", "hd95_mm")}
+    table = pd.read_csv(path, keep_default_na=False, na_values=numbers)
+    for row in table.rename(columns={"dice_percent": "dice", "hd95_mm": "hd95"}).itertuples():
         if row.not_run:
             assert np.isnan(row.dice)
             continue
@@ -60,3 +62,26 @@ def test_the_readme_shows_the_reference_figure(root: Path) -> None:
     assert sentence is not None
     shown = re.findall(r"(\d+\.\d) %", sentence[1])
     assert shown == [f"{bars[name]:.1f}" for name in ("VoxelMorph", "TransMorph", "LapIRN", "LKU-Net")]
+
+
+NAMES = {
+    **{"lku_net": "LKU-Net", "textscf": "textSCF", "voxelmorph": "VoxelMorph"},
+    **{"fourier_net": "Fourier-Net", "syn": "ANTs SyN"},
+}
+
+
+def test_the_readme_shows_the_runs_of_5000_steps(root: Path) -> None:
+    folder = REFERENCE / "hippocampus_5000_steps"
+    dice = pd.read_csv(folder / "tables/table3.csv").set_index("run")["dice_percent"]
+    line = pd.read_csv(folder / "figures/differences.csv").set_index("method").loc["LKU-Net"]
+    model = pd.read_csv(folder / "runs/textscf_smooth/pairs.csv")
+    readme = " ".join((root / "README.md").read_text().replace("> ", "").split())
+    for run, label in {
+        "lku_net": "LKU-Net",
+        "textscf": "textSCF",
+        "voxelmorph": "VoxelMorph",
+        "syn": "ANTs SyN",
+    }.items():
+        assert f"{label} {dice[run]:.1f}" in readme
+    assert f"{-line.difference:.1f} points behind LKU-Net (95 % interval {-line.high:.1f} to {-line.low:.1f}" in readme
+    assert f"{100 * model['dice'].mean():.1f} % Dice" in (root / "README.md").read_text()
