@@ -259,6 +259,12 @@ def test_nothing_is_bold_where_the_subjects_do_not_tell_methods_apart(reported, 
     assert not any(_bold(made.readable, "Dice"))
 
 
+def test_nothing_is_bold_with_few_subjects(reported, tmp_path):
+    write_runs(tmp_path, table_spec(), subjects=4)
+    shown = make(_item(tmp_path), Results(tmp_path, "toy"), reported).readable
+    assert not any(cell.bold for column in shown.columns for cell in column.cells)
+
+
 def test_nothing_is_bold_across_trainings_of_different_lengths(reported, tmp_path):
     write_runs(tmp_path, table_spec())
     item, results = _item(tmp_path), Results(tmp_path, "toy")

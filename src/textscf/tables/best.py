@@ -11,11 +11,13 @@ from textscf.results.statistics import bootstrap_means
 
 BOLD = (
     "Bold: the best value, if the 95 % interval of its difference to every other method, by a bootstrap over subjects, "
-    "excludes zero and all trainings have the same length."
+    "excludes zero, there are at least five test subjects, and all trainings have the same length."
 )
 
 _PAIR = ["fixed", "moving"]
 _LEVEL = [0.025, 0.975]
+_FEWEST_SUBJECTS = 5
+"""Test subjects below which a bootstrap over them says nothing."""
 
 
 def best_rows(item: Item, results: Results, table: pd.DataFrame, metrics: Iterable[Metric]) -> dict[str, list[bool]]:
@@ -57,7 +59,7 @@ def _of_pairs(item: Item, results: Results, row: Row, metric: Metric) -> pd.Seri
 def _differ(differences: pd.DataFrame) -> bool:
     """Whether the interval of each column's mean, by a bootstrap over subjects, excludes zero; a row is a pair."""
     finite = differences.replace([np.inf, -np.inf], np.nan).dropna()
-    if len(finite) < 2:
+    if len({subject for pair in finite.index for subject in pair}) < _FEWEST_SUBJECTS:
         return False
     low, high = np.quantile(bootstrap_means(finite), _LEVEL, axis=0)
     return bool(((low > 0) | (high < 0)).all())
