@@ -57,7 +57,7 @@ def report_spec(**changes: Any) -> dict[str, Any]:
 def write_study(results: Path, reported: Path) -> None:
     """Everything that `report_spec` names, below `results`."""
     spec = table_spec()
-    write_runs(results, spec, subjects=4)
+    write_runs(results, spec, subjects=5)
     rows = [*spec["rows"], {"run": "im2grid", "label": "im2grid", "runs": [], "not_run": REASON}]
     for name in ("table3", "table5"):
         write_yaml(results / f"toy/tables/{name}/config.yaml", table_spec(name=name, rows=rows))

@@ -1,5 +1,6 @@
 """Made-up results of a study for the tests of tables and figures: files as the workflow leaves them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,13 @@ def _pairs(metrics: pd.DataFrame, initial: bool, seed: int) -> pd.DataFrame:
     folding = generator.uniform(0, 0.01, len(pairs)) * (not initial)
     seconds = generator.uniform(0.1, 0.2, len(pairs)) * (not initial)
     return pairs.assign(sdlogj=smoothness, nonpositive_jacobian_fraction=folding, seconds=seconds)
+
+
+def write_histories(folder: Path, history: Callable[[str, int], pd.DataFrame]) -> Path:
+    """Write the runs of a figure's specification with histories; `history` makes one from a method and a seed."""
+    spec = figure_spec()
+    write_runs(folder, spec, structures=["liver", "spleen"], subjects=3)
+    for row in spec["rows"][1:]:
+        for n, run in enumerate(row["runs"]):
+            history(row["run"], n).to_csv(folder / "toy/runs" / run / "history.csv", index=False)
+    return folder

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.result_files import figure_spec, write_runs
+from tests.result_files import figure_spec, write_histories
 from textscf.errors import InputError
 from textscf.files.io import write_yaml
 from textscf.plotting.draw_figure import draw
@@ -16,14 +16,11 @@ from textscf.results.items import Results, load_item
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    spec = figure_spec()
-    write_runs(tmp_path, spec, structures=["liver", "spleen"], subjects=3)
-    for row in spec["rows"][1:]:
-        for n, run in enumerate(row["runs"]):
-            history = pd.DataFrame({"epoch": [1, 2], "step": [10, 20], "loss": [0.9 - 0.1 * n, 0.5]})
-            history["validation_dice"] = [0.3, 0.4 + 0.1 * n]
-            history.to_csv(tmp_path / "toy/runs" / run / "history.csv", index=False)
-    return tmp_path
+    def history(_run: str, n: int) -> pd.DataFrame:
+        losses, dice = [0.9 - 0.1 * n, 0.5], [0.3, 0.4 + 0.1 * n]
+        return pd.DataFrame({"epoch": [1, 2], "step": [10, 20], "loss": losses, "validation_dice": dice})
+
+    return write_histories(tmp_path, history)
 
 
 def drawn(folder: Path, rows: slice) -> Drawing:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from tests.result_files import TIMING, figure_spec, write_runs
+from tests.result_files import TIMING, figure_spec, write_histories
 from textscf.errors import InputError
 from textscf.files.io import write_json, write_yaml
 from textscf.plotting.draw_figure import draw
@@ -21,13 +21,10 @@ STEPS = np.arange(10, 1001, 10)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    spec = figure_spec()
-    write_runs(tmp_path, spec, structures=["liver", "spleen"], subjects=3)
-    for row in spec["rows"][1:]:
-        for n, run in enumerate(row["runs"]):
-            history = pd.DataFrame({"step": STEPS, "loss": 0.5, "validation_dice": curve(row["run"], n)})
-            history.to_csv(tmp_path / "toy/runs" / run / "history.csv", index=False)
-    return tmp_path
+    def history(run: str, n: int) -> pd.DataFrame:
+        return pd.DataFrame({"step": STEPS, "loss": 0.5, "validation_dice": curve(run, n)})
+
+    return write_histories(tmp_path, history)
 
 
 def curve(run: str, seed: int) -> np.ndarray:

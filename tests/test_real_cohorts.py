@@ -244,6 +244,8 @@ def test_scans_without_labels_must_be_asked_for(prepare: Prepare, folder: Path, 
     assert "images/sub-003.nii.gz" in cohort.files
     assert "labels/sub-003.nii.gz" not in cohort.files
     np.testing.assert_array_equal(voxels(cohort), np.delete(expected, SUBJECTS.index("003"), axis=0))
+    wrong = {**PLAIN, "labels": "segs/{subject}.nii.gz", "unlabelled": True}
+    assert "no subject of cohort mine has a label map segs/{subject}.nii.gz" in refusal(prepare, folder, release=wrong)
 
 
 def world_centres(labels: Path) -> np.ndarray:

@@ -107,7 +107,7 @@ def test_the_summary_has_the_numbers_of_the_t_tests(whole: str, study: Path) -> 
     assert best.name == "LKU-Net"
     text = words(whole)
     for part in (
-        f"textSCF reaches a mean Dice of {best['mean_reference']:.2f} % over 12 test pairs; the best other method, "
+        f"textSCF reaches a mean Dice of {best['mean_reference']:.2f} % over 20 test pairs; the best other method, "
         f"LKU-Net, reaches {best['mean_method']:.2f} %.",
         f"Difference: +{best['difference']:.2f} percentage points (95 % interval +{best['difference_ci95_low']:.2f} to "
         f"+{best['difference_ci95_high']:.2f}, by a bootstrap over subjects; paired t-test over pairs: p < 0.001).",

@@ -171,10 +171,19 @@ def test_interval_sees_that_pairs_share_subjects() -> None:
 
 
 def test_sparse_designs_drop_samples_without_a_pair() -> None:
-    pairs = [("s0", "s1"), ("s2", "s3")]
-    a, b = np.array([[2.0], [4.0]]), np.array([[1.0], [1.0]])
+    pairs = [("s0", "s1"), ("s2", "s3"), ("s4", "s5")]
+    a, b = np.array([[2.0], [4.0], [3.0]]), np.array([[1.0], [1.0], [1.0]])
     row = compare_runs(rows(a, pairs), rows(b, pairs), n_bootstrap=500).iloc[0]
     assert (row["ci_low"], row["ci_high"]) == (1, 3)
+
+
+def test_few_subjects_have_no_interval() -> None:
+    for n_subjects, known in ((4, False), (5, True)):
+        pairs = list(itertools.permutations(SUBJECTS[:n_subjects], 2))
+        values = np.random.default_rng(0).uniform(0.3, 0.7, (len(pairs), 1))
+        row = compare_runs(rows(values + 0.1, pairs), rows(values, pairs), n_bootstrap=200).iloc[0]
+        assert row["difference"] == pytest.approx(0.1)
+        assert np.isfinite([row["ci_low"], row["ci_high"]]).all() == known
 
 
 def test_mean_over_seeds(values: tuple[np.ndarray, np.ndarray]) -> None:

@@ -34,11 +34,20 @@ def source_files(config: dict[str, Any], folder: Path) -> Files:
     `labels` are null has no label maps. With `unlabelled`, an image without a label map is a scan without labels.
 
     Raises:
-        InputError: an image or a label map has no partner, or there are not as many images as the release's `count`.
+        InputError: an image or a label map has no partner, no subject has a label map though the release has a
+            pattern for them, or there are not as many images as the release's `count`.
     """
-    release, numbers = release_in(config, folder), subject_numbers(config)
+    release = release_in(config, folder)
+    files = _files(config, release, folder)
+    if release["labels"] is not None and all(labels is None for _, labels in files.values()):
+        found = f"no subject of cohort {config['name']} has a label map {release['labels']}"
+        raise InputError(f"{folder}: {found}; expected some, or `labels: null` for scans without labels")
+    return files
+
+
+def _files(config: dict[str, Any], release: dict[str, Any], folder: Path) -> Files:
     if any("*" in (release[kind] or "") for kind in _KINDS):
-        pairs = list(_pairs(release, folder).values())
+        numbers, pairs = subject_numbers(config), list(_pairs(release, folder).values())
         ranks = _ranks(config, folder, list(numbers.values()), len(pairs))
         return {subject: pairs[rank - 1] for subject, rank in zip(numbers, ranks, strict=True)}
     images = _numbered(config, release, release["images"], folder)

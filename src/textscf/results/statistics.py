@@ -5,7 +5,7 @@ adjusted for the number of structures (Holm 1979), an effect size, and a bootstr
 share a subject are not independent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from scipy import stats
 from textscf.metrics.aggregation import metrics_of_structures
 
 ALL = "all"
+
+FEWEST_SUBJECTS = 5
+"""Subjects below which a bootstrap over them says nothing: of two, every sample with a pair is the same."""
 
 _PAIR = ["fixed", "moving"]
 _STRUCTURE = ["label", "structure"]
@@ -58,9 +61,10 @@ def compare_runs(
 
     Returns:
         Columns structure, n (pairs with a finite value in both), mean_a, mean_b, difference (a - b), t, p, p_holm,
-        effect_size, ci_low, ci_high. Values for which n is too small are NaN; t, p and effect_size are also NaN if all
-        differences are equal. Holm's adjustment is over the structures; ``all`` is not adjusted, since its family is
-        the methods that are compared (`compare_with_reference`).
+        effect_size, ci_low, ci_high. Values for which n is too small are NaN, and so is the interval of fewer than
+        `FEWEST_SUBJECTS`; t, p and effect_size are also NaN if all differences are equal. Holm's adjustment is over the
+        structures; ``all`` is not adjusted, since its family is the methods that are compared
+        (`compare_with_reference`).
 
     Raises:
         ValueError: the runs were not evaluated on the same pairs and structures.
@@ -78,7 +82,8 @@ def compare_runs(
     result["p_holm"] = np.append(holm(result["p"].to_numpy()[:-1]), result["p"].iloc[-1])
     weights = subject_bootstrap_weights(list(table_a.index), n_bootstrap, np.random.default_rng(seed))
     interval = [_weighted_mean_interval(column, weights, confidence) for column in (values_a - values_b).T]
-    result[["ci_low", "ci_high"]] = interval
+    few = count_subjects(table_a.index) < FEWEST_SUBJECTS
+    result[["ci_low", "ci_high"]] = np.nan if few else interval
     order = ["structure", "n", "mean_a", "mean_b", "difference", "t", "p", "p_holm", "effect_size", "ci_low", "ci_high"]
     return result[order]
 
@@ -118,6 +123,11 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     stepped = p[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1)
     return adjusted
+
+
+def count_subjects(pairs: Iterable[tuple[str, str]]) -> int:
+    """Number of subjects that occur in pairs, as fixed or as moving."""
+    return len({subject for pair in pairs for subject in pair})
 
 
 def subject_bootstrap_weights(

@@ -1,13 +1,14 @@
 """Best values of an accuracy table, where a subject-level interval tells them from all others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from textscf.metrics.aggregation import metrics_of_structures
 from textscf.metrics.metric import Metric
 from textscf.results.items import Item, Results, Row
-from textscf.results.statistics import bootstrap_means
+from textscf.results.statistics import FEWEST_SUBJECTS, bootstrap_means, count_subjects
 
 BOLD = (
     "Bold: the best value, if the 95 % interval of its difference to every other method, by a bootstrap over subjects, "
@@ -16,8 +17,6 @@ BOLD = (
 
 _PAIR = ["fixed", "moving"]
 _LEVEL = [0.025, 0.975]
-_FEWEST_SUBJECTS = 5
-"""Test subjects below which a bootstrap over them says nothing."""
 
 
 def best_rows(item: Item, results: Results, table: pd.DataFrame, metrics: Iterable[Metric]) -> dict[str, list[bool]]:
@@ -34,32 +33,45 @@ def best_rows(item: Item, results: Results, table: pd.DataFrame, metrics: Iterab
         metrics: metrics that the table shows.
     """
     lengths = {training for training in table.loc[~table["sees_fixed_labels"], "training"] if training}
-    return {metric.name: _mask(item, results, table, metric, len(lengths) < 2) for metric in metrics}
+    metrics = list(metrics)
+    if len(lengths) > 1:
+        return {metric.name: [False] * len(table) for metric in metrics}
+    values = [_of_pairs(item, results, row, metrics) for row in item.rows]
+    return {metric.name: _mask(metric, table, values) for metric in metrics}
 
 
-def _mask(item: Item, results: Results, table: pd.DataFrame, metric: Metric, comparable: bool) -> list[bool]:
+def _mask(metric: Metric, table: pd.DataFrame, values: Sequence[pd.DataFrame]) -> list[bool]:
     column = table[metric.column].replace(np.inf, np.nan)
     competing = [n for n in range(len(table)) if np.isfinite(column[n]) and not table["sees_fixed_labels"][n]]
-    if metric.best is None or not comparable or len(competing) < 2:
+    if metric.best is None or len(competing) < 2:
         return [False] * len(table)
     best = int(getattr(column[competing], f"idx{metric.best}")())
-    values = {n: _of_pairs(item, results, item.rows[n], metric) for n in competing}
-    found = _differ(pd.DataFrame({n: values[best] - values[n] for n in competing if n != best}))
+    of_pairs = {n: values[n][metric.name] for n in competing}
+    found = _differ(pd.DataFrame({n: of_pairs[best] - of_pairs[n] for n in competing if n != best}))
     return [found and n == best for n in range(len(table))]
 
 
-def _of_pairs(item: Item, results: Results, row: Row, metric: Metric) -> pd.Series:
-    """The metric of each pair, averaged over structures and seeds; the index is (fixed, moving)."""
-    if metric.level == "structure":
-        return results.seed_mean(row, item.convention).groupby(_PAIR)[metric.name].mean()
-    seeds = [frame.assign(value=metric.values(frame, item.convention)) for frame in results.pairs(row)]
-    return pd.concat(seeds).groupby(_PAIR)["value"].mean()
+def _of_pairs(item: Item, results: Results, row: Row, metrics: Iterable[Metric]) -> pd.DataFrame:
+    """Metrics of each pair, averaged over structures and seeds; the index is (fixed, moving). Empty without runs."""
+    if not row.runs:
+        return pd.DataFrame()
+    frames = results.pairs(row)
+    of_pairs = [metric for metric in metrics if metric.level == "pair" and metric.columns[0] in frames[0]]
+    seeds = [
+        frame[_PAIR].assign(**{metric.name: metric.values(frame, item.convention) for metric in of_pairs})
+        for frame in frames
+    ]
+    whole = pd.concat(seeds).groupby(_PAIR).mean()
+    if not results.has_labels(row):
+        return whole
+    structures = results.seed_mean(row, item.convention)
+    return whole.join(structures.groupby(_PAIR)[metrics_of_structures(structures)].mean())
 
 
 def _differ(differences: pd.DataFrame) -> bool:
     """Whether the interval of each column's mean, by a bootstrap over subjects, excludes zero; a row is a pair."""
     finite = differences.replace([np.inf, -np.inf], np.nan).dropna()
-    if len({subject for pair in finite.index for subject in pair}) < _FEWEST_SUBJECTS:
+    if count_subjects(finite.index) < FEWEST_SUBJECTS:
         return False
     low, high = np.quantile(bootstrap_means(finite), _LEVEL, axis=0)
     return bool(((low > 0) | (high < 0)).all())

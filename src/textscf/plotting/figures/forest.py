@@ -1,5 +1,6 @@
 """Forest plot beside Table 3: by how much the reference's mean Dice exceeds that of each other method."""
 
+import math
 import textwrap
 
 import pandas as pd
@@ -36,8 +37,9 @@ def draw(item: Item, results: Results) -> Drawing:
 def differences(item: Item, results: Results) -> pd.DataFrame:
     """Difference of mean Dice, reference minus method, in percentage points; one line per method, as the item's rows.
 
-    Columns: reference, method, pairs, difference, low, high (95 % interval over subjects), printed (difference of the
-    paper's means; NaN without them). The mean is over structures, then pairs, after seeds are averaged per pair.
+    Columns: reference, method, pairs, difference, low, high (95 % interval over subjects; NaN for few), printed
+    (difference of the paper's means; NaN without them). The mean is over structures, then pairs, after seeds are
+    averaged per pair.
     """
     tests = compare_with_reference(item, results)
     tests = tests[tests["structure"] == ALL].reset_index(drop=True)
@@ -58,7 +60,8 @@ def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
             markeredgecolor=INK, markeredgewidth=0.4, ecolor=INK, elinewidth=0.8, capsize=2, capthick=0.8,
         )  # fmt: skip
         axes.plot(line["printed"], place, color=look.colour, **PRINTED)
-        text = f"{middle:+.1f} [{line['low']:+.1f}, {line['high']:+.1f}]".replace("-", "−")
+        interval = f" [{line['low']:+.1f}, {line['high']:+.1f}]" if math.isfinite(line["low"]) else ""
+        text = f"{middle:+.1f}{interval}".replace("-", "−")
         axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
 
 
