@@ -3,7 +3,8 @@ rule report:
         config=f"{STUDY}/report/config.yaml",
         shown=files.report("report"),
     output:
-        f"{STUDY}/report.html",
+        page=f"{STUDY}/report.html",
+        summary=f"{STUDY}/report.txt",
     log:
         f"{STUDY}/report/logs/report.log",
     localrule: True
@@ -11,7 +12,7 @@ rule report:
         ENVIRONMENT
     shell:
         'python "$TEXTSCF_SRC/report.py"'
-        " --config {input.config} --out {output} 2> {log}"
+        " --config {input.config} --out {output.page} 2> {log}"
 
 
 use rule report as quick with:
@@ -19,7 +20,8 @@ use rule report as quick with:
         config=f"{STUDY}/quick/config.yaml",
         shown=files.report("quick"),
     output:
-        f"{STUDY}/quick.html",
+        page=f"{STUDY}/quick.html",
+        summary=f"{STUDY}/quick.txt",
     log:
         f"{STUDY}/quick/logs/report.log",
     priority: order.priority

@@ -12,11 +12,14 @@ def main() -> None:
     parser = stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved settings of the report (YAML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
-    parser.add_argument("--out", type=Path, required=True, help="page to write (.html), in the folder of the study")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="page to write (.html); its main result goes beside it (.txt)"
+    )
     args = parse_arguments(parser)
-    page = report(load_shown(args.config), args.results, date.today())
-    with atomic_path(args.out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    page, words = report(load_shown(args.config), args.results, date.today())
+    for path, text in ((args.out.with_suffix(".txt"), words), (args.out, page)):
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from textscf.report.curves import CurvePanel, dice_limits, draw_panel
 from textscf.report.omissions import omissions
 from textscf.report.segmentor_table import segmentor_table
 from textscf.report.shown import Files, Shown
-from textscf.report.summary import summary
+from textscf.report.summary import Summary, in_words, summary
 from textscf.report.trainings import Training, load_trainings, trainings_table
 from textscf.results.items import Results
 from textscf.tables.display import Display
 from textscf.tables.formats import to_fragment
 
 
-def report(shown: Shown, results: Path, made: date) -> str:
-    """The page as HTML; it refers only to files in the results folder.
+def report(shown: Shown, results: Path, made: date) -> tuple[str, str]:
+    """The page as HTML, which refers to no other file, and its main result as plain text.
 
     Args:
         shown: contents of the report.
@@ -38,20 +38,28 @@ def report(shown: Shown, results: Path, made: date) -> str:
     items = [item for place in (*shown.tables, *shown.figures, *examples) if (item := files.item(place))]
     groups = load_trainings(items, Results(results, shown.study))
     trainings = [training for group in groups.values() for training in group]
+    main = _summary(shown, files, results)
     content = {
         "shown": shown,
+        "summary": main,
         "made": made,
         "revision": git_revision() or "unknown",
         "colours": {"reference": REFERENCE_COLOUR, "palette": PALETTE},
         "warnings": provenance.warnings(trainings),
-        **_shown_items(shown, files, results),
+        **_shown_items(shown, files),
         "segmentors": _fragment(segmentor_table(shown.segmentors, results)),
         "prompts": [files.similarity(cohort, prompts) for cohort, prompts in shown.prompts],
         "omissions": _fragment(omissions(items)),
         **_training(groups, trainings),
         **_origin(shown, trainings, results),
     }
-    return _environment().get_template("page.html").render(content)
+    return _environment().get_template("page.html").render(content), in_words(shown.title, main) if main else ""
+
+
+def _summary(shown: Shown, files: Files, results: Path) -> Summary | None:
+    table = shown.headline["table"]
+    item = files.item(table) if table else None
+    return summary(item, results / f"{table}_tests.csv", Results(results, shown.study)) if item else None
 
 
 def _environment() -> jinja2.Environment:
@@ -68,11 +76,9 @@ def _fragment(table: Display | None) -> Markup | None:
     return Markup(to_fragment(table)) if table else None
 
 
-def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
+def _shown_items(shown: Shown, files: Files) -> dict[str, Any]:
     """Template values of the headline and of all other tables, figures and examples."""
     table, figure = shown.headline["table"], shown.headline["figure"]
-    item = files.item(table) if table else None
-
     beside = [place for place in shown.figures if (drawn := files.item(place)) and drawn.kind == "forest"]
 
     def others(places: Iterable[str]) -> list[str]:
@@ -81,7 +87,6 @@ def _shown_items(shown: Shown, files: Files, results: Path) -> dict[str, Any]:
     pairs = {example["figure"]: example["pair"] for example in shown.examples}
     order = sorted(others(pairs), key=lambda place: ("best", "median", "worst").index(pairs[place]))
     return {
-        "summary": summary(item, results / f"{table}_tests.csv") if item else None,
         "main_table": files.table(table) if table else None,
         "claims": files.table(shown.claims) if shown.claims else None,
         "beside": [files.picture(place) for place in beside],

@@ -1,7 +1,6 @@
 """Contents of a report: its resolved settings (`Shown`), and the files of its tables and figures (`Files`)."""
 
 import base64
-import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,13 @@ from textscf.results.items import Item, load_item
 from textscf.tables.formats import to_fragment
 from textscf.tables.written import read_readable
 
+_TYPES = {
+    ".png": "image/png",
+    ".pdf": "application/pdf",
+    ".csv": "text/csv",
+    ".md": "text/markdown",
+    ".tex": "application/x-tex",
+}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SCREEN_SCALE = 1.45 * 96 / 300
 """Screen pixels per pixel of a figure; two figures one column wide then fit side by side on the page."""
@@ -70,10 +76,11 @@ def load_shown(path: Path) -> Shown:
 
 @dataclass(frozen=True)
 class Link:
-    """Link to a file near the report; `target` is relative to the study's folder."""
+    """A file to download: `source` is its content as a data URI, `name` the name to save it under."""
 
     text: str
-    target: str
+    name: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,11 @@ class ShownFigure:
     size: tuple[int, int]
 
 
+def _data_uri(path: Path) -> str:
+    """Content of a file as an address, so that a page keeps the file wherever the page is moved."""
+    return f"data:{_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
 def _screen_size(png: bytes) -> tuple[int, int]:
     """Width and height in screen pixels; figures are shown somewhat larger than in print."""
     width, height = struct.unpack(">II", png[16:24])
@@ -106,7 +118,7 @@ def _screen_size(png: bytes) -> tuple[int, int]:
 
 
 class Files:
-    """Reads tables and figures below `results`; their links are relative to the folder of `study`."""
+    """Reads tables and figures of a study below `results`, with their files to download."""
 
     def __init__(self, results: Path, study: str) -> None:
         self._results, self._study = results, study
@@ -121,7 +133,7 @@ class Files:
         return self._items[place]
 
     def table(self, place: str) -> Table:
-        """A table with links to its files; InputError if it was not made."""
+        """A table with its files; InputError if it was not made."""
         fragment = to_fragment(read_readable(self._results / f"{place}.json"))
         item, name = self.item(place), Path(place).name
         links = {"CSV": ".csv", "Markdown": ".md", "LaTeX": ".tex", "t-tests": "_tests.csv"}
@@ -154,13 +166,9 @@ class Files:
         content = path.read_bytes()
         if not content.startswith(_PNG) or len(content) < 24:
             raise InputError(f"{path}: not a PNG image")
-        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-        return ShownFigure(name, title, source, alternative, caption, links, _screen_size(content))
+        return ShownFigure(name, title, _data_uri(path), alternative, caption, links, _screen_size(content))
 
     def _links(self, place: str, suffixes: dict[str, str]) -> list[Link]:
-        """Links to the existing files of a table or figure."""
-        return [
-            Link(text, os.path.relpath(f"{place}{suffix}", self._study))
-            for text, suffix in suffixes.items()
-            if (self._results / f"{place}{suffix}").is_file()
-        ]
+        """The existing files of a table or figure."""
+        found = [(text, self._results / f"{place}{suffix}") for text, suffix in suffixes.items()]
+        return [Link(text, path.name, _data_uri(path)) for text, path in found if path.is_file()]

@@ -121,6 +121,11 @@ def _text_class(column: Column) -> str:
     return ' class="text"' if _is_text(column) else ""
 
 
+def _first_order(column: Column) -> str:
+    """Attribute of a column whose largest value is its best: a page sorts it by that first."""
+    return ' data-first="descending"' if column.heading.endswith("↑") else ""
+
+
 def _is_text(column: Column) -> bool:
     """Whether any cell of a column is not a number."""
     words = [cell.text for cell in column.cells if cell.text not in ("", UNDEFINED, NOT_RUN)]
@@ -168,7 +173,9 @@ def _latex_header(columns: list[Column]) -> list[str]:
 
 def _html_header(columns: list[Column]) -> str:
     groups = _groups(columns)
-    attributes = [f'scope="col" data-column="{n}"{_text_class(column)}' for n, column in enumerate(columns)]
+    attributes = [
+        f'scope="col" data-column="{n}"{_text_class(column)}{_first_order(column)}' for n, column in enumerate(columns)
+    ]
     height = 2 if any(span > 1 for _, span in groups) else 1
     upper, lower, column = [], [], 0
     for heading, span in groups:

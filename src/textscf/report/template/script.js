@@ -27,7 +27,12 @@ function sortRows(table, rows, column, order) {
   table.tBodies[0].append(...sorted);
 }
 
-const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
+function nextOrder(heading) {
+  const first = heading.dataset.first || "ascending";
+  const second = first === "ascending" ? "descending" : "ascending";
+  return { none: first, [first]: second, [second]: "none" }[heading.getAttribute("aria-sort")];
+}
+
 for (const table of document.querySelectorAll("table")) {
   const rows = [...table.tBodies[0].rows];
   const headings = [...table.querySelectorAll("th[data-column]")];
@@ -39,7 +44,7 @@ for (const table of document.querySelectorAll("table")) {
     heading.append(button);
     heading.setAttribute("aria-sort", "none");
     button.addEventListener("click", () => {
-      const order = NEXT[heading.getAttribute("aria-sort")];
+      const order = nextOrder(heading);
       headings.forEach((other) => other.setAttribute("aria-sort", other === heading ? order : "none"));
       sortRows(table, rows, Number(heading.dataset.column), order);
     });
