@@ -25,8 +25,11 @@ $(READY): requirements.txt
 	else python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.txt; fi
 	@touch $@
 
+# `make demo LOGGER=` shows all of Snakemake's own output.
+LOGGER ?= --logger brief
+
 demo: setup
-	snakemake --cores all $(ARGS)
+	PYTHONPATH=src snakemake --cores all $(LOGGER) $(ARGS)
 
 # Each test module runs in one process on one core, so that other threads do not disturb tests that measure time or
 # cores. The longest modules start first (tests/conftest.py).

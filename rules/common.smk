@@ -21,7 +21,9 @@ files = StudyFiles(study)
 order = Order(study)
 
 if workflow.is_main_process:
-    logger.info(f"Study {study.name}: {plan(study, study.step_times)}.")
+    logger.info(
+        f"Study {study.name}: {plan(study, study.step_times)}.", extra={"always": True}
+    )
 
 
 onstart:
@@ -29,6 +31,10 @@ onstart:
         hold_folder(Path.cwd())
     except InputError as error:
         raise WorkflowError(str(error)) from None
+
+
+onsuccess:
+    print(files.main_result())
 
 
 # The shell reads these variables when a job runs, so moving the project or the data does not rerun any job.

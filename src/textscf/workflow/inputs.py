@@ -10,7 +10,7 @@ from textscf.files.layout import NETWORK_FILES, Layout
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
 from textscf.workflow.model_settings import model_settings
-from textscf.workflow.report_settings import CLAIM, pairs_used, report_settings
+from textscf.workflow.report_settings import CLAIM, PARTS, pairs_used, report_settings
 
 
 class StudyFiles:
@@ -156,6 +156,12 @@ class StudyFiles:
             "cohort": f"{cohort}/cohort.json",
             **(of_segmentor if settings["segmentor"] else {}),
         }
+
+    def main_result(self) -> str:
+        """The study's main result in words and where its report is; empty before there is a report."""
+        pages = [self._layout.study(self._study.name) / f"{part}.html" for part in PARTS]
+        page = next((page for page in pages if page.is_file()), None)
+        return f"{page.with_suffix('.txt').read_text(encoding='utf-8')}See {page}" if page else ""
 
     def report(self, part: str) -> list[str]:
         """Input files of the report of the study, or of its first part."""
