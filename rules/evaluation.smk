@@ -4,6 +4,7 @@ rule evaluate:
         cohort=cohort_of_run,
         checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
         segmentation=lambda wildcards: files.segmentation([wildcards.run]),
+        cost=lambda wildcards: files.segmentation_costs([wildcards.run]),
     output:
         metrics=f"{RUN}/metrics.csv",
         pairs=f"{RUN}/pairs.csv",

@@ -50,7 +50,8 @@ rule segment:
             wildcards.cohort, wildcards.segmentor
         ),
     output:
-        f"{SEGMENTATION}/segmentation.json",
+        segmentation=f"{SEGMENTATION}/segmentation.json",
+        cost=f"{SEGMENTATION}/cost.json",
     log:
         f"{SEGMENTATION}/logs/segment.log",
     priority: order.priority
@@ -68,7 +69,7 @@ rule segment:
     shell:
         'python "$TEXTSCF_SRC/segment.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.options}"
-        " --out {output} --threads {threads} 2> {log}"
+        " --out {output.segmentation} --threads {threads} 2> {log}"
 
 
 rule segmentor_accuracy:

@@ -7,6 +7,7 @@ rule table:
         metrics=lambda wildcards: files.metrics(wildcards.table),
         timings=lambda wildcards: files.timings(wildcards.table),
         segmentors=lambda wildcards: files.segmentor_accuracy(wildcards.table),
+        costs=lambda wildcards: files.segmentation_costs(study.runs_of(wildcards.table)),
         reported=f"{workflow.basedir}/config/reported.yaml",
     output:
         csv=f"{TABLE}.csv",

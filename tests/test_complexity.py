@@ -22,6 +22,7 @@ from textscf.models.backbones.lku_net import LargeKernelBlock
 from textscf.models.complexity import Complexity, complexity, complexity_of_run, multi_adds, parameters
 from textscf.models.heads import ConvolutionHead, FrozenSCFHead, SCFHead
 from textscf.prompts.embedding import Embedding, save_embedding
+from textscf.segmentation.swin_unetr import build_segmentor
 
 LKU_NET = {"name": "lku_net", "start_channels": 4}
 VOXELMORPH = {"name": "voxelmorph", "encoder": [4, 8], "decoder": [8, 8, 4]}
@@ -225,13 +226,18 @@ def test_script_of_runs_reads_their_cohorts_and_embeddings(script: Callable[...,
     embedding = Embedding(np.arange(3), ["background", "a", "b"], ["", "a", "b"], np.eye(3, 10, dtype=np.float32))
     save_embedding(tmp_path / "cohorts/blobs/prompts/few/embedding.npz", embedding, {})
     configs = []
+    segmentor = {"source": "train", "feature_size": 12, "depths": [1, 1, 1, 1], "attention_window": 2}
+    write_yaml(tmp_path / "cohorts/blobs/segmentations/tiny/config.yaml", segmentor)
     for run, head, prompts in (("textscf", SCF, "few"), ("lku_net", None, None)):
         network = {"backbone": LKU_NET, "head": head, "integration_steps": 0}
         configs.append(tmp_path / run / "config.yaml")
-        write_yaml(configs[-1], {"run": run, "cohort": "blobs", "prompts": prompts, "network": network})
+        settings = {"run": run, "cohort": "blobs", "segmentor": "tiny" if head else None, "prompts": prompts}
+        write_yaml(configs[-1], {**settings, "network": network})
     assert script("run_complexity", "--configs", *configs, "--results", tmp_path) == 0
     for path, embedding_shape in zip(configs, ((3, 10), None), strict=True):
         settings, content = read_yaml(path), read_json(path.with_name("complexity.json"))
         assert (content["run"], content["shape"]) == (settings["run"], list(SHAPE))
         expected = complexity_of_run(settings["network"], SHAPE, embedding_shape)
         assert {use: Complexity(**content[use]) for use in expected} == expected
+        built = build_segmentor(segmentor, 3) if settings["segmentor"] else nn.Module()
+        assert content["segmentor_parameters"] == sum(each.numel() for each in built.parameters())

@@ -566,7 +566,8 @@ def test_files_of_a_study(folder: Path) -> None:
     assert both <= set(files.metrics("figure7"))
     assert sorted(files.complexity("complexity")) == files.complexity_counts()
     assert len(files.complexity_counts()) == len(files.complexity_settings()) == 9
-    assert files.complexity_shapes() == [f"{cohort}/cohort.json", f"{cohort}/prompts/minilm/embedding.npz"]
+    read = ["cohort.json", "prompts/minilm/embedding.npz", "segmentations/tiny/config.yaml"]
+    assert files.complexity_shapes() == [f"{cohort}/{name}" for name in read]
     assert (files.tables("accuracy"), files.tables("complexity")) == (["table3"], ["complexity"])
     assert files.prompt_sets() == [f"{cohort}/prompts/minilm/similarity.png"]
 

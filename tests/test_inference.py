@@ -17,7 +17,7 @@ from textscf.data.cohort import Cohort
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file, read_label_file
-from textscf.files.io import read_image, write_json, write_nifti, write_yaml
+from textscf.files.io import read_image, read_json, write_json, write_nifti, write_yaml
 from textscf.files.state import load_state, save_state
 from textscf.metrics import evaluate_pair
 from textscf.prompts import Embedding
@@ -27,6 +27,7 @@ from textscf.registration.scan_pair import ScanRegistrar
 from textscf.registration.trained_run import load_checkpoint
 from textscf.registration.volumes import Scan
 from textscf.segmentation import load_segmentation
+from textscf.segmentation.result import Segmentation
 from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.segmentation.segmentor import Segmentor
 from textscf.segmentation.stored import StoredImage
@@ -94,6 +95,21 @@ def test_metrics_of_a_run(cohort: Cohort, checkpoint: Path, tmp_path: Path, work
     assert pairs.loc[3, "dice"] == pytest.approx(expected.dice.mean())
     assert pairs.loc[3, "sdlogj"] == pytest.approx(expected.sdlogj)
     assert (pairs["seconds"] > 0).all()
+
+
+def test_the_time_of_a_pair_has_that_of_the_fixed_regions_in_it(
+    cohort: Cohort, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = cohort.folder / "segmentations/ground_truth/cost.json"
+    assert read_json(path) == {"parameters": 0, "seconds": dict.fromkeys(cohort.subjects(), 0.0)}
+    measured = Registrar(checkpoint, cohort, CPU)
+    monkeypatch.setattr(Segmentation, "seconds", lambda _, subject: {"s6": 1000.0, "s7": 2000.0}[subject])
+    assert 1000 < measured.displacement("s6", "s7")[1] < 1900
+    monkeypatch.undo()
+    path.rename(path.with_suffix(".gone"))
+    with pytest.raises(InputError, match=r"cost\.json: no such file"):
+        measured.displacement("s6", "s7")
+    path.with_suffix(".gone").rename(path)
 
 
 def test_metrics_without_registration(cohort: Cohort, tmp_path: Path) -> None:

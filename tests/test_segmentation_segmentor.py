@@ -94,6 +94,10 @@ def test_scans_of_a_cohort_are_segmented_from_their_stored_form(
         np.testing.assert_allclose(segmentation.confidence(subject), distribution.max(0), atol=0.5 / 255 + 1e-6)
     assert len(np.unique(segmentation.labels(subject))) > 2
     assert len(read_json(folder / "segmentation.json")["files"]) == 4
+    cost = read_json(folder / "cost.json")
+    assert cost["parameters"] == sum(each.numel() for each in segmentor._network.parameters())
+    assert [segmentation.seconds(subject) for subject in cohort.subjects()] == list(cost["seconds"].values())
+    assert min(cost["seconds"].values()) > 0
 
 
 def test_without_the_stored_scans_there_is_one_error_and_no_file(

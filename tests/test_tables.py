@@ -207,6 +207,24 @@ def test_the_segmentors_accuracy_stands_beside_what_the_paper_says_of_it(reporte
     assert display(item, table.reset_index(), {}).columns[1].heading == "Segmentor Dice (%) ↑"
 
 
+def test_what_the_segmentation_costs_is_told(reported, tmp_path):
+    item = _item(tmp_path)
+    write_runs(tmp_path, table_spec())
+    results = Results(tmp_path, "toy")
+    assert not any("segmentation" in note for note in make(item, results, reported).readable.notes)
+    folder = tmp_path / "cohorts/toy_cohort/segmentations/tiny"
+    write_json(folder / "cost.json", {"parameters": 3_746_705, "seconds": {"s1": 0.5, "s2": 0.25, "s3": 9.0}})
+    made = make(item, results, reported)
+    assert (
+        "Time per pair includes the segmentation of the fixed scan by a SwinUNETR: textSCF 0.50 s, 3.75 M parameters."
+        in made.readable.notes
+    )
+    assert list(made.frame["segmentor_seconds"]) == [0, 0, 0.5]
+    write_json(folder / "cost.json", {"parameters": 1})
+    with pytest.raises(InputError, match=r"cost\.json: expected parameters and seconds"):
+        make(item, results, reported)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"reported": "table9"}, "no table 'table9'"), ({"rows": "unknown method"}, "table3: 0 rows 'DeepReg'")],

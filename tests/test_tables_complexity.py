@@ -32,6 +32,7 @@ def results(tmp_path: Path) -> Results:
             for use, values in uses.items()
         }
         content = {"run": run, "shape": [96, 80, 128], "embedding_shape": None, **counted}
+        content["segmentor_parameters"] = 3_746_705 if run == "textscf_seed1" else 0
         write_json(tmp_path / f"toy/runs/{run}/complexity.json", content)
     return Results(tmp_path, "toy")
 
@@ -78,6 +79,7 @@ def test_readers_see_separators_and_giga(table: Content) -> None:
         ("Method", ""): ["LKU-Net", "textSCF"],
         ("Parameters", "with MLP"): ["2,086,342", "12,229,987"],
         ("Parameters", "inference"): ["2,086,342", "2,066,387"],
+        ("Parameters", "segmentor"): ["0", "3,746,705"],
         ("Multi-adds (G)", "training"): ["36.72", "<0.01"],
         ("Multi-adds (G)", "inference"): ["36.72", "18.22"],
         ("Attention (G)", ""): ["0.00", "5.00"],

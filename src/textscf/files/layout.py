@@ -6,6 +6,9 @@ from pathlib import Path
 NETWORK_FILES = {"train": "network.pt", "pretrained": "weights.pt"}
 """File name of a segmentor's weights for each `source`; the file lies beside the segmentor's `config.yaml`."""
 
+COST_FILE = "cost.json"
+"""File name of what a segmentation costs: `parameters` of the network, and `seconds` of each scan."""
+
 
 def segmentation_folder(cohort: Path, segmentor: str) -> Path:
     """Folder of a segmentation in the folder of a prepared cohort."""

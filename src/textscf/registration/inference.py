@@ -32,16 +32,17 @@ class Registrar:
         trained = load_checkpoint(checkpoint, device)
         self._network: RegistrationNetwork = trained.network
         segmentor = trained.run["segmentor"]
-        segmentation = None
+        self._segmentation = None
         if segmentor:
-            segmentation = load_segmentation(
+            self._segmentation = load_segmentation(
                 segmentation_folder(cohort.folder, segmentor) / "segmentation.json", cohort
             )
-        self._scans = VolumeStore(cohort, segmentation, device)
+        self._scans = VolumeStore(cohort, self._segmentation, device)
 
     def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:
-        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time of the network in s."""
-        return timed_prediction(self._network, self._scans[fixed], self._scans[moving])
+        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time in s, segmentation included."""
+        field, seconds = timed_prediction(self._network, self._scans[fixed], self._scans[moving])
+        return field, seconds + (self._segmentation.seconds(fixed) if self._segmentation else 0.0)
 
 
 def predict(network: RegistrationNetwork, fixed: Scan, moving: Scan) -> Tensor:

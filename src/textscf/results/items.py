@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from textscf.errors import InputError
 from textscf.files.csv_file import read_table
 from textscf.files.fill import fill
 from textscf.files.io import read_json, read_yaml
-from textscf.files.layout import Layout
+from textscf.files.layout import COST_FILE, Layout
 from textscf.metrics.aggregation import METRIC_COLUMNS, PAIR_COLUMNS, apply_convention
 from textscf.metrics.measures import METRICS
 from textscf.metrics.metric import Convention, Metric
@@ -214,7 +215,9 @@ class Results:
             raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
 
     def complexity(self, row: Row) -> dict[str, Any]:
-        """Parameters and multi-adds of a row's network, by `training` and `inference`, and the `shape` of its volumes.
+        """Parameters and multi-adds of a row's network, by `training` and `inference`, with `segmentor_parameters`.
+
+        `shape` is that of its volumes.
 
         The numbers are those of the first seed; they do not depend on the seed. InputError for a row without a network,
         or a file with other content.
@@ -226,7 +229,7 @@ class Results:
         content = read_json(path)
         try:
             uses = {use: {count: content[use][count] for count in COUNTS} for use in ("training", "inference")}
-            return {**uses, "shape": content["shape"]}
+            return {**uses, "shape": content["shape"], "segmentor_parameters": content["segmentor_parameters"]}
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: not made by src/run_complexity.py ({error})") from error
 
@@ -237,6 +240,23 @@ class Results:
         what = "the accuracy of a segmentor, made by src/segmentor_accuracy.py"
         frame = read_csv(path, ["split", "dice"], what, empty=True)
         return float(frame.set_index("split")["dice"]["all"]) if len(frame) else math.nan
+
+    def segmentation_cost(self, row: Row) -> tuple[int, float]:
+        """Parameters of a row's segmentor, and median computing time of a scan in s; NaN where nothing was measured.
+
+        Both are 0 for a row without a segmentor, and for label maps of the cohort.
+        """
+        if row.segmentor in (None, GROUND_TRUTH):
+            return 0, 0.0
+        cohort = self.settings(row.runs[0])["cohort"]
+        path = Layout(self.folder).segmentation(cohort, str(row.segmentor)) / COST_FILE
+        if not path.is_file():
+            return 0, math.nan
+        content = read_json(path)
+        try:
+            return int(content["parameters"]), float(np.median(list(content["seconds"].values())))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise InputError(f"{path}: expected parameters and seconds, as src/segment.py writes") from None
 
     def _read(self, row: Row, name: str, columns: Iterable[str], empty: bool = False) -> list[pd.DataFrame]:
         return [self._frame(self.run_folder(run) / name, columns, empty) for run in row.runs]

@@ -8,6 +8,7 @@ import numpy as np
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.files.io import Volume, read_image, read_json, read_labels, sha256_of
+from textscf.files.layout import COST_FILE
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ class Segmentation:
             return np.ones(self.shape, dtype=np.float32)
         path = self.confidence_folder / f"{subject}.nii.gz"
         return self._checked(read_image(path), path) / np.float32(255)
+
+    def seconds(self, subject: str) -> float:
+        """Computing time of the subject's regions in s; InputError if it was not measured."""
+        path = self.path.with_name(COST_FILE)
+        content = read_json(path)
+        try:
+            return float(content["seconds"][subject])
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{path}: has no seconds of {subject}; expected a file made by src/segment.py") from None
 
     def fingerprint(self) -> str:
         """SHA-256 of `segmentation.json`, which holds the SHA-256 of every file."""

@@ -43,6 +43,11 @@ class Segmentor:
             self._channels = region_channels(settings["classes"], anatomy, self._source)
         self._network = segmentor_with(weights, settings, len(anatomy["structures"]) + 1, device, source)
 
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the network."""
+        return sum(each.numel() for each in self._network.parameters())
+
     def regions(self, prepared: np.ndarray, stored: StoredImage | None) -> tuple[Tensor, Tensor]:
         """J(x), the most probable region, uint8, and p(x), its probability, float32; both ``(H, W, D)``.
 

@@ -31,6 +31,13 @@ def build_segmentor(settings: Mapping[str, Any], n_regions: int) -> nn.Module:
     return hasten(network).to(memory_format=torch.channels_last_3d)
 
 
+def segmentor_parameters(settings: Mapping[str, Any], n_regions: int) -> int:
+    """Number of parameters of a segmentor with these settings; 0 for label maps of the cohort."""
+    if settings["source"] == "ground_truth":
+        return 0
+    return sum(each.numel() for each in build_segmentor(settings, n_regions).parameters())
+
+
 def check_window(window: Sequence[int], source: str) -> None:
     """Raise InputError unless each edge is a multiple of 32 and the deepest level, 1/32, has more than one voxel."""
     if any(edge < _EDGE or edge % _EDGE for edge in window) or math.prod(window) == _EDGE**3:

@@ -18,6 +18,7 @@ from textscf.results.reported import printed_values
 SEGMENTOR = Quantity(name="segmentor_dice", title="Segmentor Dice", unit="%", best="max", printed=True)
 """Accuracy of a row's segmentor on all scans of the cohort, for tables with `segmentor_accuracy` (paper, Table 5)."""
 
+_COSTS = ["segmentor_parameters", "segmentor_seconds"]
 _COUNTS = ["pairs", "labelled_pairs", "landmark_pairs"]
 
 
@@ -53,9 +54,10 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         seeds, pairs, labelled_pairs (with labels of both scans; left out if all have them), landmark_pairs (with
         landmarks; only in a table with their error), lost (number of pairs, over all seeds, in which the warp lost a
         structure), trained, converged (whether the trainings of all seeds converged; None for a method without training
-        or where it is not known), training (length in words), sees_fixed_labels, paper_quoted (whether the paper quotes
-        the values from other sources), not_run (reason, or empty), convention, notice. Units are those of `METRICS`.
-        Metrics of a displacement field are NaN for a run without registration.
+        or where it is not known), training (length in words), segmentor_parameters, segmentor_seconds (the part of
+        `seconds` for the regions, the median of all scans; NaN where it was not measured), sees_fixed_labels,
+        paper_quoted (whether the paper quotes the values from other sources), not_run (reason, or empty), convention,
+        notice. Units are those of `METRICS`. Metrics of a displacement field are NaN for a run without registration.
 
     Raises:
         InputError: rows with different details, a sweep, or files that cannot be used.
@@ -92,6 +94,7 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any], me
         "trained": trained,
         "converged": results.has_converged(row) if trained else None,
         "training": captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else "",
+        **dict(zip(_COSTS, results.segmentation_cost(row) if row.runs else (0, 0.0), strict=True)),
         "sees_fixed_labels": row.sees_fixed_labels,
         "paper_quoted": bool(printed.get("quoted", False)),
         "not_run": row.not_run or "",

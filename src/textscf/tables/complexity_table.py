@@ -17,6 +17,7 @@ CONVENTION = [
     "normalisation, resizing, warping and Fourier transforms count nothing.",
     "Inference: the filters of a text-driven head are stored, so that its MLP is not needed.",
 ]
+_SEGMENTOR = "Segmentor: the network that gives the regions of the fixed scan, not among the other numbers."
 _ATTENTION = "Attention: its multiplications of activations with each other, which are not among the multi-adds."
 
 
@@ -25,8 +26,9 @@ def make(item: Item, results: Results, reported: Path) -> Content:
 
     The numbers are those of a run's first seed; they do not depend on the seed.
     Columns of the frame: method, run, then `parameters`, `multi_adds` and `attention_multi_adds`, each as
-    `<count>_training` and `<count>_inference`, shape (of the volumes, `HxWxD`), notice. InputError if a run has no
-    network or the volumes of the runs differ in shape.
+    `<count>_training` and `<count>_inference`, segmentor_parameters (of the network that gives the
+    regions), shape (of the volumes, `HxWxD`), notice. InputError if a run has no network or the volumes of the runs
+    differ in shape.
     """
     rows = item.without_missing().rows
     frame = pd.DataFrame([_line(results, row) for row in rows]).assign(notice="; ".join(item.notices))
@@ -49,6 +51,7 @@ def giga(values: "pd.Series[int]") -> list[Cell]:
 def _line(results: Results, row: Row) -> dict[str, Any]:
     content = results.complexity(row)
     numbers = {f"{count}_{use}": content[use][count] for count in COUNTS for use in ("training", "inference")}
+    numbers["segmentor_parameters"] = content["segmentor_parameters"]
     return {"method": row.label, "run": row.run, **numbers, "shape": "x".join(map(str, content["shape"]))}
 
 
@@ -57,10 +60,13 @@ def _display(item: Item, frame: pd.DataFrame) -> Display:
         Column("Method", "", [Cell(label) for label in frame["method"]]),
         Column("Parameters", "with MLP", counts(frame["parameters_training"])),
         Column("Parameters", "inference", counts(frame["parameters_inference"])),
+        Column("Parameters", "segmentor", counts(frame["segmentor_parameters"])),
         Column("Multi-adds (G)", "training", giga(frame["multi_adds_training"])),
         Column("Multi-adds (G)", "inference", giga(frame["multi_adds_inference"])),
         Column("Attention (G)", "", giga(frame["attention_multi_adds_inference"])),
     ]
     shape = f"For a pair of volumes of {frame['shape'].iloc[0]} voxels."
     caption = " ".join([*subject_sentences(item), shape])
-    return Display(item.number, item.name, caption, columns, [*CONVENTION, _ATTENTION, *not_run_sentences(item)])
+    return Display(
+        item.number, item.name, caption, columns, [*CONVENTION, _SEGMENTOR, _ATTENTION, *not_run_sentences(item)]
+    )

@@ -146,6 +146,19 @@ def _lost(table: pd.DataFrame) -> list[str]:
     return [f"{LOST} {what}: {'; '.join(counts)}."] if counts else []
 
 
+def _segmentors(table: pd.DataFrame) -> list[str]:
+    """Footnote on what the segmentation of the fixed scan costs, for tables with the time per pair."""
+    lines = zip(table["method"], table["segmentor_parameters"], table["segmentor_seconds"], strict=True)
+    costs = [
+        f"{method} {number(seconds, 2)} s, {parameters / 1e6:.2f} M parameters"
+        for method, parameters, seconds in lines
+        if parameters
+    ]
+    if not costs or METRICS["seconds"].column not in table:
+        return []
+    return [f"Time per pair includes the segmentation of the fixed scan by a SwinUNETR: {'; '.join(costs)}."]
+
+
 def _pair_sentences(table: pd.DataFrame) -> list[str]:
     """How many pairs have labels, if not all, and how many have landmarks, if there are any."""
     run = table[table["not_run"].eq("")]
@@ -173,6 +186,7 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
+    notes += _segmentors(table)
     undefined = table[~table["trained"] & table["not_run"].eq("")]
     of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
     if undefined[of_field].isna().to_numpy().any():

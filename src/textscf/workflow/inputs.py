@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textscf.data.recipe import FIRST
-from textscf.files.layout import NETWORK_FILES, Layout
+from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
 from textscf.workflow.model_settings import model_settings
@@ -64,6 +64,10 @@ class StudyFiles:
         """Segmentations (regions of the fixed scans) of those runs that have a text-driven head."""
         return sorted({head["segmentation"] for run in runs if (head := self.head(run))})
 
+    def segmentation_costs(self, runs: Iterable[str]) -> list[str]:
+        """Files with the costs of those segmentations that runs with a text-driven head use."""
+        return [str(Path(path).with_name(COST_FILE)) for path in self.segmentation(runs)]
+
     def auxiliary(self, run: str) -> list[str]:
         """The preprocessed auxiliary cohort of a run; empty for a run without one."""
         auxiliary = self._study.runs[run].get("auxiliary")
@@ -115,10 +119,11 @@ class StudyFiles:
         return [path.replace("complexity.json", "config.yaml") for path in self.complexity_counts()]
 
     def complexity_shapes(self) -> list[str]:
-        """Files that give the sizes of volumes and text vectors for the networks of `complexity_counts`."""
+        """Files that give volumes, text vectors and segmentors of the networks of `complexity_counts`."""
         runs = [Path(path).parent.name for path in self.complexity_counts()]
+        segmentors = {str(Path(path).with_name("config.yaml")) for path in self.segmentation(runs)}
         cohorts = {f"{self._layout.cohort(self._study.runs[run]['cohort'])}/cohort.json" for run in runs}
-        return sorted(cohorts | {path for run in runs if (path := self.head(run).get("embedding"))})
+        return sorted(cohorts | segmentors | {path for run in runs if (path := self.head(run).get("embedding"))})
 
     def tables(self, kind: str) -> list[str]:
         """Names of the tables of a kind."""
