@@ -6,6 +6,8 @@ from textscf.files.io import read_yaml
 from textscf.job.cli import parse_arguments, run, stage_parser
 from textscf.segmentation.weights import obtain_weights
 
+OWN = Path(__file__).resolve().parents[1] / "models/segmentors"
+
 
 def main() -> None:
     parser = stage_parser(__doc__)
@@ -13,7 +15,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, help="local mirror, searched before any download")
     parser.add_argument("--out", type=Path, required=True, help="weights.pt; weights.json goes beside it")
     args = parse_arguments(parser)
-    obtain_weights(read_yaml(args.config)["weights"], args.data_root, args.out)
+    obtain_weights(read_yaml(args.config)["weights"], args.data_root, OWN, args.out)
 
 
 if __name__ == "__main__":
