@@ -493,6 +493,13 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
     ]
 
 
+def test_the_first_part_has_the_gain_from_text_where_the_study_shows_it(folder: Path) -> None:
+    study = load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
+    first = stage_settings(study, "small/quick")
+    assert first["figures"] == ["small/figures/figure3", "small/figures/figure7"]
+    assert "lapirn_scf_seed1" in first["runs"]
+
+
 def test_a_stage_without_an_epoch_is_found_before_anything_runs(folder: Path) -> None:
     with pytest.raises(
         InputError, match=r"run 'lapirn': training\.stages: stage 1 of 3 has no epoch of 2; raise epochs"

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from textscf.study.study import Study
 
 PARTS = ("report", "quick")
-"""The whole report, and the first part with only the headline."""
+"""The whole report, and the first part with the main comparison."""
+
+GAIN = "figure7"
+"""Figure of what text-driven filters add to each backbone; the first part has it beside the main table and figure."""
 
 CLAIM = "complexity/claim"
 
@@ -22,7 +25,8 @@ def headline(study: "Study") -> dict[str, str | None]:
 def report_settings(study: "Study", part: str) -> dict[str, Any]:
     """Settings of ``results/<study>/<part>.html``; tables and figures are given by their path below `results/`."""
     main = headline(study)
-    names = [name for name in main.values() if name] if part == "quick" else [*study.tables, *study.figures]
+    everything = [*study.tables, *study.figures]
+    names = [name for name in everything if name in (*main.values(), GAIN)] if part == "quick" else everything
     runs = list(dict.fromkeys(run for name in names for run in study.runs_of(name)))
     places = {
         name: f"{study.name}/{kind}/{name}"
