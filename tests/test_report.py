@@ -97,7 +97,9 @@ def test_examples_stand_together_from_best_to_worst(whole: str) -> None:
 
 def test_the_head_says_what_is_simulated_when_and_by_which_code(whole: str) -> None:
     assert f"<title>Toy abdomen ({NOTICE})" in whole
-    assert f'<aside class="banner" aria-label="Simulated data"><strong>Simulated data:</strong> {NOTICE}</aside>' in whole
+    assert (
+        f'<aside class="banner" aria-label="Simulated data"><strong>Simulated data:</strong> {NOTICE}</aside>' in whole
+    )
     head = words(whole.partition("<h1>")[2].partition("<h2>")[0])
     assert "Toy abdomen Study toy · Toy <abdomen> · 2024-05-06" in head
     assert "first part" not in head

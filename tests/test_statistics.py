@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from textscf.results.statistics import compare_runs, holm, mean_over_seeds, subject_bootstrap_weights
+from textscf.results.statistics import bootstrap_means, compare_runs, holm, mean_over_seeds, subject_bootstrap_weights
 
 SUBJECTS = [f"s{n}" for n in range(7)]
 PAIRS = list(itertools.permutations(SUBJECTS, 2))
@@ -48,6 +48,15 @@ def test_t_test_effect_size_and_means(values: tuple[np.ndarray, np.ndarray]) -> 
     assert (result["n"] == 42).all()
     np.testing.assert_allclose(result["p_holm"][:3], holm(expected.pvalue[:3]))
     assert result["p_holm"][3] == result["p"][3]
+
+
+def test_bootstrap_means_are_those_of_subjects_that_the_comparison_draws(values: tuple[np.ndarray, np.ndarray]) -> None:
+    a, b = values
+    a[:12] += 0.3  # the first two subjects are fixed in these: pairs that share a subject are alike
+    result = compare_runs(rows(a), rows(b), n_bootstrap=2000).iloc[-1]
+    index = pd.MultiIndex.from_tuples(PAIRS, names=["fixed", "moving"])
+    samples = bootstrap_means(pd.DataFrame({"difference": (a - b).mean(1)}, index), 2000)
+    np.testing.assert_allclose(np.quantile(samples[:, 0], [0.025, 0.975]), result[["ci_low", "ci_high"]].astype(float))
 
 
 def test_by_hand() -> None:

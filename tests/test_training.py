@@ -21,6 +21,7 @@ from textscf.errors import InputError
 from textscf.files.io import write_nifti, write_yaml
 from textscf.files.state import load_state
 from textscf.job.cli import STOPPED
+from textscf.losses.similarities import mse
 from textscf.registration.trained_run import load_checkpoint
 from textscf.training import trainer as trainer_module
 from textscf.training.pairs import PairSchedule
@@ -156,6 +157,29 @@ def test_a_training_killed_at_any_save_ends_as_if_never_interrupted(
     monkeypatch.undo()
     train_run(RUN, cohort, None, None, tmp_path, CPU)
     assert_same_result(tmp_path, uninterrupted)
+
+
+def test_a_training_that_draws_at_random_draws_the_same_after_a_stop(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A random weight of the similarity stands for blocks that a network leaves out at random."""
+    plain = mse.dissimilarity
+    monkeypatch.setattr(mse, "dissimilarity", lambda *images: plain(*images) * torch.rand(()))
+    train_run(RUN, cohort, None, None, tmp_path / "whole", CPU)
+    save, calls = trainer_module.save_state, iter(range(1, 1000))
+
+    def save_then_die(path: Path, state: dict[str, Any]) -> None:
+        save(path, state)
+        if next(calls) == 2:
+            raise _KilledError
+
+    with monkeypatch.context() as killed:
+        killed.setattr(trainer_module, "save_state", save_then_die)
+        with pytest.raises(_KilledError):
+            train_run(RUN, cohort, None, None, tmp_path / "stopped", CPU)
+    torch.manual_seed(99)
+    train_run(RUN, cohort, None, None, tmp_path / "stopped", CPU)
+    assert_same_result(tmp_path / "stopped", tmp_path / "whole")
 
 
 def test_a_finished_training_is_not_repeated_and_other_settings_start_anew(
