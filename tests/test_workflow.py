@@ -56,6 +56,7 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
         finished / "complexity/claim.csv",
         *(study / f"claims.{suffix}" for suffix in ("csv", "md", "html")),
         study / "report.html",
+        study / "pairs.html",
         study / "quick.html",
         *(study / f"figures/{n}.{s}" for n in ("figure3", "figure7", "example") for s in ("pdf", "png", "csv", "txt")),
     ]  # fmt: skip
