@@ -8,6 +8,7 @@ import html
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -36,6 +37,38 @@ AFFINE = np.array([[-2.0, 0, 0, 19], [0, 3.0, 0, -30], [0, 0, -1.5, 12], [0, 0, 
 """Of a grid whose axes run left, anterior and inferior."""
 SHIFTS = {"lku_net_seed1": (0, 0, 0), "textscf_seed1": (3, -1, 2)}
 """Displacement in voxels that the made-up checkpoint of each run predicts."""
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+OBSERVER = """
+const meanColumn = (view, [red, green, blue]) => {
+  view.drawScene();
+  const [gl, pixels] = [view.gl, new Uint8Array(4 * view.gl.drawingBufferWidth * view.gl.drawingBufferHeight)];
+  gl.readPixels(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+  const near = (n, ...wanted) => wanted.every((value, k) => Math.abs(pixels[4 * n + k] - value) < 12);
+  const columns = [...Array(pixels.length / 4).keys()].filter((n) => near(n, red, green, blue));
+  return columns.reduce((sum, n) => sum + n % gl.drawingBufferWidth, 0) / columns.length;
+};
+const observe = () => {
+  const [places, text] = [[], (id) => element(id).textContent];
+  if (!text("place") && !text("problem")) return setTimeout(observe, 100);
+  places.push(text("place"));
+  const target = [7, 6, 0];
+  moveTo(target);
+  places.push(text("place"));
+  const columns = {};
+  for (const [name, view] of Object.entries(views)) {
+    view.setOpacity(1, 1);
+    view.setSliceType(0);
+    columns[name] = { "left blob": meanColumn(view, [0, 114, 178]), "right blob": meanColumn(view, [213, 94, 0]) };
+  }
+  const titles = NAMES.map((name) => text(`${name}-title`));
+  const found = { problem: text("problem"), words: text("words"), titles, places, target, columns };
+  const told = Object.assign(document.createElement("script"), { type: "application/json", id: "observed" });
+  told.textContent = JSON.stringify(found);
+  document.body.append(told);
+};
+observe();
+"""
+"""Script that a browser test adds to the page."""
 HALF_STEP = 0.5 / 255 + 1e-6
 
 
@@ -329,6 +362,12 @@ def test_runs_of_two_cohorts_are_refused(results: Results) -> None:
         page_of(results)
 
 
+def test_a_table_without_runs_is_refused(study: Results) -> None:
+    rows = [row | {"runs": [], "not_run": "too long"} for row in table_spec()["rows"]]
+    with pytest.raises(InputError, match="table3: none of its rows is run"):
+        page_of(study, rows=rows, reference=None)
+
+
 def test_the_report_needs_the_viewer_and_its_first_part_does_not(root: Path) -> None:
     study = load_study(read_yaml(root / "config/demo.yaml"), root / "config")
     assert viewed_table(study) == "table3"
@@ -345,6 +384,53 @@ def test_a_study_without_a_table_of_accuracy_has_no_viewer(root: Path) -> None:
     for study in (of_costs, dataclasses.replace(demo, tables={})):
         assert viewed_table(study) is None
         assert report_settings(study, "report")["viewer"] is None
+
+
+@pytest.fixture(scope="module")
+def drawn(page: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """State of the page in a browser at the worst pair of textSCF, and where the colours are in an axial slice."""
+    if BROWSER is None:
+        pytest.skip("no chromium on this machine")
+    folder = tmp_path_factory.mktemp("browser")
+    (folder / "pairs.html").write_text(page.replace("</body>", f"<script>{OBSERVER}</script></body>"))
+    command = [
+        *[BROWSER, "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+        *["--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+        *["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}"],
+        *["--virtual-time-budget=60000", "--dump-dom", f"file://{folder / 'pairs.html'}#run=textscf&pair=worst"],
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    observed = re.findall(r'<script type="application/json" id="observed">(.*?)</script>', done.stdout)
+    assert observed, done.stderr[-2000:]
+    state = json.loads(observed[0])
+    assert isinstance(state, dict)
+    return state
+
+
+def test_a_deep_link_leads_to_its_pair(drawn: dict[str, Any], page: str) -> None:
+    pair = shown_in(page)["methods"][2]["pairs"]["worst"]
+    assert drawn["problem"] == ""
+    assert drawn["words"] == pair["words"]
+    assert drawn["titles"] == [pair[scan]["title"] for scan in ("fixed", "moving", "warped")]
+
+
+def test_the_structure_at_the_crosshair_is_named_for_each_scan(drawn: dict[str, Any], page: str) -> None:
+    pair, volumes = shown_in(page)["methods"][2]["pairs"]["worst"], volumes_in(page)
+    names = ("no structure", "left blob", "right blob")
+    for moved, place in zip(drawn["places"], (pair["centre"], drawn["target"]), strict=True):
+        voxel = tuple(np.rint(np.linalg.solve(AFFINE, (*place, 1))[:3]).astype(int))
+        told = [f"{n}: {names[volumes[pair[n]['labels']].dataobj[voxel]]}" for n in ("fixed", "moving", "warped")]
+        assert moved.endswith(f"mm): {'; '.join(told)}.")
+    assert "fixed: left blob" in drawn["places"][1]
+
+
+def test_the_patients_right_is_drawn_on_the_left(drawn: dict[str, Any], page: str) -> None:
+    pair, volumes = shown_in(page)["methods"][2]["pairs"]["worst"], volumes_in(page)
+    for scan in ("fixed", "moving", "warped"):
+        labels = np.asarray(volumes[pair[scan]["labels"]].dataobj)
+        x = {n: (AFFINE[0, 0] * np.argwhere(labels == n) + AFFINE[0, 3])[:, 0].mean() for n in (1, 2)}
+        assert x[1] > x[2]
+        assert drawn["columns"][scan]["left blob"] < drawn["columns"][scan]["right blob"]
 
 
 def test_the_cohort_of_these_tests_tells_axes_apart() -> None:

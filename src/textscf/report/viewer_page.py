@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 from importlib import resources
 
+from textscf.errors import InputError
 from textscf.plotting.figures.example import cohort_of
 from textscf.report.embedded_volumes import EmbeddedVolumes
 from textscf.report.rendering import render
@@ -25,9 +26,12 @@ def viewer(item: Item, results: Results, limit: int = _LIMIT) -> str:
         limit: number of characters that the volumes may take; beyond it they keep only every n-th voxel.
 
     Raises:
-        InputError: a file of a run or a scan is missing or cannot be used, or the runs are of several cohorts.
+        InputError: a file of a run or a scan is missing or cannot be used, no row is run, or the runs are of several
+            cohorts.
     """
     present = item.without_missing()
+    if not present.rows:
+        raise InputError(f"{item.name}: none of its rows is run; expected a table of runs")
     cohort = cohort_of(present, results)
     volumes = EmbeddedVolumes(cohort.affine)
     methods = viewed_methods(present, results, cohort, volumes)
