@@ -361,7 +361,6 @@ def test_the_claims_stand_after_the_main_result_with_their_count_and_files(resul
 
 
 def test_rows_of_the_main_table_link_to_their_pairs(results: Path) -> None:
-    (results / "toy/pairs.html").write_text("pairs")
     text = page(results, viewer="toy/pairs")
     main = text.partition('id="table3"')[2].partition("</section>")[0]
     names = re.findall(r'<th scope="row">(.*?)</th>', main)
@@ -369,8 +368,8 @@ def test_rows_of_the_main_table_link_to_their_pairs(results: Path) -> None:
     for name, (run, label) in zip(names, labels.items(), strict=False):
         assert re.fullmatch(f'<a href="pairs.html#run={run}">{label}[ ¶]*</a>', name)
     assert names[3:] == ["im2grid"]
-    assert '<a href="pairs.html">best, median and worst pairs</a>' in main
-    assert text.count("pairs.html") == 4
+    assert re.findall(r'href="(pairs.html[^"]*)"', text.partition('id="table3"')[2])[-1] == "pairs.html"
+    assert len(re.findall('href="pairs.html', text)) == 4
     assert "pairs.html" not in page(results)
 
 
