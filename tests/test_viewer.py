@@ -328,7 +328,7 @@ def test_the_page_asks_for_no_other_file_and_labels_its_controls(page: str, stud
     labelled = {attributes.get("for") for tag, attributes in found if tag == "label"}
     controls = [a for tag, a in found if tag in ("select", "input") and a.get("type") != "radio"]
     assert {a["id"] for a in controls} == labelled - {None} == {"method", "opacity", "planes"}
-    assert re.findall(r'<label><input type="radio" name="pair" value="(\w+)">\1</label>', page) == [
+    assert re.findall(r'<label><input type="radio" name="pair" value="(\w+)" autocomplete="off">\1</label>', page) == [
         "best",
         "median",
         "worst",

@@ -13,7 +13,7 @@ function wanted() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const find = (run) => shown.methods.find((method) => method.run === run);
   const method = find(asked.get("run")) || find(shown.first);
-  const which = asked.get("pair") in method.pairs ? asked.get("pair") : "median";
+  const which = Object.hasOwn(method.pairs, asked.get("pair")) ? asked.get("pair") : "median";
   return { method, which, pair: method.pairs[which] };
 }
 
