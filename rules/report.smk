@@ -26,3 +26,25 @@ use rule report as quick with:
         f"{STUDY}/quick/logs/report.log",
     priority: order.priority
     localrule: True
+
+
+if files.viewed_table:
+
+    rule viewer:
+        input:
+            config=f"{layout.table(study.name, files.viewed_table)}/config.yaml",
+            metrics=files.metrics(files.viewed_table),
+            registering=files.registering(study.runs_of(files.viewed_table)),
+        output:
+            f"{STUDY}/pairs.html",
+        log:
+            f"{STUDY}/pairs/logs/viewer.log",
+        conda:
+            ENVIRONMENT
+        threads: SHARED_THREADS
+        resources:
+            mem_mb=growing(16000),
+            runtime=growing(120),
+        shell:
+            'python "$TEXTSCF_SRC/viewer.py"'
+            " --config {input.config} --out {output} 2> {log}"

@@ -360,6 +360,19 @@ def test_the_claims_stand_after_the_main_result_with_their_count_and_files(resul
         page(results, claims="toy/claims")
 
 
+def test_rows_of_the_main_table_link_to_their_pairs(results: Path) -> None:
+    text = page(results, viewer="toy/pairs")
+    main = text.partition('id="table3"')[2].partition("</section>")[0]
+    names = re.findall(r'<th scope="row">(.*?)</th>', main)
+    labels = {"initial": "Initial", "lku_net": "LKU-Net", "textscf": "textSCF"}
+    for name, (run, label) in zip(names, labels.items(), strict=False):
+        assert re.fullmatch(f'<a href="pairs.html#run={run}">{label}[ ¶]*</a>', name)
+    assert names[3:] == ["im2grid"]
+    assert re.findall(r'href="(pairs.html[^"]*)"', text.partition('id="table3"')[2])[-1] == "pairs.html"
+    assert len(re.findall('href="pairs.html', text)) == 4
+    assert "pairs.html" not in page(results)
+
+
 def test_a_study_may_have_neither_table_nor_trained_run(results: Path) -> None:
     nothing: dict[str, Any] = {"tables": [], "figures": ["toy/figures/bare"], "examples": [], "runs": []}
     nothing |= {"segmentors": [], "prompts": []}

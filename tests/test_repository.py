@@ -67,7 +67,9 @@ def test_no_large_or_generated_file_is_tracked(root: Path) -> None:
     tracked = [root / name for name in files.split("\0") if name]
     models = [path for path in tracked if path.parent == root / "models" and path.suffix == ".pt"]
     assert all(path.stat().st_size < 16 * 2**20 and path.with_suffix(".md").is_file() for path in models)
-    tracked = [path for path in tracked if path not in models]
+    vendored = [path for path in tracked if path.parent.name == "vendor"]
+    assert {path.name for path in vendored} == {"niivue.umd.js", "niivue.LICENSES.txt"}
+    tracked = [path for path in tracked if path not in models + vendored]
     assert not [str(path) for path in tracked if path.is_file() and path.stat().st_size > 1_000_000]
     assert not [path.name for path in tracked if path.suffix in {".pt", ".nii", ".gz", ".pyc", ".npz"}]
 

@@ -56,6 +56,7 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
         finished / "complexity/claim.csv",
         *(study / f"claims.{suffix}" for suffix in ("csv", "md", "html")),
         study / "report.html",
+        study / "pairs.html",
         study / "quick.html",
         *(study / f"figures/{n}.{s}" for n in ("figure3", "figure7", "example") for s in ("pdf", "png", "csv", "txt")),
     ]  # fmt: skip
@@ -103,7 +104,7 @@ def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: P
     counts.pop("total")
     expected = {
         "settings": 1, "train": 1, "evaluate": 1, "table": 2, "structure_table": 1, "figure": 7, "run_complexity": 1,
-        "complexity_table": 1, "claims": 1, "quick": 1, "report": 1, "all": 1,
+        "complexity_table": 1, "claims": 1, "quick": 1, "viewer": 1, "report": 1, "all": 1,
     }  # fmt: skip
     assert counts == expected
 

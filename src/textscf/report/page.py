@@ -5,14 +5,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from textscf.job.provenance import git_revision
-from textscf.plotting.style import PALETTE, REFERENCE_COLOUR
 from textscf.report import origin as provenance
 from textscf.report.curves import CurvePanel, dice_limits, draw_panel
 from textscf.report.omissions import omissions
+from textscf.report.rendering import render
 from textscf.report.segmentor_table import segmentor_table
 from textscf.report.shown import Files, Shown
 from textscf.report.summary import Summary, in_words, summary
@@ -44,7 +43,6 @@ def report(shown: Shown, results: Path, made: date) -> tuple[str, str]:
         "summary": main,
         "made": made,
         "revision": git_revision() or "unknown",
-        "colours": {"reference": REFERENCE_COLOUR, "palette": PALETTE},
         "warnings": provenance.warnings(trainings),
         **_shown_items(shown, files),
         "segmentors": _fragment(segmentor_table(shown.segmentors, results)),
@@ -53,23 +51,13 @@ def report(shown: Shown, results: Path, made: date) -> tuple[str, str]:
         **_training(groups, trainings),
         **_origin(shown, trainings, results),
     }
-    return _environment().get_template("page.html").render(content), in_words(shown.title, main) if main else ""
+    return render("page.html", content), in_words(shown.title, main) if main else ""
 
 
 def _summary(shown: Shown, files: Files, results: Path) -> Summary | None:
     table = shown.headline["table"]
     item = files.item(table) if table else None
     return summary(item, results / f"{table}_tests.csv", Results(results, shown.study)) if item else None
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("textscf.report", "template"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _fragment(table: Display | None) -> Markup | None:
@@ -87,7 +75,7 @@ def _shown_items(shown: Shown, files: Files) -> dict[str, Any]:
     pairs = {example["figure"]: example["pair"] for example in shown.examples}
     order = sorted(others(pairs), key=lambda place: ("best", "median", "worst").index(pairs[place]))
     return {
-        "main_table": files.table(table) if table else None,
+        "main_table": files.table(table, shown.viewer_page) if table else None,
         "claims": files.table(shown.claims) if shown.claims else None,
         "beside": [files.picture(place) for place in beside],
         "main_figure": files.picture(figure) if figure else None,

@@ -5,6 +5,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -12,7 +13,7 @@ from textscf.errors import InputError
 from textscf.files.fill import fill
 from textscf.files.io import read_text, read_yaml
 from textscf.files.layout import Layout
-from textscf.results.items import Item, load_item
+from textscf.results.items import Item, Row, load_item
 from textscf.tables.formats import to_fragment
 from textscf.tables.written import read_readable
 
@@ -40,6 +41,7 @@ class Shown:
         plan: number of trainings of the study and their estimated time; None for the first part.
         cohorts: name, title, notice, licence and citation of each cohort.
         claims: the claims page; None for the first part.
+        viewer: the page with the pairs of the main table; None for the first part, and for a study without one.
         headline: the main `table` and `figure`; None where the study has none.
         tables, figures: all tables and figures except examples, with those of the headline.
         examples: for each example its `figure` and the shown `pair`: best, median or worst.
@@ -62,6 +64,12 @@ class Shown:
     segmentors: list[list[str]]
     prompts: list[list[str]]
     claims: str | None = None
+    viewer: str | None = None
+
+    @property
+    def viewer_page(self) -> str | None:
+        """File of the viewer, which lies beside the report."""
+        return f"{Path(self.viewer).name}.html" if self.viewer else None
 
     @property
     def notices(self) -> list[str]:
@@ -117,6 +125,11 @@ def _screen_size(png: bytes) -> tuple[int, int]:
     return round(width * _SCREEN_SCALE), round(height * _SCREEN_SCALE)
 
 
+def _pairs(viewer: str, row: Row) -> str | None:
+    """Address of a row's pairs in the page `viewer`; None for a row that was not run."""
+    return f"{viewer}#{urlencode({'run': row.run})}" if row.runs else None
+
+
 class Files:
     """Reads tables and figures of a study below `results`, with their files to download."""
 
@@ -132,10 +145,11 @@ class Files:
             self._items[place] = load_item(self._results / place / "config.yaml")
         return self._items[place]
 
-    def table(self, place: str) -> Table:
-        """A table with its files; InputError if it was not made."""
-        fragment = to_fragment(read_readable(self._results / f"{place}.json"))
+    def table(self, place: str, viewer: str | None = None) -> Table:
+        """A table with its files; InputError if it was not made. Its rows link to their pairs in the page `viewer`."""
         item, name = self.item(place), Path(place).name
+        targets = [_pairs(viewer, row) for row in item.rows] if item and viewer else []
+        fragment = to_fragment(read_readable(self._results / f"{place}.json"), targets)
         links = {"CSV": ".csv", "Markdown": ".md", "LaTeX": ".tex", "t-tests": "_tests.csv"}
         return Table(name, item.number if item else _TITLES[name], Markup(fragment), self._links(place, links))
 

@@ -2,8 +2,8 @@
 
 import html
 import re
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from itertools import groupby, repeat
 
 from textscf.tables.display import NOT_RUN, UNDEFINED, Cell, Column, Display
 
@@ -92,10 +92,15 @@ def to_html(table: Display) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_fragment(table: Display) -> str:
-    """Caption, table and footnotes as HTML for a page; `data-column` of a column's heading is the column number."""
+def to_fragment(table: Display, targets: Sequence[str | None] = ()) -> str:
+    """Caption, table and footnotes as HTML for a page; `data-column` of a column's heading is the column number.
+
+    Args:
+        table: the table.
+        targets: for each row the page to which its name links, or None; none of the names link without it.
+    """
     title, caption = html.escape(table.title), html.escape(table.caption)
-    columns = [_html_cells(number, column) for number, column in enumerate(table.columns)]
+    columns = [_html_cells(number, column, () if number else targets) for number, column in enumerate(table.columns)]
     body = [f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)]
     lines = [
         f'<figure class="table"><figcaption><b>{title}.</b> {caption}</figcaption>',
@@ -108,10 +113,15 @@ def to_fragment(table: Display) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html_cells(number: int, column: Column) -> list[str]:
+def _html_cells(number: int, column: Column, targets: Sequence[str | None]) -> list[str]:
     opening = f"<td{_text_class(column)}>" if number else f'<th scope="row"{_LONG if _is_long(column) else ""}>'
     closing = "</td>" if number else "</th>"
-    return [f"{opening}{_marked(cell, '<b>{}</b>', html.escape)}{closing}" for cell in column.cells]
+    texts = [_marked(cell, "<b>{}</b>", html.escape) for cell in column.cells]
+    linked = [
+        f'<a href="{html.escape(target)}">{text}</a>' if target else text
+        for text, target in zip(texts, targets or repeat(None), strict=bool(targets))
+    ]
+    return [f"{opening}{text}{closing}" for text in linked]
 
 
 def _text_class(column: Column) -> str:

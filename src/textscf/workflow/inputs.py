@@ -10,7 +10,7 @@ from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
 from textscf.workflow.model_settings import model_settings
-from textscf.workflow.report_settings import CLAIM, PARTS, pairs_used, report_settings
+from textscf.workflow.report_settings import CLAIM, PARTS, pairs_used, report_settings, viewed_table
 
 
 class StudyFiles:
@@ -77,6 +77,11 @@ class StudyFiles:
         """Checkpoints of the trained runs among `runs`."""
         return [self._run(run, "checkpoint.pt") for run in self._trained(runs)]
 
+    def registering(self, runs: Iterable[str]) -> list[str]:
+        """Checkpoints and segmentations by which runs register pairs, beside their cohorts."""
+        runs = list(runs)
+        return [*self.checkpoints(runs), *self.segmentation(runs)]
+
     def metrics(self, item: str) -> list[str]:
         """Metrics files of all runs in a table or figure."""
         runs = self._study.runs_of(item)
@@ -137,8 +142,7 @@ class StudyFiles:
         """Input of a figure beside metrics: checkpoints and segmentations, complexity files, or histories."""
         match self._study.figures[figure]["kind"]:
             case "example" | "field":
-                runs = self._study.runs_of(figure)
-                return [*self.checkpoints(runs), *self.segmentation(runs)]
+                return self.registering(self._study.runs_of(figure))
             case "cost":
                 return self.complexity(figure)
             case "training_curves" | "validation_curves":
@@ -180,12 +184,18 @@ class StudyFiles:
             *(f"{root}/{table}.{suffix}" for table in settings["tables"] for suffix in ("json", "csv")),
             *(f"{root}/{table}_tests.csv" for table in tested),
             *(f"{root}/{page}.{suffix}" for page in filter(None, [settings["claims"]]) for suffix in ("json", "csv")),
+            *(f"{root}/{page}.html" for page in filter(None, [settings["viewer"]])),
             *(f"{root}/{figure}.{suffix}" for figure in shown for suffix in ("png", "txt")),
             *(f"{self._layout.cohort(cohort['name'])}/config.yaml" for cohort in settings["cohorts"]),
             *([*self.segmentors(), *self.prompt_sets()] if part == "report" else []),
             *(self._run(run, "config.yaml") for run in settings["runs"]),
             *(self._run(run, name) for run in trained for name in ("history.csv", "timing.json", "environment.json")),
         ]
+
+    @property
+    def viewed_table(self) -> str | None:
+        """The table whose pairs the viewer shows; None for a study without a viewer."""
+        return viewed_table(self._study)
 
     @staticmethod
     def targets(names: Iterable[str]) -> dict[str, list[str]]:

@@ -15,11 +15,20 @@ GAIN = "figure7"
 """Figure of what text-driven filters add to each backbone; the first part has it beside the main table and figure."""
 
 CLAIM = "complexity/claim"
+VIEWER = "pairs"
+"""Name of the page with the pairs of the main table."""
 
 
 def headline(study: "Study") -> dict[str, str | None]:
     """The main table and figure of a study: the paper's main comparison, else the first one; None if there is none."""
     return {"table": _main(study.tables, "table3"), "figure": _main(study.figures, "figure3")}
+
+
+def viewed_table(study: "Study") -> str | None:
+    """The table whose pairs the viewer shows: the main one; None unless it is one of accuracy with runs."""
+    table = headline(study)["table"]
+    shown = table and study.tables[table].get("kind", "accuracy") == "accuracy" and study.runs_of(table)
+    return table if shown else None
 
 
 def report_settings(study: "Study", part: str) -> dict[str, Any]:
@@ -41,6 +50,7 @@ def report_settings(study: "Study", part: str) -> dict[str, Any]:
         "plan": str(plan(study, study.step_times)) if part == "report" else None,
         "cohorts": _cohorts(study, runs),
         "claims": f"{study.name}/{PAGE}" if part == "report" else None,
+        "viewer": f"{study.name}/{VIEWER}" if part == "report" and viewed_table(study) else None,
         "headline": {kind: places[name] if name else None for kind, name in main.items()},
         "tables": [places[name] for name in study.tables if name in names] + ([CLAIM] if part == "report" else []),
         "figures": [places[name] for name in study.figures if name in names and name not in examples],

@@ -1,6 +1,6 @@
 """Example figure of one test pair: fixed and moving scan, and each method's warped scan, labels and grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -37,12 +37,10 @@ def draw(item: Item, results: Results) -> Drawing:
     """
     cohort = cohort_of(item, results)
     pair, n_pairs = chosen_pair(results, item.rows[-1], item.pair)
-    fixed = Picture("Fixed", cohort.load_image(pair.fixed), _labels(cohort, pair.fixed))
-    moving_labels = _labels(cohort, pair.moving)
-    before = dice_before(fixed.labels, moving_labels)
-    title = "Moving" if np.isnan(before) else f"Moving\nDice {before:.1f} %"
-    moving = Picture(title, cohort.load_image(pair.moving), moving_labels)
-    warped = [_warped(moving, results, row, cohort, pair) for row in item.rows]
+    fixed, moving = picture_of(cohort, pair.fixed, "Fixed"), picture_of(cohort, pair.moving, "Moving")
+    before = dice_before(fixed.labels, moving.labels)
+    moving = replace(moving, title=_with_dice(moving.title, before))
+    warped = [warped_picture(moving, results, row, cohort, pair) for row in item.rows]
     codes = axis_codes(cohort.affine)
     pictures = [_displayed(picture, codes) for picture in (fixed, moving, *warped)]
     box = content_box([picture.image for picture in pictures[:2]])
@@ -69,6 +67,12 @@ def chosen_pair(results: Results, row: Row, which: str = "median") -> tuple[Pair
     return Pair(str(chosen["fixed"]), str(chosen["moving"])), len(pairs)
 
 
+def chosen_by(results: Results, row: Row) -> str:
+    """The value, in words, by which `chosen_pair` orders the pairs of a row."""
+    frame = results.pairs(row)[0]
+    return "Dice" if frame["dice"].notna().any() else "landmark error" if "tre_mm" in frame else "place in the list"
+
+
 def cohort_of(item: Item, results: Results) -> Cohort:
     """The common cohort of all rows; InputError if there are several."""
     names = sorted({results.settings(row.runs[0])["cohort"] for row in item.rows})
@@ -77,24 +81,33 @@ def cohort_of(item: Item, results: Results) -> Cohort:
     return Cohort.load(Layout(results.folder).cohort(names[0]))
 
 
-def _warped(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: Pair) -> Picture:
-    """The moving scan as warped by a row's first seed."""
+def picture_of(cohort: Cohort, subject: str, title: str) -> Picture:
+    """The scan of a subject with its label map, which is only background for a scan without labels."""
+    labels = cohort.load_labels(subject) if cohort.has_labels(subject) else np.zeros(cohort.shape, np.uint8)
+    return Picture(title, cohort.load_image(subject), labels)
+
+
+def warped_picture(moving: Picture, results: Results, row: Row, cohort: Cohort, pair: Pair) -> Picture:
+    """The moving scan as warped by a row's first seed: image linearly interpolated, labels of the nearest voxel."""
     displacement = displacement_of(results, row, cohort, pair)
     grid = np.stack(np.meshgrid(*map(np.arange, moving.image.shape), indexing="ij"), axis=-1)
     position = grid + displacement
     image = ndimage.map_coordinates(moving.image, np.moveaxis(position, -1, 0), order=1)
-    dice = dice_of(results, row, pair)
-    title = captions.marked_label(row) + ("" if np.isnan(dice) else f"\nDice {dice:.1f} %")
+    title = _with_dice(captions.marked_label(row), dice_of(results, row, pair))
     return Picture(title, image, warp_labels(moving.labels, displacement), position)
 
 
-def _labels(cohort: Cohort, subject: str) -> np.ndarray:
-    """Label map of a subject, only background for a scan without labels."""
-    return cohort.load_labels(subject) if cohort.has_labels(subject) else np.zeros(cohort.shape, np.uint8)
+def _with_dice(title: str, dice: float) -> str:
+    return title if np.isnan(dice) else f"{title}\nDice {dice:.1f} %"
 
 
 def dice_of(results: Results, row: Row, pair: Pair) -> float:
     """Dice of a pair in percent for a row's first seed: mean over the structures present in both scans."""
+    return 100 * float(values_of(results, row, pair)["dice"])
+
+
+def values_of(results: Results, row: Row, pair: Pair) -> pd.Series:
+    """Values of a pair in the `pairs.csv` of a row's first seed; InputError unless it is there once."""
     pairs = results.pairs(row)[0]
     found = pairs[(pairs["fixed"] == pair.fixed) & (pairs["moving"] == pair.moving)]
     if len(found) != 1:
@@ -102,7 +115,7 @@ def dice_of(results: Results, row: Row, pair: Pair) -> float:
             f"{results.run_folder(row.runs[0])}/pairs.csv: {len(found)} rows of the pair {pair.fixed}, {pair.moving}; "
             "expected one"
         )
-    return 100 * float(found["dice"].iloc[0])
+    return found.iloc[0]
 
 
 def dice_before(fixed: np.ndarray, moving: np.ndarray) -> float:
@@ -121,8 +134,7 @@ def displacement_of(results: Results, row: Row, cohort: Cohort, pair: Pair) -> n
 
 def pair_sentences(item: Item, results: Results, pair: Pair, n_pairs: int) -> list[str]:
     """Caption sentences that name the pair and the seed shown."""
-    frame = results.pairs(item.rows[-1])[0]
-    by = "Dice" if frame["dice"].notna().any() else "landmark error" if "tre_mm" in frame else "place in the list"
+    by = chosen_by(results, item.rows[-1])
     chosen = f"the pair with the {item.pair} {by} of {item.rows[-1].label} among {captions.pairs_phrase([n_pairs])}"
     counts = [len(row.runs) for row in item.rows if results.is_trained(row)]
     several = [f"The first of {captions.seeds_phrase(counts)} is shown."] if max(counts, default=1) > 1 else []
