@@ -12,11 +12,12 @@ from tests.python_server import python
 from textscf.files.io import read_yaml
 from textscf.study.study import merge
 
+TRAINING = {"steps": 2, "validate_every": 1, "batch_size": 1, "learning_rate": 6e-3, "precision": "float32", "seed": 1}
 COHORT: dict[str, Any] = {
     "splits": {"train": ["1-3"], "validation": ["4-5"], "test": ["6-8"]},
     "pairs": {"validation": [[4, 5]], "test": [[6, 7], [7, 8], [8, 6]]},
-    "segmentors": {"tiny": {"steps": 2, "validate_every": 1, "batch_size": 1}},
-    "learn2reg": {"grid": [32, 24, 48], "folder": "task_03"},
+    "segmentors": {"tiny": {"source": "train", **TRAINING}},
+    "learn2reg": {"grid": [24, 24, 32], "folder": "task_03"},
 }
 STUDY: dict[str, Any] = {
     "study": "small",

@@ -224,6 +224,7 @@ def test_items_have_the_papers_convention_on_the_papers_cohorts_alone_unless_the
     edit(folder / "experiments/table3.yaml", tables={"table3": {"convention": "paper"}})
     assert load_study(STUDY, folder).tables["table3"]["convention"] == "paper"
     assert load_study(STUDY, folder).figures["figure3"]["convention"] == "learn2reg"
+    assert load_study(STUDY | {"convention": "paper"}, folder).figures["figure3"]["convention"] == "paper"
 
 
 def test_names_that_differ_in_seeds_alone_show_the_same_runs_and_train_none_twice(folder: Path) -> None:

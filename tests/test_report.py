@@ -143,7 +143,7 @@ def test_the_summary_names_the_winner_and_the_backbone_whichever_wins(results: P
     write_csv(path, frame)
     for run, head in (("lku_net", None), ("textscf", {"kind": "scf"})):
         settings = results / f"toy/runs/{run}_seed1/config.yaml"
-        write_yaml(settings, read_yaml(settings) | {"backbone": "lku_net", "head": head})
+        write_yaml(settings, read_yaml(settings) | {"network": {"backbone": {"name": "lku_net"}, "head": head}})
     text = summary_of(page(results))
     assert "LKU-Net has the highest mean Dice, 95.00 % over 20 test pairs; textSCF has" in text
     assert "against LKU-Net (the best other method and the same network without text) −5.00 points" in text

@@ -89,9 +89,8 @@ def _differences(
 
 def _is_backbone(row: Row, reference: Row, results: Results) -> bool:
     """Whether a row's network is that of the reference without its head."""
-    settings, of_reference = (results.settings(each.runs[0]) for each in (row, reference))
-    backbone = settings.get("backbone")
-    return backbone is not None and backbone == of_reference.get("backbone") and not settings.get("head")
+    network, of_reference = (results.settings(each.runs[0]).get("network") or {} for each in (row, reference))
+    return bool(network) and network == {**of_reference, "head": None}
 
 
 def _difference(values: pd.Series) -> str:

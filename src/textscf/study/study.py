@@ -331,7 +331,7 @@ class _Resolver:
         notices += [f"auxiliary {c['title']}: {c['notice']}" for c in auxiliary if c["notice"]]
         paper_cohort = self.config.get("paper_cohorts", False)
         return {
-            "convention": "paper" if paper_cohort else "learn2reg",
+            "convention": self.config.get("convention", "paper" if paper_cohort else "learn2reg"),
             **spec,
             "name": item.partition(".")[2],
             "study": self.config["study"],
