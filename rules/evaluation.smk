@@ -5,6 +5,7 @@ rule evaluate:
         checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
         segmentation=lambda wildcards: files.segmentation([wildcards.run]),
         cost=lambda wildcards: files.segmentation_costs([wildcards.run]),
+        fields=lambda wildcards: files.fields(wildcards.run),
     output:
         metrics=f"{RUN}/metrics.csv",
         pairs=f"{RUN}/pairs.csv",

@@ -5,6 +5,7 @@ rule export:
         raw=lambda wildcards: files.raw(study.runs[wildcards.run]["cohort"]),
         checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
         segmentation=lambda wildcards: files.segmentation([wildcards.run]),
+        fields=lambda wildcards: files.fields(wildcards.run),
     output:
         f"{RUN}/learn2reg_{{form}}.zip",
     log:

@@ -31,7 +31,8 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
         content: settings.
         schema: YAML file with a JSON schema. It may have two keys of our own: `entries_of`, a registry whose entries
             are allowed (see `textscf.files.registry`), and `options_of`, a folder of `config/` with a YAML file for
-            each allowed key. The `options` of such a file are the schemas of the keys beneath.
+            each allowed key. The `options` of such a file are the schemas of the keys beneath, and its `rules` are
+            further keywords of the schema.
         source: file of the settings, for messages.
         part: JSON pointer to the part of the schema that counts, such as ``/properties/loss``.
     """
@@ -45,7 +46,8 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
 
 
 def _schema(path: Path) -> referencing.Resource[Any]:
-    read = [path, *sorted(path.parents[1].glob("backbones/*.yaml"))]
+    config = path.parents[1]
+    read = [path, *sorted((*config.glob("backbones/*.yaml"), *config.glob("methods/*.yaml")))]
     return _resource(path, tuple((file, file.stat().st_mtime_ns) for file in read))
 
 
@@ -66,8 +68,9 @@ def _expand(node: Any, config: Path) -> Any:
         expanded["enum"] = sorted([*expanded.get("enum", []), *entries(registry)])
     if folder := expanded.pop("options_of", None):
         closed = {"type": "object", "additionalProperties": False}
-        options = {path.stem: read_yaml(path)["options"] for path in sorted((config / folder).glob("*.yaml"))}
-        expanded |= {**closed, "properties": {name: {**closed, "properties": own} for name, own in options.items()}}
+        files = {path.stem: read_yaml(path) for path in sorted((config / folder).glob("*.yaml"))}
+        keys = {name: {**closed, "properties": own["options"], **own.get("rules", {})} for name, own in files.items()}
+        expanded |= {**closed, "properties": keys}
     return expanded
 
 

@@ -17,9 +17,10 @@ _FILES = {
     "prompts": "`config/prompts/NAME.yaml`",
     "experiment": "`config/experiments/NAME.yaml`: runs, tables and figures",
 }
+_OPTIONS = {"backbones": "## `backbones: {{{}: ...}}`", "methods": "## `method: {}`: its `method_options`"}
 _INTRODUCTION = """# Configuration keys
 
-Made from `config/schemas/` and `config/backbones/` by `python src/key_reference.py`.
+Made from `config/schemas/`, `config/backbones/` and `config/methods/` by `python src/key_reference.py`.
 
 In `a.b`, the key `b` is inside the mapping `a`; in `a[].b`, it is inside each entry of the list `a`. NAME is a name of
 your choice. A required key must be there if the mapping around it is there and is of the kind that has this key;
@@ -51,17 +52,19 @@ def key_reference(config: Path) -> str:
     """Markdown with a table of the keys of each kind of file.
 
     Args:
-        config: the folder `config/`, with `run_defaults.yaml`, `schemas` and `backbones` in it.
+        config: the folder `config/`, with `run_defaults.yaml`, `schemas`, `backbones` and `methods` in it.
     """
     schemas = {path.stem: read_yaml(path) for path in sorted((config / "schemas").glob("*.yaml"))}
     schemas["run"] = _with_defaults(schemas["run"], read_yaml(config / "run_defaults.yaml"))
     parts = [_INTRODUCTION]
     for name, title in _FILES.items():
         parts += [f"## {title}", _table(_keys(schemas[name], name, schemas))]
-    for path in sorted((config / "backbones").glob("*.yaml")):
-        backbone = read_yaml(path)
-        options = _with_defaults({"properties": backbone["options"]}, backbone["defaults"])
-        parts += [f"## `backbones: {{{path.stem}: ...}}`", _table(_keys(options, "run", schemas))]
+    for folder, title in _OPTIONS.items():
+        for path in sorted((config / folder).glob("*.yaml")):
+            content = read_yaml(path)
+            own = {"properties": content["options"], **content.get("rules", {})}
+            options = _with_defaults(own, content["defaults"])
+            parts += [title.format(path.stem), _table(_keys(options, "run", schemas))]
     return "\n\n".join(parts) + "\n"
 
 

@@ -38,7 +38,10 @@ class PairRegistrar(Protocol):
     in_workers: ClassVar[bool]
 
     def displacement(self, fixed: str, moving: str) -> tuple[NDArray[np.floating], float]:
-        """Displacement field ``(H, W, D, 3)`` in voxels that warps `moving` to `fixed`, and its computing time in s."""
+        """Displacement field ``(H, W, D, 3)`` in voxels that warps `moving` to `fixed`, and its computing time in s.
+
+        The time is NaN where it was not measured.
+        """
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def registrar_of(
         case "learned":
             raise InputError(f"run '{settings['run']}': a trained run needs a checkpoint: give --checkpoint")
     method = entry(METHODS, settings["method"], f"run '{settings['run']}'")
-    registrar: PairRegistrar = method.registrar(cohort)
+    registrar: PairRegistrar = method.registrar(cohort, **settings.get("method_options", {}))
     return registrar
 
 

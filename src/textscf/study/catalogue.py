@@ -99,6 +99,22 @@ class Catalogue:
         """Raise InputError that begins with `source` if a backbone does not have these options."""
         validate(options, self.schema("run"), source, f"/properties/backbones/properties/{name}")
 
+    def method_options(self, name: str, given: dict[str, Any], source: str) -> dict[str, Any]:
+        """Options of a method: its defaults, and those `given`. A method without a file in `config/methods` has none.
+
+        InputError that begins with `source` if the method does not have these options.
+        """
+        path = self.folder / "methods" / f"{name}.yaml"
+        if not path.is_file():
+            if given:
+                raise InputError(
+                    f"{source}: found '{next(iter(given))}'; expected none, as method {name} has no options"
+                )
+            return {}
+        options = {**read_yaml(path)["defaults"], **given}
+        validate(options, self.schema("run"), source, f"/$defs/methods/properties/{name}")
+        return options
+
     @cached_property
     def claims(self) -> dict[str, Any]:
         """Content of `claims.yaml`, the claims of the paper; InputError if two claims share an id."""

@@ -238,6 +238,9 @@ class _Resolver:
             "method": run["method"],
             "cohort": run["cohort"],
         }
+        where = f"{self.source}: run '{name}': method_options"
+        if options := self.catalogue.method_options(run["method"], run["method_options"], where):
+            common["method_options"] = options
         if run["method"] != "learned":
             return {name: common}
         seeds = run["seeds"]

@@ -190,5 +190,5 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     undefined = table[~table["trained"] & table["not_run"].eq("")]
     of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
     if undefined[of_field].isna().to_numpy().any():
-        notes.append(f"{UNDEFINED}: not defined without a displacement field.")
+        notes.append(f"{UNDEFINED}: not defined without a displacement field, or not measured.")
     return notes

@@ -78,9 +78,18 @@ class StudyFiles:
         return [self._run(run, "checkpoint.pt") for run in self._trained(runs)]
 
     def registering(self, runs: Iterable[str]) -> list[str]:
-        """Checkpoints and segmentations by which runs register pairs, beside their cohorts."""
+        """Checkpoints, segmentations and fields by which runs register pairs, beside their cohorts."""
         runs = list(runs)
-        return [*self.checkpoints(runs), *self.segmentation(runs)]
+        fields = (path for run in runs for path in self.fields(run))
+        return [*self.checkpoints(runs), *self.segmentation(runs), *fields]
+
+    def fields(self, run: str) -> list[str]:
+        """Displacement fields from elsewhere that a run names, as far as they are there; the evaluation checks them."""
+        options = self._study.runs[run].get("method_options", {})
+        if "fields" not in options:
+            return []
+        names = options["pattern"].replace("{fixed}", "*").replace("{moving}", "*")
+        return sorted(map(str, Path(options["fields"]).glob(names)))
 
     def metrics(self, item: str) -> list[str]:
         """Metrics files of all runs in a table or figure."""
