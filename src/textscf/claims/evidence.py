@@ -130,6 +130,6 @@ class Evidence:
         if metric.of_field and self.results.is_initial(row):
             raise Missing(row.label, "no displacement field")
         frame = pd.concat(self.results.pairs(row))
-        if not set(metric.columns) <= set(frame):
+        if metric.level == "run" or not set(metric.columns) <= set(frame):
             return frame
         return frame.assign(**{metric.name: metric.values(frame, self.page.convention)})

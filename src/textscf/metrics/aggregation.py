@@ -29,6 +29,7 @@ from textscf.metrics.pair import PairMetrics
 PAIR_KEYS = ["run", "fixed", "moving"]
 _OF_STRUCTURES = [metric for metric in METRICS.values() if metric.level == "structure"]
 _OF_PAIRS = [metric for metric in METRICS.values() if metric.level == "pair"]
+_OF_RUNS = [metric for metric in METRICS.values() if metric.level == "run"]
 METRIC_COLUMNS = [
     *(*PAIR_KEYS, "label", "structure"),
     *(column for metric in _OF_STRUCTURES if metric.standard for column in metric.columns),
@@ -78,10 +79,10 @@ def pair_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
 
 
 def run_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:
-    """Mean over pairs of the means over structures: columns run, the metrics, pairs (number of pairs)."""
-    pairs = pair_means(metrics, convention)
-    counts = pairs.groupby("run", sort=False).size().rename("pairs").reset_index()
-    return _means(pairs, ["run"]).merge(counts, on="run")
+    """Mean over pairs of the means over structures, and metrics of runs: columns run, the metrics, pairs (number)."""
+    of_runs = pair_means(metrics, convention).groupby("run", sort=False)
+    found = {"pairs": of_runs.size()} | {each.name: of_runs.apply(each.summary) for each in _OF_RUNS}
+    return _means(pair_means(metrics, convention), ["run"]).merge(pd.DataFrame(found).reset_index(), on="run")
 
 
 def structure_means(metrics: pd.DataFrame, convention: Convention) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """What a metric is: how it is measured, averaged and shown."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -61,10 +62,13 @@ class Metric(Quantity):
     """A metric of registered pairs.
 
     Attributes:
-        level: `structure` for a value per structure, in `metrics.csv`; `pair` for one value, in `pairs.csv`.
+        level: `structure` for a value per structure, in `metrics.csv`; `pair` for one value, in `pairs.csv`; `run` for
+            one value of all pairs, in no result file.
         measure: computes a pair's value, at the level `structure` one per label ``(N,)``; a tuple of them if there are
             several `columns`; None for a pair that lacks what the metric needs, which then has no such column.
-        columns: columns of the result file; without them one, named like the metric.
+        summary: computes the value of a metric of level `run` from the metrics of structures by a convention, averaged
+            over the structures of each pair, one row per pair.
+        columns: columns of the result file; without them one, named like the metric; none at the level `run`.
         adapt: computes the metric from the rows of the result file by a convention; without it, it is the column.
         phrase: name in sentences; the title without it.
         of_field: whether the metric is about the displacement field, so that it is not defined without registration.
@@ -73,8 +77,9 @@ class Metric(Quantity):
         place: rank among the columns; equal ranks are in the order of their names.
     """
 
-    level: Literal["structure", "pair"]
-    measure: Callable[[RegisteredPair], Measured | tuple[Measured, ...] | None]
+    level: Literal["structure", "pair", "run"]
+    measure: Callable[[RegisteredPair], Measured | tuple[Measured, ...] | None] = lambda pair: None
+    summary: Callable[[pd.DataFrame], float] = lambda pairs: math.nan
     columns: tuple[str, ...] = ()
     adapt: Callable[[pd.DataFrame, Convention], pd.Series] | None = None
     phrase: str = ""

@@ -43,7 +43,7 @@ def best_rows(item: Item, results: Results, table: pd.DataFrame, metrics: Iterab
 def _mask(metric: Metric, table: pd.DataFrame, values: Sequence[pd.DataFrame]) -> list[bool]:
     column = table[metric.column].replace(np.inf, np.nan)
     competing = [n for n in range(len(table)) if np.isfinite(column[n]) and not table["sees_fixed_labels"][n]]
-    if metric.best is None or len(competing) < 2:
+    if metric.best is None or metric.level == "run" or len(competing) < 2:
         return [False] * len(table)
     best = int(getattr(column[competing], f"idx{metric.best}")())
     of_pairs = {n: values[n][metric.name] for n in competing}

@@ -11,9 +11,8 @@ from textscf.metrics.metric import Metric
 
 def _loaded(name: str) -> Metric:
     metric: Metric = entry(MEASURES, name, "metrics").METRIC
-    return dataclasses.replace(
-        metric, name=name, columns=metric.columns or (name,), phrase=metric.phrase or metric.title
-    )
+    columns = metric.columns or (() if metric.level == "run" else (name,))
+    return dataclasses.replace(metric, name=name, columns=columns, phrase=metric.phrase or metric.title)
 
 
 METRICS = {metric.name: metric for metric in sorted(map(_loaded, entries(MEASURES)), key=lambda metric: metric.place)}
