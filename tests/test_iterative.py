@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from textscf.errors import InputError
 from textscf.files.io import write_nifti
 from textscf.metrics import evaluate_pair
 from textscf.registration.evaluation import evaluate_run, registrar_of
-from textscf.registration.methods.syn import SynRegistrar, register_syn
+from textscf.registration.methods.syn import SynRegistrar
 from textscf.spatial import warp
 from textscf.study.catalogue import Catalogue
 
@@ -41,6 +42,11 @@ def shifted_pair(axis: int) -> tuple[np.ndarray, np.ndarray]:
     return image[fixed], image[tuple(map(slice, SHAPE))]
 
 
+def register_syn(fixed: np.ndarray, moving: np.ndarray, **options: Any) -> np.ndarray:
+    cohort: Any = SimpleNamespace(spacing=SPACING)
+    return SynRegistrar(cohort, **options).register(fixed, moving)
+
+
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder in which temporary files are made, empty again at the end of the test."""
@@ -54,9 +60,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.mark.usefixtures("temporary")
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_shift_is_recovered_in_sign_order_and_size(axis: int) -> None:
-    displacement = register_syn(*shifted_pair(axis), SPACING)
+    displacement = register_syn(*shifted_pair(axis))
     assert displacement.shape == (*SHAPE, 3)
-    assert displacement.dtype == np.float32
     interior = displacement[(slice(MARGIN, -MARGIN),) * 3]
     np.testing.assert_allclose(interior, np.broadcast_to(3.0 * np.eye(3)[axis], interior.shape), atol=0.3)
 
@@ -75,8 +80,8 @@ def test_warping_with_the_field_equals_ants_own_warp(tmp_path: Path, monkeypatch
         return original(first, second, transforms, **settings)
 
     monkeypatch.setattr(ants, "apply_transforms", apply)
-    displacement = register_syn(fixed, moving, SPACING)
-    field = torch.from_numpy(np.moveaxis(displacement, -1, 0))[None]
+    displacement = register_syn(fixed, moving)
+    field = torch.from_numpy(np.moveaxis(displacement, -1, 0).astype(np.float32))[None]
     ours = warp(torch.from_numpy(moving)[None, None], field)[0, 0].numpy()
     position = np.moveaxis(displacement, -1, 0) + np.indices(shape)
     inside = np.all([(place >= 0) & (place <= n - 1) for place, n in zip(position, shape, strict=True)], axis=0)
@@ -87,10 +92,10 @@ def test_warping_with_the_field_equals_ants_own_warp(tmp_path: Path, monkeypatch
 
 def test_the_same_images_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     images = smooth_image((20, 24, 18), 1), smooth_image((20, 24, 18), 2)
-    first, second = (register_syn(*images, SPACING).tobytes() for _ in range(2))
+    first, second = (register_syn(*images).tobytes() for _ in range(2))
     assert first == second
     monkeypatch.setattr("textscf.data.ants_package._SEED", 2)
-    assert register_syn(*images, SPACING).tobytes() != first
+    assert register_syn(*images).tobytes() != first
 
 
 @pytest.fixture
