@@ -42,9 +42,13 @@ def make(method: str, cohort: Any, **options: Any) -> ImageRegistrar:
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("method", MODULES)
-def test_a_shift_is_recovered_in_sign_order_and_size(method: str, axis: int) -> None:
+def test_a_shift_is_recovered_in_sign_order_and_size(
+    method: str, axis: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs(method)
+    monkeypatch.chdir(tmp_path)
     displacement = make(method, SimpleNamespace(spacing=SPACING)).register(*shifted_pair(axis))
+    assert not list(tmp_path.iterdir())
     assert displacement.shape == (*SHAPE, 3)
     interior = displacement[(slice(MARGIN, -MARGIN),) * 3]
     expected = np.broadcast_to(3.0 * np.eye(3)[axis], interior.shape)

@@ -119,7 +119,7 @@ def test_ndv_of_a_reflection_and_of_a_linear_map() -> None:
     assert non_diffeomorphic_fraction(linear_field(np.diag([1.0, -1.0, 1.0]))) == pytest.approx(1)
     matrix = np.array([[1.2, 0.3, -0.1], [0.0, -0.8, 0.5], [0.2, -0.4, 1.1]])
     assert non_diffeomorphic_fraction(linear_field(matrix)) == pytest.approx(-np.linalg.det(matrix))
-    assert non_diffeomorphic_fraction(linear_field(-matrix)) == 0
+    assert str(non_diffeomorphic_fraction(linear_field(-matrix))) == "0.0"
 
 
 def test_ndv_sees_a_voxel_that_central_differences_do_not_see() -> None:

@@ -103,8 +103,8 @@ def non_diffeomorphic_fraction(displacement: NDArray[np.floating]) -> float:
     total = 0.0
     for row in range(inner[0]):
         slab = displacement[row : row + 3].transpose(3, 0, 1, 2).astype(np.float64, order="C")
-        total += sum(float(np.minimum(each, 0).sum()) for each in _tetrahedra(slab))
-    return -total / 6 / 2 / float(np.prod(inner))
+        total += sum(float(np.maximum(-each, 0).sum()) for each in _tetrahedra(slab))
+    return total / 6 / 2 / float(np.prod(inner))
 
 
 _DIAGONALS = ((1, 1, 0), (0, 1, 1), (1, 0, 1)), ((-1, -1, 0), (-1, 0, -1), (0, -1, -1))

@@ -8,6 +8,7 @@ Mattes mutual information of 2,048 samples that are drawn anew in every iteratio
 descent. The bending energy of the B-splines is penalised.
 """
 
+import tempfile
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,7 +48,9 @@ class ElastixRegistrar(ImageRegistrar):
         _, found = itk.elastix_registration_method(
             *images, parameter_object=self._parameters(itk), number_of_threads=1, log_to_console=False
         )
-        millimetres = itk.GetArrayFromImage(itk.transformix_deformation_field(images[1], found))
+        with tempfile.TemporaryDirectory(prefix="textscf-elastix-") as folder:  # transformix always writes the field
+            field = itk.transformix_deformation_field(images[1], found, output_directory=folder)
+            millimetres = itk.GetArrayFromImage(field)
         return millimetres.transpose(2, 1, 0, 3) / np.array(self.cohort.spacing)
 
     def _image(self, itk: Any, volume: NDArray[np.float32]) -> Any:
