@@ -43,7 +43,7 @@ class Toy:
             self._write(run, by_structure, noise, {"sdlogj": 0.3, "nonpositive_jacobian_fraction": 0.01} | of_field)
             if parameters:
                 counts = {"parameters": parameters, "multi_adds": parameters, "attention_multi_adds": 0}
-                content = {"training": counts, "inference": counts, "shape": [8, 8, 8]}
+                content = {"training": counts, "inference": counts, "shape": [8, 8, 8], "segmentor_parameters": 0}
                 write_json(self.folder / f"toy/runs/{run}/complexity.json", content)
         row = Row(name, name.upper(), ids, segmentor)
         self.page.rows[name] = row

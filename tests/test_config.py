@@ -747,6 +747,7 @@ def test_a_template_of_aligned_scans_is_an_input_of_their_preparation(folder: Pa
     for align, expected in (({"to": "first"}, []), ({"to": "mni.nii.gz", "kind": "affine"}, ["mni.nii.gz"])):
         edit(path, preprocess={"align": align})
         content = {key: value for key, value in read_yaml(path).items() if key != "learn2reg"}
+        content["segmentors"]["tiny"] = content["segmentors"]["trained"]
         path.write_text(yaml.safe_dump(content))
         study = load_study(read_yaml(folder / "demo.yaml"), folder)
         assert study.cohort("simulated_abdomen")["preprocess"]["align"] == align

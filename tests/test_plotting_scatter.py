@@ -55,7 +55,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         settings = read_yaml(run / "config.yaml") | {"loss": {"smoothness": swept["loss.smoothness"]}}
         write_yaml(run / "config.yaml", settings | {"network": network})
         counts = {"parameters": 1_000_000 * (n + 1), "multi_adds": 2e9 * (n + 1), "attention_multi_adds": 0}
-        content = {"shape": [8, 8, 8], "inference": counts, "training": dict.fromkeys(counts, 1)}
+        content = {
+            "shape": [8, 8, 8],
+            "inference": counts,
+            "training": dict.fromkeys(counts, 1),
+            "segmentor_parameters": 0,
+        }
         write_json(run / "complexity.json", content)
         pairs = pd.read_csv(run / "pairs.csv")
         pairs["sdlogj"] += n / 10

@@ -65,7 +65,7 @@ def test_versions_agree(root: Path) -> None:
 def test_no_large_or_generated_file_is_tracked(root: Path) -> None:
     files = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
     tracked = [root / name for name in files.split("\0") if name]
-    models = [path for path in tracked if path.parent == root / "models" and path.suffix == ".pt"]
+    models = [path for path in tracked if path.is_relative_to(root / "models") and path.suffix == ".pt"]
     assert all(path.stat().st_size < 16 * 2**20 and path.with_suffix(".md").is_file() for path in models)
     vendored = [path for path in tracked if path.parent.name == "vendor"]
     assert {path.name for path in vendored} == {"niivue.umd.js", "niivue.LICENSES.txt"}
