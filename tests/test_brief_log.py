@@ -57,6 +57,8 @@ def test_errors_warnings_and_what_asks_for_it_are_shown(log: Log, capsys: pytest
     log("disk is nearly full", logging.WARNING)
     log("WorkflowError: no such cohort", logging.ERROR)
     log("Provided cores: 2")
+    log("Nothing to be done (all requested files are present and up to date).")
     assert capsys.readouterr().err.splitlines() == [
-        *["Study demo: 3 trainings.", "disk is nearly full", "WorkflowError: no such cohort"]
+        *["Study demo: 3 trainings.", "disk is nearly full", "WorkflowError: no such cohort"],
+        "Nothing to be done (all requested files are present and up to date).",
     ]

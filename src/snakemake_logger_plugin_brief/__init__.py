@@ -14,6 +14,9 @@ from snakemake_interface_logger_plugins.common import LogEvent
 ALWAYS = "always"
 """Attribute of a log record that is shown whatever its level."""
 
+_NOTHING = "Nothing to be done"
+"""Beginning of Snakemake's message that all files are there."""
+
 _QUICK = "settings"
 """Rule whose jobs are not worth a line."""
 
@@ -41,7 +44,7 @@ class LogHandler(LogHandlerBase):
             self._finished.append(self._jobs.get(record.job_id, ""))
         elif event == LogEvent.PROGRESS:
             self._progress(record.done, record.total)
-        elif record.levelno >= WARNING or hasattr(record, ALWAYS):
+        elif record.levelno >= WARNING or hasattr(record, ALWAYS) or str(record.msg).startswith(_NOTHING):
             print(self.format(record), file=sys.stderr, flush=True)
 
     def _progress(self, done: int, total: int) -> None:
