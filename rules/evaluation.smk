@@ -23,7 +23,8 @@ rule evaluate:
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
+        metrics=lambda wildcards: " ".join(files.requested_metrics(wildcards.run)),
     shell:
         'python "$TEXTSCF_SRC/evaluate.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.checkpoint}"
-        " --out $(dirname {output.metrics}) --workers {threads} --threads {threads} 2> {log}"
+        " --metrics {params.metrics} --out $(dirname {output.metrics}) --workers {threads} --threads {threads} 2> {log}"

@@ -15,11 +15,12 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="checkpoint.pt of a trained run")
     parser.add_argument("--out", type=Path, required=True, help="folder for metrics.csv and pairs.csv")
     parser.add_argument("--workers", type=positive_integer, default=1, help="processes that work (default: 1)")
+    parser.add_argument("--metrics", nargs="*", default=(), help="metrics that are measured only on request")
     args = parse_arguments(parser)
     cohort = Cohort.load(args.cohort)
     settings = read_settings(args.config, "run", "method")
     registrar = registrar_of(settings, cohort, args.checkpoint, args.device)
-    evaluate_run(settings["run"], cohort, registrar, args.out, args.workers)
+    evaluate_run(settings["run"], cohort, registrar, args.out, args.workers, args.metrics)
 
 
 if __name__ == "__main__":

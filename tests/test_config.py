@@ -501,6 +501,14 @@ def test_the_first_part_has_the_gain_from_text_where_the_study_shows_it(folder: 
     assert "lapirn_scf_seed1" in first["runs"]
 
 
+def test_costly_metrics_are_asked_for_by_the_tables_that_name_them(folder: Path) -> None:
+    study = load_study(study_with(experiments=["table3", "complexity"]), folder)
+    assert StudyFiles(study).requested_metrics("syn") == []
+    edit(folder / "experiments/table3.yaml", tables={"table3": {"metrics": ["dice", "ndv_fraction", "sdlogj"]}})
+    study = load_study(study_with(experiments=["table3", "complexity"]), folder)
+    assert StudyFiles(study).requested_metrics("syn") == ["ndv_fraction"]
+
+
 def test_a_stage_without_an_epoch_is_found_before_anything_runs(folder: Path) -> None:
     with pytest.raises(
         InputError, match=r"run 'lapirn': training\.stages: stage 1 of 3 has no epoch of 2; raise epochs"

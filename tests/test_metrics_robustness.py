@@ -1,6 +1,7 @@
 """Robustness: pairs that got worse, and the 30th percentile of Dice, from a pair to a table."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,23 +29,34 @@ def shift(voxels: float) -> np.ndarray:
     return np.broadcast_to(voxels * np.eye(3)[AXIS], (9, 9, 16, 3)).astype(np.float32)
 
 
+def worsened(*arguments: Any) -> float:
+    return evaluate_pair(*arguments, requested=["worsened_fraction"]).worsened_fraction
+
+
 @pytest.mark.parametrize(
     ("voxels", "worse"),
     [(2, 0.0), (0, 0.0), (5, 1.0), (-1, 1.0), (4, 0.0)],
     ids=["right", "none", "far", "wrong", "as before"],
 )
 def test_a_pair_is_worse_if_its_dice_falls(voxels: int, worse: float) -> None:
-    assert evaluate_pair(box(4), box(6), shift(voxels), [1]).worsened_fraction == worse
+    assert worsened(box(4), box(6), shift(voxels), [1]) == worse
 
 
 def test_a_pair_without_a_common_structure_is_neither_better_nor_worse() -> None:
-    assert np.isnan(evaluate_pair(box(4, label=1), box(6, label=2), shift(2), [1, 2]).worsened_fraction)
+    assert np.isnan(worsened(box(4, label=1), box(6, label=2), shift(2), [1, 2]))
 
 
 def test_a_structure_of_one_scan_alone_does_not_count() -> None:
     fixed, moving = box(4), box(6)
     fixed[0, 0, 0:3] = 2
-    assert evaluate_pair(fixed, moving, shift(2), [1, 2]).worsened_fraction == 0
+    assert worsened(fixed, moving, shift(2), [1, 2]) == 0
+
+
+def test_what_takes_long_is_measured_on_request_alone() -> None:
+    measured = vars(evaluate_pair(box(4), box(6), shift(2), [1]))
+    assert not {"worsened_fraction", "ndv_fraction"} & set(measured)
+    asked = vars(evaluate_pair(box(4), box(6), shift(2), [1], requested=["ndv_fraction"]))
+    assert set(asked) - set(measured) == {"ndv_fraction"}
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,7 @@ class Metric(Quantity):
         of_field: whether the metric is about the displacement field, so that it is not defined without registration.
         standard: whether every result file has the metric, and every table that does not name its metrics.
         where_measured: whether tables that do not name their metrics show it, too, where result files have it.
+        on_request: whether pairs are measured only where a table of the study names the metric, since that takes long.
         place: rank among the columns; equal ranks are in the order of their names.
     """
 
@@ -86,6 +87,7 @@ class Metric(Quantity):
     of_field: bool = False
     standard: bool = False
     where_measured: bool = False
+    on_request: bool = False
     place: int = 100
 
     def values(self, rows: pd.DataFrame, convention: Convention) -> pd.Series:

@@ -1,6 +1,6 @@
 """All metrics of one registered pair, equal to the values of the Learn2Reg evaluator."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +26,7 @@ def evaluate_pair(
     spacing: Sequence[float] = (1, 1, 1),
     seconds: float | None = None,
     landmarks: Landmarks | None = None,
+    requested: Container[str] = (),
 ) -> PairMetrics:
     """Compute how well a displacement field aligns a moving scan with a fixed one, by label maps and landmarks.
 
@@ -39,6 +40,7 @@ def evaluate_pair(
         seconds: computing time of the registration; without it, the result has none.
         landmarks: corresponding points of the fixed and the moving scan in voxel indices, ``(K, 3)`` each; without
             them, the result has no target registration error.
+        requested: names of metrics that are measured only on request.
 
     Raises:
         ValueError: the shapes do not agree.
@@ -60,7 +62,8 @@ def evaluate_pair(
         seconds=seconds,
         landmarks=landmarks,
     )
-    found = {name: value for metric in METRICS.values() for name, value in metric.measured(pair).items()}
+    metrics = [each for each in METRICS.values() if not each.on_request or each.name in requested]
+    found = {name: value for metric in metrics for name, value in metric.measured(pair).items()}
     return PairMetrics(labels=values, **found)
 
 

@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -77,7 +77,14 @@ def registrar_of(
     return registrar
 
 
-def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, folder: Path, workers: int = 1) -> None:
+def evaluate_run(
+    run: str,
+    cohort: Cohort,
+    registrar: PairRegistrar | None,
+    folder: Path,
+    workers: int = 1,
+    requested: Container[str] = (),
+) -> None:
     """Register and evaluate every test pair; write `metrics.csv` (per structure) and `pairs.csv` to `folder`.
 
     A pair of which a scan has no labels has no rows in `metrics.csv`, and no Dice and HD95 in `pairs.csv`. Means of
@@ -89,6 +96,7 @@ def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, fold
         cohort: prepared cohort.
         registrar: registers each pair; None for no registration.
         workers: number of processes that compute metrics; they also register if the registrar is `in_workers`.
+        requested: names of metrics that are measured only on request.
 
     Raises:
         InputError: a pair cannot be registered, or a process dies.
@@ -101,7 +109,7 @@ def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, fold
         progress_bar(len(pairs), f"evaluating {run}") as bar,
     ):
         try:
-            for case in _in_order(_submit(pool, cohort, registrar), ahead=2 * workers):
+            for case in _in_order(_submit(pool, cohort, registrar, requested), ahead=2 * workers):
                 rows.append(_rows(run, cohort, case))
                 bar.update(1)
         except BrokenProcessPool as error:
@@ -116,14 +124,16 @@ def evaluate_run(run: str, cohort: Cohort, registrar: PairRegistrar | None, fold
     write_csv(folder / "pairs.csv", pd.DataFrame([pair for _, pair in rows]))
 
 
-def _submit(pool: ProcessPoolExecutor, cohort: Cohort, registrar: PairRegistrar | None) -> Iterator["Future[_Case]"]:
+def _submit(
+    pool: ProcessPoolExecutor, cohort: Cohort, registrar: PairRegistrar | None, requested: Container[str]
+) -> Iterator["Future[_Case]"]:
     for fixed, moving in cohort.pairs["test"]:
         if registrar is None:
-            yield pool.submit(_measure, cohort, fixed, moving, None, 0.0)
+            yield pool.submit(_measure, cohort, requested, fixed, moving, None, 0.0)
         elif registrar.in_workers:
-            yield pool.submit(_register_and_measure, cohort, registrar, fixed, moving)
+            yield pool.submit(_register_and_measure, cohort, requested, registrar, fixed, moving)
         else:
-            yield pool.submit(_measure, cohort, fixed, moving, *registrar.displacement(fixed, moving))
+            yield pool.submit(_measure, cohort, requested, fixed, moving, *registrar.displacement(fixed, moving))
 
 
 def _in_order(futures: Iterator["Future[_Case]"], ahead: int) -> Iterator[_Case]:
@@ -141,16 +151,25 @@ def _in_order(futures: Iterator["Future[_Case]"], ahead: int) -> Iterator[_Case]
             future.cancel()
 
 
-def _register_and_measure(cohort: Cohort, registrar: PairRegistrar, fixed: str, moving: str) -> _Case:
-    return _measure(cohort, fixed, moving, *registrar.displacement(fixed, moving))
+def _register_and_measure(
+    cohort: Cohort, requested: Container[str], registrar: PairRegistrar, fixed: str, moving: str
+) -> _Case:
+    return _measure(cohort, requested, fixed, moving, *registrar.displacement(fixed, moving))
 
 
 def _measure(
-    cohort: Cohort, fixed: str, moving: str, displacement: NDArray[np.floating] | None, seconds: float
+    cohort: Cohort,
+    requested: Container[str],
+    fixed: str,
+    moving: str,
+    displacement: NDArray[np.floating] | None,
+    seconds: float,
 ) -> _Case:
     first, second = (cohort.load_labels(scan) if cohort.has_labels(scan) else None for scan in (fixed, moving))
     landmarks = landmarks_of_pair(cohort, fixed, moving)
-    metrics = evaluate_pair(first, second, displacement, cohort.label_values, cohort.spacing, seconds, landmarks)
+    metrics = evaluate_pair(
+        first, second, displacement, cohort.label_values, cohort.spacing, seconds, landmarks, requested
+    )
     return _Case(fixed, moving, metrics)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from textscf.data.recipe import FIRST
 from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout
+from textscf.metrics.measures import METRICS
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
 from textscf.workflow.model_settings import model_settings
@@ -95,6 +96,12 @@ class StudyFiles:
         """Metrics files of all runs in a table or figure."""
         runs = self._study.runs_of(item)
         return [self._run(run, name) for run in runs for name in ("metrics.csv", "pairs.csv")]
+
+    def requested_metrics(self, run: str) -> list[str]:
+        """Metrics that are measured only on request, and that a table of the study shows for a run."""
+        tables = [spec for name, spec in self._study.tables.items() if run in self._study.runs_of(name)]
+        shown = {name for spec in tables for name in spec.get("metrics") or ()}
+        return sorted(name for name in shown if METRICS[name].on_request)
 
     def timings(self, item: str) -> list[str]:
         """Timing files of all trained runs in a table or figure."""

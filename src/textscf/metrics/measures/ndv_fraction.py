@@ -18,5 +18,6 @@ METRIC = Metric(
     level="pair",
     measure=_measure,
     of_field=True,
+    on_request=True,
     place=4,
 )

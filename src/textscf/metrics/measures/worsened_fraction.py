@@ -27,5 +27,6 @@ METRIC = Metric(
     level="pair",
     measure=_measure,
     of_field=True,
+    on_request=True,
     place=1,
 )
