@@ -29,7 +29,7 @@ $(READY): requirements.txt
 LOGGER ?= --logger brief
 
 demo: setup
-	PYTHONPATH=src snakemake --cores all $(LOGGER) $(ARGS)
+	PYTHONPATH=src snakemake $(LOGGER) --cores all $(ARGS)
 
 # Each test module runs in one process on one core, so that other threads do not disturb tests that measure time or
 # cores. The longest modules start first (tests/conftest.py).
