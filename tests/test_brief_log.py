@@ -1,7 +1,9 @@
 """Brief output of Snakemake: one line per finished job, and what goes wrong in full."""
 
 import logging
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from snakemake.logging import DefaultFormatter
@@ -62,3 +64,10 @@ def test_errors_warnings_and_what_asks_for_it_are_shown(log: Log, capsys: pytest
         *["Study demo: 3 trainings.", "disk is nearly full", "WorkflowError: no such cohort"],
         "Nothing to be done (all requested files are present and up to date).",
     ]
+
+
+def test_targets_of_make_demo_are_not_taken_for_loggers(root: Path) -> None:
+    """Every word after `--logger` that is not an option is a logger to Snakemake."""
+    command = ["make", "--dry-run", "demo", "ARGS=quick"]
+    shown = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert "snakemake --logger brief --cores all quick" in shown
