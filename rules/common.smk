@@ -1,5 +1,6 @@
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -18,6 +19,7 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 files = StudyFiles(study)
+STARTED = time.time()
 order = Order(study)
 
 if workflow.is_main_process:
@@ -34,7 +36,7 @@ onstart:
 
 
 onsuccess:
-    print(files.main_result())
+    print(files.main_result(STARTED), end="")
 
 
 # The shell reads these variables when a job runs, so moving the project or the data does not rerun any job.

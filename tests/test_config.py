@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -499,6 +500,22 @@ def test_the_first_part_has_the_gain_from_text_where_the_study_shows_it(folder: 
     first = stage_settings(study, "small/quick")
     assert first["figures"] == ["small/figures/figure3", "small/figures/figure7"]
     assert "lapirn_scf_seed1" in first["runs"]
+
+
+def test_the_main_result_is_that_of_a_report_made_by_this_call(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = StudyFiles(load_study(study_with(experiments=["table3", "complexity"]), folder))
+    study = Path("results/small")
+    study.mkdir(parents=True)
+    for part, made in (("report", 1000), ("quick", 2000)):
+        (study / f"{part}.txt").write_text(f"Words of {part}.\n")
+        (study / f"{part}.html").touch()
+        os.utime(study / f"{part}.html", (made, made))
+    assert files.main_result(500) == "Words of report.\nSee results/small/report.html\n"
+    assert files.main_result(1500) == "Words of quick.\nSee results/small/quick.html\n"
+    assert files.main_result(2500) == ""
 
 
 def test_costly_metrics_are_asked_for_by_the_tables_that_name_them(folder: Path) -> None:

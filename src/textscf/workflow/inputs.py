@@ -182,11 +182,11 @@ class StudyFiles:
             **(of_segmentor if settings["segmentor"] else {}),
         }
 
-    def main_result(self) -> str:
-        """The study's main result in words and where its report is; empty before there is a report."""
+    def main_result(self, since: float) -> str:
+        """Main result in words, and the report it is from; empty if no report was made since that time in s."""
         pages = [self._layout.study(self._study.name) / f"{part}.html" for part in PARTS]
-        page = next((page for page in pages if page.is_file()), None)
-        return f"{page.with_suffix('.txt').read_text(encoding='utf-8')}See {page}" if page else ""
+        made = [page for page in pages if page.is_file() and page.stat().st_mtime >= since]
+        return f"{made[0].with_suffix('.txt').read_text(encoding='utf-8')}See {made[0]}\n" if made else ""
 
     def report(self, part: str) -> list[str]:
         """Input files of the report of the study, or of its first part."""
