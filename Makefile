@@ -50,5 +50,5 @@ robustness: setup
 
 # Pins every dependency with hashes; no registry is named.
 lock:
-	uv pip compile pyproject.toml --extra dev --extra slurm --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	uv pip compile pyproject.toml $(addprefix --extra ,workflow encoders ants slurm dev) --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	  --generate-hashes -o requirements.txt

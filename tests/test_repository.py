@@ -4,6 +4,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,12 +24,17 @@ def locked(root: Path) -> dict[str, set[str]]:
     return pins
 
 
+def needed_by_workflow(project: dict[str, Any]) -> list[str]:
+    extras = project["optional-dependencies"]
+    return [*project["dependencies"], *extras["workflow"], *extras["encoders"], *extras["ants"]]
+
+
 def test_the_lock_names_no_registry_and_pins_every_dependency(root: Path) -> None:
     text = (root / "requirements.txt").read_text()
     assert "://" not in text
     assert "--index-url" not in text.replace("--no-emit-index-url", "")
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*needed_by_workflow(project), *project["optional-dependencies"]["dev"]]
     names = {normalised(re.split(r"[\[<>=; ]", requirement)[0]) for requirement in wanted}
     assert names <= locked(root).keys()
 
@@ -37,8 +43,8 @@ def test_conda_environments_have_the_locks_versions(root: Path) -> None:
     lock = locked(root)
     for path in (root / "envs").glob("*.yaml"):
         packages = yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]
-        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
-        assert len(packages) == len({normalised(re.split(r"[\[<>=; ]", requirement)[0]) for requirement in project})
+        wanted = needed_by_workflow(tomllib.loads((root / "pyproject.toml").read_text())["project"])
+        assert len(packages) == len({normalised(re.split(r"[\[<>=; ]", requirement)[0]) for requirement in wanted})
         for package in packages:
             name, version = package.split("==")
             assert version in lock[normalised(name)], package

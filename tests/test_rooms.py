@@ -14,7 +14,7 @@ def test_rooms_import_downward_and_nothing_in_a_circle(root: Path) -> None:
 
 
 def test_modules_have_names_of_their_own(root: Path) -> None:
-    modules = [path.name for path in (root / "src/textscf").rglob("*.py") if path.name != "__init__.py"]
+    modules = [path.name for path in (root / "src/textscf").rglob("*.py") if not path.name.startswith("__")]
     assert [name for name, count in Counter(modules).items() if count > 1] == []
 
 
@@ -25,4 +25,8 @@ def test_classes_have_names_of_their_own(root: Path) -> None:
 
 
 def test_nothing_lies_loose_at_the_root_of_the_package(root: Path) -> None:
-    assert sorted(path.name for path in (root / "src/textscf").glob("*.py")) == ["__init__.py", "errors.py"]
+    assert sorted(path.name for path in (root / "src/textscf").glob("*.py")) == [
+        "__init__.py",
+        "__main__.py",
+        "errors.py",
+    ]
