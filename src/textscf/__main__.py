@@ -28,6 +28,7 @@ def usage() -> str:
         about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         lines.append(f"  {name:20} {about.splitlines()[0]}")
     lines.append(f"  {WORKFLOW:20} Run a study by Snakemake, which takes the arguments that follow.")
+    lines += ["", f"Studies and models are in {project()}, in config/ and models/."]
     return "\n".join(lines)
 
 
