@@ -4,9 +4,13 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
+
+include: "rules/checkout.smk"
+
+
 if "study" not in config:
 
-    configfile: f"{workflow.basedir}/config/demo.yaml"
+    configfile: f"{CHECKOUT}/config/demo.yaml"
 
 
 include: "rules/common.smk"
@@ -25,7 +29,7 @@ include: "rules/report.smk"
 
 
 rule all:
-    default_target: True
+    default_target: not IS_MODULE
     input:
         rules.tables.input,
         rules.figures.input,

@@ -17,6 +17,8 @@ rule claims:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/claims.py"'
-        " --config {input.config} --out {output.csv} 2> {log}"
+        'exec python "$TEXTSCF_SRC/claims.py"'
+        " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"

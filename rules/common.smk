@@ -1,11 +1,12 @@
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, f"{workflow.basedir}/src")
+sys.path.insert(0, f"{CHECKOUT}/src")
 
 from textscf.study import load_study, plan
 from textscf.workflow import Order, StudyFiles, stored_settings
@@ -13,8 +14,11 @@ from textscf.errors import InputError
 from textscf.files.layout import Layout
 from textscf.job.lock import hold_folder
 
+# A module's configuration comes from the workflow that uses it, whose files hold other settings too.
 try:
-    study = load_study(config, Path(workflow.basedir, "config"), workflow.configfiles)
+    study = load_study(
+        config, Path(CHECKOUT, "config"), [] if IS_MODULE else workflow.configfiles
+    )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -28,6 +32,7 @@ if workflow.is_main_process:
     )
 
 
+# Snakemake ignores these two in a module.
 onstart:
     try:
         hold_folder(Path.cwd())
@@ -39,17 +44,16 @@ onsuccess:
     print(files.main_result(STARTED), end="")
 
 
-# The shell reads these variables when a job runs, so moving the project or the data does not rerun any job.
+# Commands read these variables when a job runs, so moving the project does not rerun any job. They start a stage by
+# `exec`, which replaces the shell, so that the stage alone handles a signal to its job and can save its state.
 os.environ |= {
     "PATH": os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     ),
-    "TEXTSCF_SRC": f"{workflow.basedir}/src",
-    "TEXTSCF_DATA_ROOT": os.path.expanduser(config.get("data_root") or ""),
-    "TEXTSCF_ACCEPT": config.get("accept") or "",
+    "TEXTSCF_SRC": f"{CHECKOUT}/src",
 }
 
-ENVIRONMENT = f"{workflow.basedir}/envs/textscf.yaml"
+ENVIRONMENT = f"{CHECKOUT}/envs/textscf.yaml"
 layout = Layout()
 RESULTS = layout.root
 STUDY = layout.study(study.name)
@@ -57,8 +61,10 @@ COHORT = layout.cohort("{cohort}")
 RUN = layout.run(study.name, "{run}")
 CLAIM = f"{RESULTS}/complexity/claim"
 
-# `exec` replaces the shell by the stage, so that the stage alone handles a signal to its job and can save its state.
-shell.prefix("set -euo pipefail; exec ")
+# A module with a `prefix` or `replace_prefix` has its results elsewhere. Snakemake moves inputs, outputs and logs; `here`
+# moves paths in parameters.
+here = workflow.modifier.path_modifier.replace_prefix
+HERE = here(f"{RESULTS}/")
 
 # A job that needs more than half of the cores would wait until no smaller job is left, so a job takes at most half of
 # them. A job that a queue has started has its cores to itself and may take all of them.
@@ -79,9 +85,25 @@ wildcard_constraints:
     form=r"\d{4}",
 
 
+def data_root(wildcards, output):
+    """Option of a command; Snakemake does not record functions of `output`, so moving the data does not rerun any job."""
+    folder = os.path.expanduser(config.get("data_root") or "")
+    return f"--data-root {shlex.quote(folder)}" if folder else ""
+
+
+def accept(wildcards, output):
+    """Data sets whose terms are accepted; not recorded either."""
+    return config.get("accept") or ""
+
+
 def growing(amount):
     """A resource that grows with every attempt to run a job."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def placed(paths):
+    """Input paths of which a module's `prefix` moves only those of results, not those that settings name."""
+    return [p if p.startswith(f"{RESULTS}/") else local(p) for p in paths]
 
 
 def one_of(names):

@@ -11,8 +11,11 @@ rule run_complexity:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/run_complexity.py"' " --configs {input.configs} 2> {log}"
+        'exec python "$TEXTSCF_SRC/run_complexity.py"'
+        " --configs {input.configs} --results {params.results} 2> {log}"
 
 
 rule complexity_table:
@@ -32,15 +35,17 @@ rule complexity_table:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/table.py"'
-        " --config {input.config} --out {output.csv} 2> {log}"
+        'exec python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"
 
 
 rule complexity_claim:
     input:
-        config=f"{workflow.basedir}/config/complexity_claim.yaml",
-        reported=f"{workflow.basedir}/config/reported.yaml",
+        config=f"{CHECKOUT}/config/complexity_claim.yaml",
+        reported=f"{CHECKOUT}/config/reported.yaml",
     output:
         csv=f"{CLAIM}.csv",
         markdown=f"{CLAIM}.md",
@@ -55,5 +60,5 @@ rule complexity_claim:
         mem_mb=growing(4000),
         runtime=growing(60),
     shell:
-        'python "$TEXTSCF_SRC/complexity_claim.py"'
+        'exec python "$TEXTSCF_SRC/complexity_claim.py"'
         " --config {input.config:q} --reported {input.reported:q} --out {output.csv} 2> {log}"

@@ -27,10 +27,12 @@ rule download:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        accept=accept,
+        data_root=data_root,
     shell:
-        'python "$TEXTSCF_SRC/download.py"'
-        ' --config {input.config} --accept "$TEXTSCF_ACCEPT" ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}}'
-        " --out {output} 2> {log}"
+        'exec python "$TEXTSCF_SRC/download.py"'
+        " --config {input.config} --accept {params.accept:q} {params.data_root} --out {output} 2> {log}"
 
 
 rule simulate:
@@ -53,7 +55,7 @@ rule simulate:
             f"--source {Path(str(input.source)).parent}/source" if input.source else ""
         ),
     shell:
-        'python "$TEXTSCF_SRC/simulate.py"'
+        'exec python "$TEXTSCF_SRC/simulate.py"'
         " --config {input.config} {params.source} --out $(dirname {output})"
         " --workers {threads} 2> {log}"
 
@@ -62,7 +64,7 @@ rule preprocess:
     input:
         config=f"{COHORT}/config.yaml",
         raw=lambda wildcards: files.raw(wildcards.cohort),
-        template=lambda wildcards: files.template(wildcards.cohort),
+        template=lambda wildcards: placed(files.template(wildcards.cohort)),
     output:
         f"{COHORT}/cohort.json",
     log:
@@ -75,8 +77,8 @@ rule preprocess:
         mem_mb=growing(8000),
         runtime=growing(240),
     params:
-        raw=lambda wildcards: files.raw_folder(wildcards.cohort),
+        raw=lambda wildcards: here(files.raw_folder(wildcards.cohort)),
     shell:
-        'python "$TEXTSCF_SRC/preprocess.py"'
+        'exec python "$TEXTSCF_SRC/preprocess.py"'
         " --config {input.config} --raw {params.raw} --out {output}"
         " --workers {threads} 2> {log}"

@@ -5,7 +5,7 @@ rule evaluate:
         checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
         segmentation=lambda wildcards: files.segmentation([wildcards.run]),
         cost=lambda wildcards: files.segmentation_costs([wildcards.run]),
-        fields=lambda wildcards: files.fields(wildcards.run),
+        fields=lambda wildcards: placed(files.fields(wildcards.run)),
     output:
         metrics=f"{RUN}/metrics.csv",
         pairs=f"{RUN}/pairs.csv",
@@ -25,6 +25,6 @@ rule evaluate:
         ),
         metrics=lambda wildcards: " ".join(files.requested_metrics(wildcards.run)),
     shell:
-        'python "$TEXTSCF_SRC/evaluate.py"'
+        'exec python "$TEXTSCF_SRC/evaluate.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.checkpoint}"
         " --metrics {params.metrics} --out $(dirname {output.metrics}) --workers {threads} --threads {threads} 2> {log}"

@@ -5,7 +5,7 @@ rule export:
         raw=lambda wildcards: files.raw(study.runs[wildcards.run]["cohort"]),
         checkpoint=lambda wildcards: files.checkpoints([wildcards.run]),
         segmentation=lambda wildcards: files.segmentation([wildcards.run]),
-        fields=lambda wildcards: files.fields(wildcards.run),
+        fields=lambda wildcards: placed(files.fields(wildcards.run)),
     output:
         f"{RUN}/learn2reg_{{form}}.zip",
     log:
@@ -17,11 +17,13 @@ rule export:
         mem_mb=growing(16000),
         runtime=growing(120),
     params:
-        raw=lambda wildcards: files.raw_folder(study.runs[wildcards.run]["cohort"]),
+        raw=lambda wildcards: here(
+            files.raw_folder(study.runs[wildcards.run]["cohort"])
+        ),
         checkpoint=lambda wildcards, input: (
             f"--checkpoint {input.checkpoint}" if input.checkpoint else ""
         ),
     shell:
-        'python "$TEXTSCF_SRC/export.py"'
+        'exec python "$TEXTSCF_SRC/export.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) --raw {params.raw}"
         " {params.checkpoint} --form {wildcards.form} --out {output} --threads {threads} 2> {log}"

@@ -5,8 +5,8 @@ rule figure:
     input:
         config=f"{FIGURE}/config.yaml",
         metrics=lambda wildcards: files.metrics(wildcards.figure),
-        extra=lambda wildcards: files.figure(wildcards.figure),
-        reported=f"{workflow.basedir}/config/reported.yaml",
+        extra=lambda wildcards: placed(files.figure(wildcards.figure)),
+        reported=f"{CHECKOUT}/config/reported.yaml",
     output:
         pdf=f"{FIGURE}.pdf",
         png=f"{FIGURE}.png",
@@ -20,9 +20,11 @@ rule figure:
     resources:
         mem_mb=growing(8000),
         runtime=growing(60),
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/figure.py"'
-        " --config {input.config} --reported {input.reported:q}"
+        'exec python "$TEXTSCF_SRC/figure.py"'
+        " --config {input.config} --results {params.results} --reported {input.reported:q}"
         " --out {output.pdf} 2> {log}"
 
 

@@ -19,9 +19,11 @@ rule release:
         gpu=1,
         mem_mb=growing(16000),
         runtime=growing(120),
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/release.py"'
-        " --config {input.config} --out {output.model} --threads {threads} 2> {log}"
+        'exec python "$TEXTSCF_SRC/release.py"'
+        " --config {input.config} --results {params.results} --out {output.model} --threads {threads} 2> {log}"
 
 
 rule models:

@@ -15,10 +15,12 @@ rule embed_prompts:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        data_root=data_root,
     shell:
-        'python "$TEXTSCF_SRC/embed_prompts.py"'
+        'exec python "$TEXTSCF_SRC/embed_prompts.py"'
         " --config {input.config} --out {output.embedding}"
-        ' ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
+        " {params.data_root} 2> {log}"
 
 
 rule prompts:

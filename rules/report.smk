@@ -10,9 +10,11 @@ rule report:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/report.py"'
-        " --config {input.config} --out {output.page} 2> {log}"
+        'exec python "$TEXTSCF_SRC/report.py"'
+        " --config {input.config} --results {params.results} --out {output.page} 2> {log}"
 
 
 use rule report as quick with:
@@ -34,7 +36,7 @@ if files.viewed_table:
         input:
             config=f"{layout.table(study.name, files.viewed_table)}/config.yaml",
             metrics=files.metrics(files.viewed_table),
-            registering=files.registering(study.runs_of(files.viewed_table)),
+            registering=placed(files.registering(study.runs_of(files.viewed_table))),
         output:
             f"{STUDY}/pairs.html",
         log:
@@ -45,6 +47,8 @@ if files.viewed_table:
         resources:
             mem_mb=growing(16000),
             runtime=growing(120),
+        params:
+            results=HERE,
         shell:
-            'python "$TEXTSCF_SRC/viewer.py"'
-            " --config {input.config} --out {output} 2> {log}"
+            'exec python "$TEXTSCF_SRC/viewer.py"'
+            " --config {input.config} --results {params.results} --out {output} 2> {log}"

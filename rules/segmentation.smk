@@ -20,7 +20,7 @@ rule train_segmentor:
         runtime=growing(1440),
         slurm_extra=SAVE_IN_TIME,
     shell:
-        'python "$TEXTSCF_SRC/train_segmentor.py"'
+        'exec python "$TEXTSCF_SRC/train_segmentor.py"'
         " --config {input.config} --cohort $(dirname {input.cohort})"
         " --out {output.network} --threads {threads} 2> {log}"
 
@@ -37,9 +37,11 @@ rule download_weights:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        data_root=data_root,
     shell:
-        'python "$TEXTSCF_SRC/download_weights.py" --config {input.config} --out {output.weights}'
-        ' ${{TEXTSCF_DATA_ROOT:+--data-root "$TEXTSCF_DATA_ROOT"}} 2> {log}'
+        'exec python "$TEXTSCF_SRC/download_weights.py"'
+        " --config {input.config} --out {output.weights} {params.data_root} 2> {log}"
 
 
 rule segment:
@@ -64,10 +66,10 @@ rule segment:
         runtime=growing(240),
     params:
         options=lambda wildcards: [
-            f"--{k} {v}" for k, v in files.segmenting(**wildcards).items()
+            f"--{k} {here(v)}" for k, v in files.segmenting(**wildcards).items()
         ],
     shell:
-        'python "$TEXTSCF_SRC/segment.py"'
+        'exec python "$TEXTSCF_SRC/segment.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.options}"
         " --out {output.segmentation} --threads {threads} 2> {log}"
 
@@ -85,7 +87,7 @@ rule segmentor_accuracy:
     conda:
         ENVIRONMENT
     shell:
-        'python "$TEXTSCF_SRC/segmentor_accuracy.py"'
+        'exec python "$TEXTSCF_SRC/segmentor_accuracy.py"'
         " --cohort $(dirname {input.cohort}) --segmentation {input.segmentation}"
         " --out {output.structures} 2> {log}"
 

@@ -8,7 +8,7 @@ rule table:
         timings=lambda wildcards: files.timings(wildcards.table),
         segmentors=lambda wildcards: files.segmentor_accuracy(wildcards.table),
         costs=lambda wildcards: files.segmentation_costs(study.runs_of(wildcards.table)),
-        reported=f"{workflow.basedir}/config/reported.yaml",
+        reported=f"{CHECKOUT}/config/reported.yaml",
     output:
         csv=f"{TABLE}.csv",
         markdown=f"{TABLE}.md",
@@ -24,9 +24,11 @@ rule table:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/table.py"'
-        " --config {input.config} --reported {input.reported:q}"
+        'exec python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --results {params.results} --reported {input.reported:q}"
         " --out {output.csv} 2> {log}"
 
 
@@ -47,9 +49,11 @@ rule learning_rate_table:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/table.py"'
-        " --config {input.config} --out {output.csv} 2> {log}"
+        'exec python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"
 
 
 rule structure_table:
@@ -69,9 +73,11 @@ rule structure_table:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        results=HERE,
     shell:
-        'python "$TEXTSCF_SRC/table.py"'
-        " --config {input.config} --out {output.csv} 2> {log}"
+        'exec python "$TEXTSCF_SRC/table.py"'
+        " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"
 
 
 for _target, _parts in files.targets(study.tables).items():

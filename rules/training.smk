@@ -22,7 +22,7 @@ rule train:
         slurm_extra=SAVE_IN_TIME,
     params:
         head=lambda wildcards: [
-            f"--{k} {v}" for k, v in files.head(wildcards.run).items()
+            f"--{k} {here(v)}" for k, v in files.head(wildcards.run).items()
         ],
         auxiliary=lambda wildcards, input: (
             f"--auxiliary {Path(str(input.auxiliary)).parent}"
@@ -30,6 +30,6 @@ rule train:
             else ""
         ),
     shell:
-        'python "$TEXTSCF_SRC/train.py"'
+        'exec python "$TEXTSCF_SRC/train.py"'
         " --config {input.config} --cohort $(dirname {input.cohort}) {params.head}"
         " {params.auxiliary} --out $(dirname {output.checkpoint}) --threads {threads} 2> {log}"
