@@ -1,5 +1,6 @@
 import os
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -52,6 +53,19 @@ os.environ |= {
     ),
     "TEXTSCF_SRC": f"{CHECKOUT}/src",
 }
+
+# Containers see the project and the data, and the GPUs of a machine that has some.
+BOUND = [CHECKOUT, Path(os.path.expanduser(config.get("data_root") or CHECKOUT))]
+for _name in ("APPTAINER", "SINGULARITY"):
+    _before = filter(None, os.environ.get(f"{_name}_BIND", "").split(","))
+    _bound = [*_before, *(str(path.absolute()) for path in BOUND if path.exists())]
+    os.environ[f"{_name}_BIND"] = ",".join(dict.fromkeys(_bound))
+    if shutil.which("nvidia-smi"):
+        os.environ.setdefault(f"{_name}_NV", "1")
+
+
+container: config.get("container")
+
 
 ENVIRONMENT = f"{CHECKOUT}/envs/textscf.yaml"
 layout = Layout()

@@ -1,4 +1,4 @@
-"""The workflow as a module of another workflow: from a local checkout, from GitHub, with a prefix, beside other rules."""
+"""The workflow as a module of another one: from a local checkout, from GitHub, with a prefix, beside other rules."""
 
 import os
 import subprocess

@@ -116,3 +116,22 @@ def test_tables_are_those_of_a_local_run(through_the_queue: Outcome, locally: Pa
         assert (queued / name).read_bytes() == (local / name).read_bytes(), name
     tables = [pd.read_csv(folder / "tables/table3.csv", dtype=str) for folder in (queued, local)]
     pd.testing.assert_frame_equal(*(table.drop(columns=["seconds", "seconds_sd"]) for table in tables))
+
+
+def test_a_gpu_can_be_asked_for_by_gres(root: Path, tmp_path: Path) -> None:
+    """A site whose Slurm takes no `--gpus`, see docs/cluster.md."""
+    project = copy_project(root, tmp_path / "project", TRAININGS)
+    options = ["--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3"]
+    options += ["--set-resources", "complexity_claim:gpu=0", "complexity_claim:gres=gpu:1"]
+    command = [sys.executable, "-m", "snakemake", "--configfile", "config/small.yaml", *options]
+    with slurm_node() as node:
+        run = subprocess.run(
+            [*command, "--", "results/complexity/claim.csv"],
+            cwd=project, env=node.environment, capture_output=True, text=True, timeout=SECONDS,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stdout + run.stderr
+        job = node.query("scontrol", "show", "jobs", "--oneliner")
+        devices = list(node.jobs()["devices"])
+    assert "gres:gpu:1" in re.findall(r"TresPerNode=(\S+)", job)
+    assert "TresPerJob" not in job
+    assert devices in (["0"], ["1"])
