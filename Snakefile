@@ -10,7 +10,7 @@ include: "rules/checkout.smk"
 
 if "study" not in config:
 
-    configfile: f"{CHECKOUT}/config/demo.yaml"
+    configfile: default_study()
 
 
 include: "rules/common.smk"

@@ -44,3 +44,9 @@ def checkout(source):
 
 
 CHECKOUT = checkout(workflow.current_basedir)
+
+
+def default_study():
+    """The study of the working directory, config/config.yaml, or the project's, which is the demo."""
+    own = Path("config", "config.yaml")
+    return str((own if own.is_file() else CHECKOUT / own).resolve())

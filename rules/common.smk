@@ -15,10 +15,14 @@ from textscf.errors import InputError
 from textscf.files.layout import Layout
 from textscf.job.lock import hold_folder
 
-# A module's configuration comes from the workflow that uses it, whose files hold other settings too.
+# A module's configuration comes from the workflow that uses it, whose files hold other settings too. Cohorts, prompts
+# and experiments in config/ of the working directory come before the project's.
 try:
     study = load_study(
-        config, Path(CHECKOUT, "config"), [] if IS_MODULE else workflow.configfiles
+        config,
+        CHECKOUT / "config",
+        [] if IS_MODULE else workflow.configfiles,
+        Path.cwd() / "config",
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None

@@ -15,10 +15,16 @@ from textscf.segmentation.classes import region_channels
 
 
 class Catalogue:
-    """Reads and checks entries of a `config/` folder by name."""
+    """Reads and checks entries of the project's `config/` folder, and of a user's own one, by name.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the project's `config/` folder.
+        own: a folder whose cohorts, data sets, anatomies, phantoms, prompts and experiments come before the project's.
+    """
+
+    def __init__(self, folder: Path, own: Path | None = None) -> None:
         self.folder = folder
+        self._places = [folder] if own is None else [own, folder]
         self._known: dict[Path, dict[str, Any]] = {}
         self._cohorts: dict[str, dict[str, Any]] = {}
 
@@ -51,7 +57,7 @@ class Catalogue:
 
     def check_data_sets(self, names: Iterable[str], where: str) -> None:
         """Check that every name is a data set; InputError otherwise."""
-        known = [path.stem for path in (self.folder / "data_sets").glob("*.yaml")]
+        known = self._names("data_sets")
         for name in names:
             if name not in known:
                 raise InputError(f"{where}: data set '{name}' is not defined{suggest(name, known)}")
@@ -62,10 +68,10 @@ class Catalogue:
             return {"source": "ground_truth"}
         known = self._read("cohort", "cohorts", cohort)["segmentors"]
         if name not in known:
-            path = self.folder / "cohorts" / f"{cohort}.yaml"
+            path = self.path("cohorts", cohort)
             raise InputError(f"{path}: segmentors: '{name}' is not defined{suggest(name, [*known, 'ground_truth'])}")
         if "classes" in known[name]:
-            source = f"{self.folder / 'cohorts' / cohort}.yaml: segmentors.{name}"
+            source = f"{self.path('cohorts', cohort)}: segmentors.{name}"
             region_channels(known[name]["classes"], self.cohort(cohort)["anatomy"], source)
         return known[name]
 
@@ -85,8 +91,7 @@ class Catalogue:
 
     def all_runs(self) -> list[str]:
         """Names of the runs of all experiment files."""
-        names = sorted(path.stem for path in (self.folder / "experiments").glob("*.yaml"))
-        return [run for name in names for run in self.experiment(name).get("runs", {})]
+        return [run for name in self._names("experiments") for run in self.experiment(name).get("runs", {})]
 
     @cached_property
     def run_defaults(self) -> dict[str, Any]:
@@ -144,7 +149,7 @@ class Catalogue:
         if cohort["anatomy"] is not None:
             return self._read("anatomy", "anatomies", cohort["anatomy"])
         if _may_have_labels(cohort):
-            path = self.folder / "cohorts" / f"{cohort['name']}.yaml"
+            path = self.path("cohorts", cohort["name"])
             raise InputError(f"{path}: anatomy is null; expected one, as its scans have label maps")
         return {"title": cohort["title"], "body_part": "body", "structures": []}
 
@@ -152,11 +157,22 @@ class Catalogue:
         described = self.cohort(cohort)
         return {"anatomy": described["anatomy"], "modality": described["modality"]}
 
+    def _names(self, folder: str) -> list[str]:
+        """Names of the entries of a folder, such as `cohorts`."""
+        return sorted(
+            {path.stem for place in self._places for path in (place / folder).glob("*.yaml") if path.is_file()}
+        )
+
+    def path(self, folder: str, name: str) -> Path:
+        """File of an entry; of two with one name, the user's own."""
+        paths = [place / folder / f"{name}.yaml" for place in self._places]
+        return next((path for path in paths if path.is_file()), paths[-1])
+
     def _read(self, kind: str, folder: str, name: str) -> dict[str, Any]:
-        path = self.folder / folder / f"{safe_name(name, f'{self.folder / folder}: {kind}')}.yaml"
+        path = self.path(folder, safe_name(name, f"{self.folder / folder}: {kind}"))
         if not path.is_file():
-            known = [p.stem for p in (self.folder / folder).glob("*.yaml") if p.is_file()]
-            raise InputError(f"{self.folder / folder}: {kind} '{name}' is not defined{suggest(name, known)}")
+            where = f"{self.folder / folder}: {kind} '{name}' is not defined"
+            raise InputError(f"{where}{suggest(name, self._names(folder))}")
         if path not in self._known:
             content = read_validated(path, self.schema(kind))
             if kind == "cohort":

@@ -25,18 +25,21 @@ _HEAD_SETTINGS = {
 }
 
 
-def load_study(config: Mapping[str, Any], folder: Path, sources: Sequence[str | Path] = ()) -> "Study":
+def load_study(
+    config: Mapping[str, Any], folder: Path, sources: Sequence[str | Path] = (), own: Path | None = None
+) -> "Study":
     """Resolve a study.
 
     Args:
         config: the study's content, merged by Snakemake from files and command line.
         folder: the `config/` folder with cohorts, experiments, schemas.
         sources: the files of `config`; they are read again to find keys that occur twice.
+        own: a user's folder, whose cohorts, experiments and prompts come before those of `folder`.
 
     Raises:
         InputError: the configuration is invalid; the message names file and key.
     """
-    catalogue = Catalogue(folder)
+    catalogue = Catalogue(folder, own)
     for path in sources:
         read_yaml(Path(path))
     config = {key: _typed(value) if key in ("defaults", "runs") else value for key, value in config.items()}
@@ -223,7 +226,7 @@ class _Resolver:
         for experiment, content in self.experiments.items():
             for name, value in sorted(content.get(kind, {}).items(), key=lambda entry: "sweep" in entry[1]):
                 if name in found:
-                    path = self.catalogue.folder / "experiments" / f"{experiment}.yaml"
+                    path = self.catalogue.path("experiments", experiment)
                     raise InputError(f"{path}: {kind}: name '{name}' is used twice, also by another experiment")
                 found[name] = value
         return found
