@@ -10,4 +10,4 @@ Conventions of the whole package:
 - Distances are in millimetres if a spacing is given, otherwise in voxels. Dice is between 0 and 1.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
