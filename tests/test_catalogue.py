@@ -1,7 +1,9 @@
 """What others find in the repository: entry of Snakemake's catalogue, the small study of .test/, steps of the CI."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -9,6 +11,8 @@ import yaml
 from tests.python_server import python
 from tests.small_study import copy_project
 from textscf.files.io import read_yaml
+from textscf.files.registry import MEASURES, entries_with
+from textscf.metrics.measures import METRICS
 from textscf.study import load_study
 
 
@@ -75,3 +79,35 @@ def test_an_unknown_step_is_refused(root: Path) -> None:
     run = subprocess.run(["bash", "-c", text, str(root / ".ci/run"), "tset"], cwd=root, capture_output=True, text=True)
     assert run.returncode == 2
     assert "tset: no such step" in run.stderr
+
+
+PLANNED = """
+import sys
+from pathlib import Path
+from textscf.files.io import read_yaml
+from textscf.study import load_study, plan
+from textscf.workflow import Order, StudyFiles, stage_settings
+config = Path(sys.argv[1])
+study = load_study(read_yaml(config / "demo.yaml"), config)
+files, order = StudyFiles(study), Order(study)
+plan(study, study.step_times), files.claims(), files.report("report")
+[files.requested_metrics(run) for run in study.runs]
+[stage_settings(study, f"demo/{part}") for part in ("claims", "report", "runs/textscf", "tables/table3")]
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_a_study_is_planned_by_snakemake_and_the_packages_that_it_brings(root: Path) -> None:
+    """Stages may then run in an environment of conda or in a container."""
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    run = subprocess.run(
+        [sys.executable, "-c", PLANNED, root / "config"], env=environment, capture_output=True, text=True, check=True
+    )
+    imported = set(run.stdout.split())
+    assert "textscf" in imported
+    assert imported.isdisjoint({"numpy", "pandas", "scipy", "torch", "nibabel", "edt", "matplotlib", "pooch", "tqdm"})
+
+
+def test_metrics_on_request_are_known_without_importing_them() -> None:
+    assert entries_with(MEASURES, "on_request") == sorted(name for name, each in METRICS.items() if each.on_request)
+    assert entries_with(MEASURES, "of_field") == sorted(name for name, each in METRICS.items() if each.of_field)

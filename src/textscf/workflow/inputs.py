@@ -7,7 +7,7 @@ from typing import Any
 
 from textscf.data.recipe import FIRST
 from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout
-from textscf.metrics.measures import METRICS
+from textscf.files.registry import MEASURES, entries_with
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
 from textscf.workflow.model_settings import model_settings
@@ -20,6 +20,7 @@ class StudyFiles:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._layout = Layout()
+        self._on_request = entries_with(MEASURES, "on_request")
 
     def source(self, cohort: str) -> list[str]:
         """Input of a cohort's simulation: the completed download (`source.json`) for a real anatomy, else nothing."""
@@ -101,7 +102,7 @@ class StudyFiles:
         """Metrics that are measured only on request, and that a table of the study shows for a run."""
         tables = [spec for name, spec in self._study.tables.items() if run in self._study.runs_of(name)]
         shown = {name for spec in tables for name in spec.get("metrics") or ()}
-        return sorted(name for name in shown if METRICS[name].on_request)
+        return sorted(shown.intersection(self._on_request))
 
     def timings(self, item: str) -> list[str]:
         """Timing files of all trained runs in a table or figure."""
