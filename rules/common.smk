@@ -103,15 +103,17 @@ wildcard_constraints:
     form=r"\d{4}",
 
 
+# Snakemake does not record parameters that are functions of `output`, so moving the data, or accepting terms, does not
+# rerun any job.
 def data_root(wildcards, output):
-    """Option of a command; Snakemake does not record functions of `output`, so moving the data does not rerun any job."""
+    """Option with the folder of the data, if there is one."""
     folder = os.path.expanduser(config.get("data_root") or "")
     return f"--data-root {shlex.quote(folder)}" if folder else ""
 
 
 def accept(wildcards, output):
-    """Data sets whose terms are accepted; not recorded either."""
-    return config.get("accept") or ""
+    """Option with the data sets whose terms are accepted."""
+    return f"--accept {shlex.quote(config.get('accept') or '')}"
 
 
 def growing(amount):

@@ -32,7 +32,7 @@ rule download:
         data_root=data_root,
     shell:
         'exec python "$TEXTSCF_SRC/download.py"'
-        " --config {input.config} --accept {params.accept:q} {params.data_root} --out {output} 2> {log}"
+        " --config {input.config} {params.accept} {params.data_root} --out {output} 2> {log}"
 
 
 rule simulate:
