@@ -14,7 +14,15 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.measure import Case, Timed
-from benchmarks.volumes import CONFIG, REAL_BRAIN, brain_labels, noise_scan, real_brain_labels, smooth_field
+from benchmarks.volumes import (
+    CONFIG,
+    REAL_BRAIN,
+    brain_labels,
+    deformed_brains,
+    noise_scan,
+    real_brain_labels,
+    smooth_field,
+)
 from textscf.data.simulation.simulated_cohort import simulate_cohort
 from textscf.files.io import read_json
 from textscf.job.devices import has_bfloat16
@@ -177,8 +185,10 @@ def evaluation(device: str, fast: bool, data_root: Path | None = None) -> Timed:
 
     The fast version also computes the field's jumps at borders and its folded share.
     """
-    labels = partial(real_brain_labels, data_root) if data_root else partial(brain_labels, BRAIN)
-    fixed, moving = labels(1), labels(2)
+    if data_root:
+        fixed, moving = deformed_brains(real_brain_labels(data_root), (1, 2))
+    else:
+        fixed, moving = (brain_labels(BRAIN, number) for number in (1, 2))
     field = smooth_field(BRAIN, 2.0)
 
     def timed() -> np.ndarray:

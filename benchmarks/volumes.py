@@ -37,14 +37,20 @@ def brain_labels(shape: Sequence[int], number: int) -> NDArray[np.uint8]:
     return simulate_phantom_subject(cohort["source"]["phantom"], number, 7, shape, extent / shape)[1]
 
 
-def real_brain_labels(data_root: Path, number: int) -> NDArray[np.uint8]:
-    """Label map ``(160, 192, 224)`` of a real brain, deformed at random, as of the cohort ``brain_from_one``."""
+def real_brain_labels(data_root: Path) -> NDArray[np.uint8]:
+    """Label map ``(160, 192, 224)`` of a real brain with the 35 structures of OASIS."""
     settings = Catalogue(CONFIG).cohort("brain_from_one")["from_one"]
     stored = read_labels(data_root / REAL_BRAIN).data
     numbers = np.zeros(int(stored.max()) + 1, np.uint8)
     numbers[settings["stored_labels"]] = np.arange(1, len(settings["stored_labels"]) + 1)
-    labels = numbers[stored]
-    return deformed_subject(labels.astype(np.float32), labels, settings, number, settings["seed"], (1, 1, 1))[1]
+    return numbers[stored]
+
+
+def deformed_brains(labels: NDArray[np.uint8], numbers: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """Label maps of subjects of the cohort ``brain_from_one``: the real brain's, deformed at random."""
+    settings = Catalogue(CONFIG).cohort("brain_from_one")["from_one"]
+    image = labels.astype(np.float32)
+    return [deformed_subject(image, labels, settings, n, settings["seed"], (1, 1, 1))[1] for n in numbers]
 
 
 def smooth_field(shape: Sequence[int], size: float) -> NDArray[np.float32]:
