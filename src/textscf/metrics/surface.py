@@ -11,10 +11,8 @@ than by the evaluator, so sums differ by rounding; where this could change the p
 
 from collections.abc import Sequence
 
-import edt
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from textscf.metrics.bounding_box import bounding_box
 from textscf.metrics.surface_elements import surface_areas
@@ -80,6 +78,8 @@ def _uniform_quantile(
             break
         if quantile < (reach + 1) ** 2:
             return float(np.sqrt(quantile)) * spacing[0]
+    import edt  # tables and figures, which measure nothing, need not wait for it
+
     # edt returns float32, which represents these whole numbers exactly
     squared = edt.edtsq(_outside(target, grid), parallel=1).ravel()[samples]
     return float(np.sqrt(_weighted_quantile(squared, areas))) * spacing[0]
@@ -89,6 +89,8 @@ def _general_quantile(
     samples: NDArray[np.intp], areas: NDArray[np.float64], target: NDArray[np.intp], grid: _Grid, spacing: Spacing
 ) -> float:
     """Weighted 95th percentile of the distances from the samples to `target`, on any grid."""
+    from scipy import ndimage  # takes long to import, and only spacings that differ need it
+
     distances = ndimage.distance_transform_edt(_outside(target, grid), sampling=spacing)
     return _weighted_quantile(distances.ravel()[samples], areas)
 
