@@ -43,7 +43,7 @@ lint: setup
 	mypy
 
 bench: setup
-	PYTHONPATH=src python -m benchmarks --save
+	PYTHONPATH=src python -m benchmarks --save $(ARGS)
 
 robustness: setup
 	PYTHONPATH=src python -m tests.robustness $(ARGS)

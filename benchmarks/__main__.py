@@ -35,14 +35,15 @@ FORMATS = {
 
 def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    known = cases(device)
+    names = list(cases(device))
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-root", type=Path, help="folder of real data sets; without it, brains are simulated")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--cases", nargs="+", default=list(known), choices=list(known), help="default: all")
+    group.add_argument("--cases", nargs="+", default=names, choices=names, help="default: all")
     group.add_argument("--save", action="store_true", help=f"write this machine's section of {RESULTS.name} too")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    rows = []
+    rows, known = [], cases(device, args.data_root)
     for name in args.cases:
         print(f"measuring {name} ...", flush=True)
         rows.append(formatted(measure(known[name], device)))

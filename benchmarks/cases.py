@@ -14,7 +14,15 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.measure import Case, Timed
-from benchmarks.volumes import CONFIG, brain_labels, noise_scan, smooth_field
+from benchmarks.volumes import (
+    CONFIG,
+    REAL_BRAIN,
+    brain_labels,
+    deformed_brains,
+    noise_scan,
+    real_brain_labels,
+    smooth_field,
+)
 from textscf.data.simulation.simulated_cohort import simulate_cohort
 from textscf.files.io import read_json
 from textscf.job.devices import has_bfloat16
@@ -41,8 +49,12 @@ LOSS: dict[str, Any] = {
 LEARNING_RATE = 1e-4
 
 
-def cases(device: str) -> dict[str, Case]:
-    """All cases by short names; like the paper study, fast training steps use bfloat16 if the device supports it."""
+def cases(device: str, data_root: Path | None = None) -> dict[str, Case]:
+    """All cases by short names; like the paper study, fast training steps use bfloat16 if the device supports it.
+
+    The evaluation is of a real brain if `data_root` has it, and of a simulated one otherwise.
+    """
+    real = data_root is not None and (data_root / REAL_BRAIN).is_file()
     precision = "bfloat16" if has_bfloat16(torch.device(device)) else "float32"
     tolerance = 3e-2 if precision == "bfloat16" else 1e-3
     return {
@@ -72,7 +84,11 @@ def cases(device: str) -> dict[str, Case]:
             tolerance,
         ),
         "inference": _pair("Inference of a pair, N_s = 32, 14 regions, 96x80x128", inference, 1e-4),
-        "evaluation": _pair("Evaluation of a pair, 35 labels, 160x192x224 (CPU)", evaluation, 1e-6),
+        "evaluation": _pair(
+            f"Evaluation of a pair, 35 labels of a {'real' if real else 'simulated'} brain, 160x192x224 (CPU)",
+            partial(evaluation, data_root=data_root if real else None),
+            1e-6,
+        ),
         "simulation": Case(
             f"Simulation of 4 brains, 160x192x224, {os.cpu_count()} processes against 1 (CPU)",
             partial(simulation, workers=os.cpu_count() or 1),
@@ -164,12 +180,15 @@ def inference(device: str, fast: bool) -> Timed:
     return timed
 
 
-def evaluation(device: str, fast: bool) -> Timed:
+def evaluation(device: str, fast: bool, data_root: Path | None = None) -> Timed:
     """Time the evaluation of a pair; returns Dice and HD95 of each structure, and SDlogJ.
 
-    The fast version also computes the field's jumps at borders.
+    The fast version also computes the field's jumps at borders and its folded share.
     """
-    fixed, moving = (brain_labels(BRAIN, number) for number in (1, 2))
+    if data_root:
+        fixed, moving = deformed_brains(real_brain_labels(data_root), (1, 2))
+    else:
+        fixed, moving = (brain_labels(BRAIN, number) for number in (1, 2))
     field = smooth_field(BRAIN, 2.0)
 
     def timed() -> np.ndarray:

@@ -24,7 +24,7 @@ from textscf.files.io import read_yaml, write_csv
 from textscf.job.progress import progress_bar
 from textscf.pairs.registration_files import dice_of
 from textscf.registration.scan_pair import ScanRegistrar
-from textscf.spatial.world import Grid, sample
+from textscf.world.grid import Grid, sample
 
 Scans = dict[str, ImageFile]
 Method = Callable[[Scans], tuple[np.ndarray, float]]

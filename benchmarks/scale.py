@@ -1,8 +1,9 @@
 """Time and memory of planning a large study and of reading a large cohort: ``python -m benchmarks.scale``.
 
-Nothing is trained and no scan is read: the studies are dry runs over seeds of LKU-Net, and the cohorts are indices of
-empty files. Seconds are CPU seconds, which depend little on other work on the machine. The script prints the tables of
-docs/cluster.md.
+Nothing is trained: the studies are dry runs over seeds of LKU-Net, and the cohorts are indices of empty files. The
+preparation of OASIS reads scans of smooth noise in the layout of its release: all 414 at a quarter of their size along
+each axis, which gives the cost of the number of files, and a few at full size. Seconds are CPU seconds, which depend
+little on other work on the machine. The script prints the tables of docs/cluster.md.
 """
 
 import argparse
@@ -13,20 +14,26 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
-from textscf.files.io import read_yaml, write_json, write_yaml
+from textscf.data.preprocess import preprocess_cohort
+from textscf.files.io import read_yaml, write_json, write_nifti, write_yaml
 from textscf.study.catalogue import Catalogue
 from textscf.training.pairs import PairSchedule
 
 ROOT = Path(__file__).resolve().parents[1]
 COHORT = "simulated_abdomen"
+OASIS = 414
+BRAIN = (160, 192, 224)
+QUARTER = (40, 48, 56)
 BYTES_PER_VOXEL = 5
 """Bytes per voxel of a scan for training in bfloat16: 16 bits for the image, 8 each for labels, regions, confidence."""
 
@@ -109,6 +116,48 @@ def read_index(folder: Path) -> int:
     return len(cohort.subjects("train")) * (len(cohort.subjects("train")) - 1)
 
 
+def write_release(folder: Path, subjects: int, shape: Sequence[int]) -> dict[str, Any]:
+    """Write scans in the layout of OASIS below `folder`, and return the cohort's config for them."""
+    config = Catalogue(ROOT / "config").cohort("oasis")
+    config["preprocess"]["shape"] = list(shape)
+    config["source"]["releases"][0]["count"] = subjects
+    config |= {"splits": {"train": [f"1-{subjects - 2}"], "validation": [], "test": [subjects - 1, subjects]}}
+    config |= {"pairs": {"test": {"next": 1}}}
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal(shape), 4)
+    structures = len(config["anatomy"]["structures"])
+    labels = np.digitize(noise, np.quantile(noise, np.linspace(0.5, 1, structures, endpoint=False)))
+    first = folder / "OASIS_OAS1_0001_MR1"
+    for name, volume in (("norm", noise.clip(0) / noise.max()), ("seg35", labels)):
+        write_nifti(
+            first / f"aligned_{name}.nii.gz", volume.astype(np.uint8 if name == "seg35" else np.float32), np.eye(4)
+        )
+    for number in range(2, subjects + 1):
+        shutil.copytree(first, folder / f"OASIS_OAS1_{number:04d}_MR1")
+    return config
+
+
+def prepare(config: dict[str, Any], raw: Path, out: Path, workers: int) -> int:
+    """Prepare the cohort; returns the number of files that it has."""
+    preprocess_cohort(config, raw, out, workers)
+    return len(Cohort.load(out).files)
+
+
+def preparation_row(subjects: int, shape: Sequence[int], workers: int = 1) -> dict[str, str]:
+    """Measure the preparation of OASIS with this number of subjects and size."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = write_release(folder / "raw", subjects, shape)
+        files, seconds, gib = measured(prepare, config, folder / "raw", folder / "out", workers)
+    return {
+        "subjects": f"{subjects:,}",
+        "size": "x".join(map(str, shape)),
+        "files": f"{files:,}",
+        "CPU seconds": f"{seconds:.1f}",
+        "CPU seconds a subject": f"{seconds / subjects:.2f}",
+        "GiB": f"{gib:.2f}",
+    }
+
+
 def measured(function: Callable[..., int], *arguments: Any) -> tuple[int, float, float]:
     """Run a function in its own process; returns its result, CPU seconds, and the GiB of the largest process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -122,7 +171,7 @@ def _measure(function: Callable[..., int], *arguments: Any) -> tuple[int, float,
     seconds = sum(part.ru_utime + part.ru_stime for part in after) - sum(
         part.ru_utime + part.ru_stime for part in before
     )
-    return value, seconds, (after[1].ru_maxrss or after[0].ru_maxrss) / 2**20
+    return value, seconds, max(part.ru_maxrss for part in after) / 2**20
 
 
 def _usage() -> tuple[resource.struct_rusage, resource.struct_rusage]:
@@ -171,8 +220,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[100, 1000, 4000], help="sizes of studies")
     parser.add_argument("--subjects", type=int, nargs="+", default=[100, 1000, 10000], help="sizes of cohorts")
+    parser.add_argument("--few", type=int, nargs="+", default=[4, 12], help="numbers of full-size scans of OASIS")
+    parser.add_argument("--only-preparation", action="store_true", help="make the last table alone")
     args = parser.parse_args()
-    for rows in ([study_row(runs) for runs in args.runs], [cohort_row(subjects) for subjects in args.subjects]):
+    preparations = [preparation_row(OASIS, QUARTER)] + [preparation_row(subjects, BRAIN) for subjects in args.few]
+    others: list[list[dict[str, str]]] = []
+    if not args.only_preparation:
+        others = [[study_row(runs) for runs in args.runs], [cohort_row(subjects) for subjects in args.subjects]]
+    for rows in (*others, preparations):
         table = pd.DataFrame(rows)
         print(table.to_markdown(index=False, colalign=["right"] * len(table.columns), disable_numparse=True), "\n")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.job.cli import parse_arguments, run, stage_parser
-from textscf.plotting.style import PALETTE
+from textscf.plotting.colours import PALETTE
 from textscf.proposal.cohort_proposal import check_scans, look_at, propose, write_proposal
 from textscf.proposal.contact_sheet import write_contact_sheet
 from textscf.proposal.scan_folder import find_scans

@@ -150,6 +150,18 @@ def test_cases_have_a_name_and_two_versions() -> None:
     assert all(case.fast is not case.plain for case in found.values())
 
 
+def test_a_release_of_oasis_is_prepared_whole(tmp_path: Path) -> None:
+    config = scale.write_release(tmp_path / "raw", 5, (16, 18, 20))
+    assert scale.prepare(config, tmp_path / "raw", tmp_path / "out", workers=1) == 10
+
+
+def test_the_evaluation_is_of_a_real_brain_where_there_is_one(tmp_path: Path) -> None:
+    assert "simulated brain" in cases("cpu", tmp_path)["evaluation"].name
+    (tmp_path / "brain_t1w").mkdir()
+    (tmp_path / "brain_t1w/labels_freesurfer.nii.gz").touch()
+    assert "real brain" in cases("cpu", tmp_path)["evaluation"].name
+
+
 def test_simulation_gives_the_same_brains_in_one_process_and_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.cases.BRAIN", (16, 20, 24))
     alone, together = (simulation("cpu", workers)() for workers in (1, 2))

@@ -17,7 +17,7 @@ from textscf.data.preprocess import preprocess_cohort
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.files.io import read_json
-from textscf.spatial.world import Grid, apply_affine, sample
+from textscf.world.grid import Grid, apply_affine, sample
 
 SHAPE, SPACING = (40, 44, 36), 2.0
 TURNS = {"s1": ((0, 0, 0), (30, -20, 10)), "s2": ((8, -6, 12), (12, 40, -9)), "s3": ((-10, 5, -15), (-50, 8, 21))}

@@ -25,9 +25,9 @@ from textscf.registration.evaluation import PairRegistrar, evaluate_run, registr
 from textscf.registration.field_file import FieldFile
 from textscf.registration.inference import Registrar
 from textscf.registration.methods.syn import SynRegistrar
-from textscf.spatial.world import Grid
 from textscf.study import load_study
 from textscf.study.definitions import merge
+from textscf.world.grid import Grid
 
 SHIFT = np.array([2.0, -1.0, 0.5])  # voxels
 PROGRAM = """

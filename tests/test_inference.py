@@ -1,7 +1,10 @@
 """From a trained run to metrics of a cohort and to a registered pair of files."""
 
+import itertools
 import shutil
 import subprocess
+import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ from textscf.registration.evaluation import evaluate_run
 from textscf.registration.inference import Registrar, timed_prediction
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.registration.trained_run import load_checkpoint
-from textscf.registration.volumes import Scan
+from textscf.registration.volumes import Scan, VolumeStore
 from textscf.segmentation import load_segmentation
 from textscf.segmentation.result import Segmentation
 from textscf.segmentation.segment_cohort import segment_cohort
@@ -67,6 +70,30 @@ def cohort(results: Path) -> Cohort:
 @pytest.fixture(scope="module")
 def checkpoint(results: Path) -> Path:
     return results / "tests" / "runs" / "scf" / "checkpoint.pt"
+
+
+def test_memory_of_an_evaluation_does_not_grow_with_its_pairs(
+    results: Path, cohort: Cohort, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of all images that were loaded, only so many are alive at a time as the limit says."""
+    loaded: list[weakref.ref] = []
+    most = 0
+    load = VolumeStore._image
+
+    def remember(self: VolumeStore, image: np.ndarray) -> torch.Tensor:
+        nonlocal most
+        tensor = load(self, image)
+        loaded.append(weakref.ref(tensor))
+        most = max(most, sum(each() is not None for each in loaded))
+        return tensor
+
+    one = VolumeStore(cohort, None, CPU)["s1"].image.nbytes
+    monkeypatch.setattr(VolumeStore, "_image", remember)
+    monkeypatch.setattr("textscf.registration.inference._KEPT", 2 * one)
+    many = replace(cohort, pairs={**cohort.pairs, "test": list(itertools.pairwise(cohort.subjects()))})
+    evaluate_run("scf", many, Registrar(checkpoint, cohort, CPU), tmp_path)
+    assert len(loaded) >= len(cohort.subjects()) == 8
+    assert most <= 3
 
 
 def test_the_exported_network_has_no_mlp(checkpoint: Path) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks import plain
+from benchmarks.volumes import real_brain_labels, smooth_field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +39,20 @@ def test_equal_to_the_official_evaluator(shared: Path, case: str) -> None:
     assert result.nonpositive_jacobian_fraction == pytest.approx(expected, abs=1e-6)
     assert np.nanmean(result.dice) == pytest.approx(reference["dice_mean"], abs=1e-6)
     assert np.nanmean(result.hd95) == pytest.approx(reference["hd95_mean"], abs=1e-6)
+
+
+def test_equal_to_the_official_steps_on_a_real_brain(shared: Path) -> None:
+    labels = real_brain_labels(shared / "data")
+    fixed, moving = labels[40:110, 60:130, 70:150], labels[42:112, 59:129, 69:149]
+    displacement = smooth_field(fixed.shape, 2.0)
+    result = evaluate_pair(fixed, moving, displacement, range(1, 36))
+    expected = plain.evaluate(fixed, moving, displacement, 35)
+    np.testing.assert_array_equal([*result.dice, *result.hd95], expected[:-1])
+    assert result.sdlogj == pytest.approx(expected[-1], rel=1e-12)
+    again = evaluate_pair(fixed, moving, np.ascontiguousarray(displacement), range(1, 36))
+    assert vars(again).keys() == vars(result).keys()
+    for name, value in vars(again).items():
+        np.testing.assert_array_equal(value, getattr(result, name), name)
 
 
 def two_boxes() -> np.ndarray:

@@ -17,7 +17,7 @@ from textscf.files.image_file import read_image_file
 from textscf.files.itk import read_transform
 from textscf.pairs.registration_files import Options, PairFiles, register_files
 from textscf.registration.scan_pair import ScanRegistrar
-from textscf.spatial.world import Grid, sample
+from textscf.world.grid import Grid, sample
 
 CPU = torch.device("cpu")
 SHAPE = (30, 34, 26)

@@ -13,10 +13,11 @@ from matplotlib.colors import to_hex
 from tests.result_files import figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import write_yaml
+from textscf.plotting.colours import REFERENCE_COLOUR
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.figures.head_bars import bar_values
-from textscf.plotting.style import COLUMN_WIDTH, REFERENCE_COLOUR, TEXT_WIDTH
+from textscf.plotting.style import COLUMN_WIDTH, TEXT_WIDTH
 from textscf.results.items import Item, Results, load_item
 
 LABELS = ["Better", "Worse"]

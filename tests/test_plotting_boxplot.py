@@ -12,8 +12,9 @@ from tests.python_server import python
 from tests.result_files import ORGANS, figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import write_yaml
+from textscf.plotting.colours import REFERENCE_COLOUR
 from textscf.plotting.draw_figure import draw
-from textscf.plotting.style import COLUMN_WIDTH, REFERENCE_COLOUR, TEXT_WIDTH, save_figure
+from textscf.plotting.style import COLUMN_WIDTH, TEXT_WIDTH, save_figure
 from textscf.results.items import Results, compare_with_reference, load_item
 
 

@@ -17,10 +17,10 @@ from scipy import stats
 from tests.result_files import figure_spec, write_runs
 from textscf.errors import InputError
 from textscf.files.io import read_json, read_yaml, write_json, write_yaml
+from textscf.plotting.colours import REFERENCE_COLOUR
 from textscf.plotting.draw_figure import draw
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.looks import METHODS
-from textscf.plotting.style import REFERENCE_COLOUR
 from textscf.results.items import Item, Results, load_item
 from textscf.results.reported import printed_of
 

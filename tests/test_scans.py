@@ -14,7 +14,7 @@ from textscf.data.recipe import Recipe
 from textscf.data.scans import StoredScan, read_scan, renumbered, transform
 from textscf.errors import InputError
 from textscf.files.io import write_nifti
-from textscf.spatial.world import Grid
+from textscf.world.grid import Grid
 
 RECIPE = Recipe(
     axes="header",

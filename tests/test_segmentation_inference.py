@@ -1,6 +1,7 @@
 """Segmentations of a cohort: from a network, from given weights, from the ground truth; and reading them."""
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,22 @@ def test_every_scan_is_segmented(cohort: Cohort, segmented: Path) -> None:
     files = json.loads(segmented.read_text())["files"]
     assert len(files) == 2 * len(cohort.subjects())
     assert all((segmented.parent / name).is_file() for name in files)
+
+
+def test_memory_does_not_grow_with_the_scans(cohort: Cohort, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all scans that were loaded, the one before is gone when the next one comes."""
+    loaded: list[weakref.ref] = []
+    load = Cohort.load_image
+
+    def remember(self: Cohort, subject: str) -> np.ndarray:
+        assert sum(each() is not None for each in loaded) <= 1
+        image = load(self, subject)
+        loaded.append(weakref.ref(image))
+        return image
+
+    monkeypatch.setattr(Cohort, "load_image", remember)
+    segment_cohort(cohort, SETTINGS, weights, cohort.folder / "segmentations/again", CPU)
+    assert len(loaded) == 8
 
 
 def test_fingerprint_follows_the_files(cohort: Cohort, segmented: Path, tmp_path: Path) -> None:

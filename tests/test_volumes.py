@@ -62,3 +62,23 @@ def test_an_unreadable_scan_shows_at_once(tmp_path: Path) -> None:
     cohort.image_path("s2").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"s2\.nii\.gz"):
         VolumeStore(cohort, None, CPU).preload(cohort.subjects("train"))
+
+
+def test_a_store_with_a_limit_forgets_the_scans_that_were_not_used_for_the_longest_time(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, load = [], Cohort.load_image
+    monkeypatch.setattr(Cohort, "load_image", lambda self, subject: read.append(subject) or load(self, subject))
+    store = VolumeStore(cohort, None, CPU, limit=2 * VolumeStore(cohort, None, CPU)["s1"].nbytes)
+    for subject in ("s1", "s2", "s1", "s3", "s1", "s2"):
+        assert torch.equal(store[subject].image[0, 0], torch.from_numpy(load(cohort, subject)))
+    assert read == ["s1", "s1", "s2", "s3", "s2"]
+
+
+def test_the_scan_in_use_is_kept_whatever_the_limit(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, load = [], Cohort.load_image
+    monkeypatch.setattr(Cohort, "load_image", lambda self, subject: read.append(subject) or load(self, subject))
+    store = VolumeStore(cohort, None, CPU, limit=1)
+    for subject in ("s1", "s1", "s2"):
+        store[subject]
+    assert read == ["s1", "s2"]

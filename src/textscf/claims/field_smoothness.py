@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from textscf.claims.evidence import Evidence, Missing
 from textscf.claims.outcome import INTERVAL, NUMBER, Outcome, Part, decide, interval, signed_part, untested
@@ -32,6 +31,8 @@ def correlation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     means = [table.mean().to_numpy() for table in tables]
     if len(models) < _FEWEST or any(np.ptp(values) == 0 for values in means):
         return untested(f"{len(models)} models; a correlation needs at least {_FEWEST} that differ", rule=rule)
+    from scipy import stats  # takes long to import, and only this claim needs it
+
     r, p = (float(x) for x in stats.pearsonr(*means))
     samples = _row_correlation(*(bootstrap_means(table) for table in tables))
     power = 2 if squared else 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from textscf.data.ants_package import load_ants
 from textscf.errors import InputError
 from textscf.files.image_file import LPS, skewness
-from textscf.spatial.world import Grid, apply_affine, sample, upright_grid
+from textscf.world.grid import Grid, apply_affine, sample, upright_grid
 
 INITIALS = ("auto", "none", "centre", "rigid", "affine")
 """Kinds of alignment; anything else is the file of an affine transformation as ITK and ANTs write it."""

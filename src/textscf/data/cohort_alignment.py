@@ -12,7 +12,7 @@ from textscf.data.geometry import centred_affine
 from textscf.data.recipe import FIRST, Recipe
 from textscf.data.scans import StoredScan, normalised, placed_image
 from textscf.errors import InputError
-from textscf.spatial.world import Grid, apply_affine, sample
+from textscf.world.grid import Grid, apply_affine, sample
 
 _MAX_VOXELS = 2**19
 """Voxels of the images that ANTs compares; more take minutes a scan and gain less than 0.02 voxels."""

@@ -20,7 +20,7 @@ from textscf.data.recipe import Recipe
 from textscf.data.scans import StoredScan
 from textscf.errors import InputError
 from textscf.files.point_file import read_points
-from textscf.spatial.world import apply_affine
+from textscf.world.grid import apply_affine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,7 +33,7 @@ _CODE = [
     *(_PACKAGE / "data" / f"{name}.py" for name in ("preprocess", "geometry", "recipe", "scans", "cohort_alignment")),
     *(_PACKAGE / "data" / f"{name}.py" for name in ("alignment", "ants_package")),
     *(_PACKAGE / "files" / f"{name}.py" for name in ("io", "nifti", "image_file")),
-    _PACKAGE / "spatial" / "world.py",
+    _PACKAGE / "world" / "grid.py",
 ]
 """Sources that the prepared scans depend on."""
 

@@ -13,7 +13,7 @@ from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 from textscf.files.image_file import skewness
 from textscf.files.io import Volume, read_image, read_labels
-from textscf.spatial.world import Grid, sample, upright_grid
+from textscf.world.grid import Grid, sample, upright_grid
 
 _LOG = logging.getLogger(__name__)
 _MAX_OBLIQUE_DEGREES = 1.0

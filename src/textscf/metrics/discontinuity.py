@@ -9,8 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_Slab = tuple[NDArray[np.integer], NDArray[np.floating]]
-"""Labels ``(W, D)`` and displacement in mm ``(3, W, D)`` of one slice along the first axis."""
+from textscf.metrics.bounding_box import bounding_box
+
+_Slice = tuple[NDArray[np.integer], NDArray[np.floating]]
+"""Labels ``(W * D,)`` and displacement in mm ``(3, W * D)`` of one slice along the first axis."""
 
 
 def displacement_jumps(
@@ -27,34 +29,47 @@ def displacement_jumps(
         Mean jump across borders (faces between different labels) and mean jump inside (faces within one structure,
         without the background), both in mm per mm; NaN if there are no such faces.
     """
+    box = bounding_box(labels, margin=1)
     edges = np.asarray(spacing, dtype=displacement.dtype)
+    depth = labels[box].shape[2]
     sums, counts = np.zeros(2), np.zeros(2, dtype=np.int64)
-    above: _Slab | None = None
-    for label_slab, displacement_slab in zip(labels, displacement, strict=True):
-        slab = label_slab, np.ascontiguousarray(displacement_slab.transpose(2, 0, 1)) * edges[:, None, None]
-        pairs = [_shifted(slab, axis, edges[1 + axis]) for axis in range(2)]
+    above: _Slice | None = None
+    for label_slice, displacement_slice in zip(labels[box], displacement[box], strict=True):
+        here = label_slice.ravel(), _components(displacement_slice, edges)
+        pairs = [(_part(here, 0, -step), _part(here, step, None), axis) for axis, step in ((1, depth), (2, 1))]
         if above is not None:
-            pairs.append((above, slab, edges[0]))
-        for first, second, distance in pairs:
-            jump = _length(second[1] - first[1]) / distance
+            pairs.append((above, here, 0))
+        for first, second, axis in pairs:
+            jump = _distance(first[1], second[1])
             across = first[0] != second[0]
             for kind, faces in enumerate((across, (first[0] > 0) & ~across)):
-                sums[kind] += np.vdot(jump, faces.astype(jump.dtype))
+                if axis == 2:
+                    faces[depth - 1 :: depth] = False
+                sums[kind] += np.vdot(jump, faces.astype(jump.dtype)) / edges[axis]
                 counts[kind] += np.count_nonzero(faces)
-        above = slab
+        above = here
     across_mean, inside_mean = (float(s / n) if n else float("nan") for s, n in zip(sums, counts, strict=True))
     return across_mean, inside_mean
 
 
-def _length(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Lengths ``(...)`` of vectors ``(3, ...)``; overwrites `vectors`."""
-    vectors *= vectors
-    vectors[0] += vectors[1]
-    vectors[0] += vectors[2]
-    return np.sqrt(vectors[0], out=vectors[0])
+def _components(displacement: NDArray[np.floating], edges: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Displacement in mm ``(3, W * D)`` from that of a slice in voxels ``(W, D, 3)``."""
+    components = np.empty((3, *displacement.shape[:2]), displacement.dtype)
+    for axis, component in enumerate(components):
+        np.multiply(displacement[..., axis], edges[axis], out=component)
+    return components.reshape(3, -1)
 
 
-def _shifted(slab: _Slab, axis: int, distance: np.floating) -> tuple[_Slab, _Slab, np.floating]:
-    """Voxels of a slab, their next neighbours along one axis of the slab, and the distance of their centres."""
-    labels, field = np.moveaxis(slab[0], axis, 0), np.moveaxis(slab[1], 1 + axis, 1)
-    return (labels[:-1], field[:, :-1]), (labels[1:], field[:, 1:]), distance
+def _part(whole: _Slice, start: int, stop: int | None) -> _Slice:
+    return whole[0][start:stop], whole[1][:, start:stop]
+
+
+def _distance(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Lengths ``(N,)`` of the differences of vectors ``(3, N)``."""
+    squares = second[0] - first[0]
+    squares *= squares
+    for one, other in zip(first[1:], second[1:], strict=True):
+        difference = other - one
+        difference *= difference
+        squares += difference
+    return np.sqrt(squares, out=squares)

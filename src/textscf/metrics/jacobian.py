@@ -1,7 +1,8 @@
 """Jacobian determinants of a displacement field, and the metrics computed from them."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,34 +13,112 @@ _RANGE = (1e-9, 1e9)
 _UNDEFORMED = np.log(1 + _OFFSET)
 
 
-def jacobian_determinant(displacement: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Jacobian determinant of ``x + u(x)`` by central differences.
+@dataclass(frozen=True)
+class JacobianSummary:
+    """Metrics of the Jacobian determinants of a field; NaN if there are none, or if one is NaN.
+
+    Attributes:
+        sdlogj: population standard deviation of ``log(clip(det + 3, 1e-9, 1e9))``. The paper's eq. (6) divides by
+            N - 1, but the evaluator that gave the paper's values divides by N. This project divides by N, too.
+        nonpositive_fraction: share of the determinants that are at most 0.
+    """
+
+    sdlogj: float
+    nonpositive_fraction: float
+
+
+def jacobian_summary(determinants: Iterable[NDArray[np.float64]]) -> JacobianSummary:
+    """Compute the metrics of determinants that come in parts, such as those of `jacobian_determinants`."""
+    count = nonpositive = 0
+    total = squares = 0.0
+    for part in determinants:
+        values = part + _OFFSET
+        np.clip(values, *_RANGE, out=values)
+        np.log(values, out=values)
+        values -= _UNDEFORMED
+        total += values.sum()
+        squares += np.vdot(values, values)
+        count += part.size
+        nonpositive += np.count_nonzero(part <= 0) if part.min(initial=np.inf) <= 0 else 0
+    if not count or np.isnan(total):
+        return JacobianSummary(float("nan"), float("nan"))
+    return JacobianSummary(float(np.sqrt(max(squares / count - (total / count) ** 2, 0))), nonpositive / count)
+
+
+def jacobian_determinants(displacement: NDArray[np.floating]) -> Iterator[NDArray[np.float64]]:
+    """Yield Jacobian determinants of ``x + u(x)`` by central differences, slice by slice along the first axis.
 
     Args:
         displacement: ``(H, W, D, 3)`` in voxels.
 
-    Returns:
-        ``(H-4, W-4, D-4)``, without the two outermost layers, where the evaluator's differences reach the border.
+    Yields:
+        H-4 slices ``(W-4, D-4)``, without the two outermost layers, where the evaluator's differences reach the border;
+        none if the field is too small.
     """
-    height, width, depth = (max(n - 2 * _CROP, 0) for n in displacement.shape[:3])
-    determinant = np.empty((height, width, depth))
-    if determinant.size:
-        for row in range(height):
-            slab = displacement[row + 1 : row + 4].transpose(3, 0, 1, 2).astype(np.float64)
-            determinant[row] = _slice_determinant(slab)
-    return determinant
+    height, width, depth, _ = displacement.shape
+    if min(height, width, depth) <= 2 * _CROP:
+        return
+    slices = np.empty((3, 3, width * depth))
+    work, plane = np.empty((11, width * depth)), np.empty((width, depth))
+    for row in (1, 2):
+        _copy_components(displacement[row], slices[row % 3])
+    for row in range(3, height - 1):
+        _copy_components(displacement[row], slices[row % 3])
+        ordered = [slices[n % 3] for n in (row - 2, row - 1, row)]
+        _eightfold_determinant(ordered, depth, work, plane.ravel())
+        yield plane[_CROP:-_CROP, _CROP:-_CROP] / 8
 
 
-def _slice_determinant(slab: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Determinant ``(W-4, D-4)`` of the middle one of three slices; `slab` is ``(3 components, 3 slices, W, D)``."""
-    middle = slab[:, 1]
-    along_h = (slab[:, 2, 2:-2, 2:-2] - slab[:, 0, 2:-2, 2:-2]) / 2
-    along_w = (middle[:, 3:-1, 2:-2] - middle[:, 1:-3, 2:-2]) / 2
-    along_d = (middle[:, 2:-2, 3:-1] - middle[:, 2:-2, 1:-3]) / 2
-    along_h[0] += 1
-    along_w[1] += 1
-    along_d[2] += 1
-    return _determinant(along_h, along_w, along_d)
+def _copy_components(displacement: NDArray[np.floating], out: NDArray[np.float64]) -> None:
+    """Copy the field ``(W, D, 3)`` of a slice to ``(3, W * D)``."""
+    for axis, component in enumerate(out):
+        component.reshape(displacement.shape[:2])[...] = displacement[..., axis]
+
+
+def _eightfold_determinant(
+    slices: Sequence[NDArray[np.float64]], depth: int, work: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """Compute the determinant of twice the Jacobian matrix, which saves halving the differences.
+
+    Both factors are powers of two, so nothing is rounded in another way.
+
+    Args:
+        slices: components ``(3, W * D)`` of the field in three slices; the determinant is that of the middle one.
+        depth: D.
+        work: ``(11, W * D)``, overwritten.
+        out: the result ``(W * D,)``. Its values in the outermost voxels, where differences reach over the ends of rows,
+            are of no use.
+    """
+    inner = slice(_CROP * depth, -_CROP * depth)
+    before, middle, after = slices
+    minor, product, *columns = work[:, inner]
+    first, second, third = columns[:3], columns[3:6], columns[6:]
+    for axis in range(3):
+        np.subtract(after[axis, inner], before[axis, inner], out=first[axis])
+        for column, step in ((second, depth), (third, 1)):
+            there, back = (slice(inner.start + sign * step, inner.stop + sign * step) for sign in (1, -1))
+            np.subtract(middle[axis, there], middle[axis, back], out=column[axis])
+        (first, second, third)[axis][axis] += 2
+    target = out[inner]
+    _weighted_minor(first[0], second, third, product, target)
+    _weighted_minor(second[0], first, third, product, minor)
+    target -= minor
+    _weighted_minor(third[0], first, second, product, minor)
+    target += minor
+
+
+def _weighted_minor(
+    factor: NDArray[np.float64],
+    a: Sequence[NDArray[np.float64]],
+    b: Sequence[NDArray[np.float64]],
+    product: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Compute ``factor * (a[1] * b[2] - a[2] * b[1])``; `product` is overwritten."""
+    np.multiply(a[1], b[2], out=out)
+    np.multiply(a[2], b[1], out=product)
+    out -= product
+    out *= factor
 
 
 def _determinant(
@@ -51,30 +130,6 @@ def _determinant(
         - second[0] * (first[1] * third[2] - first[2] * third[1])
         + third[0] * (first[1] * second[2] - first[2] * second[1])
     )
-
-
-def sdlogj(determinant: NDArray[np.float64]) -> float:
-    """Population standard deviation of ``log(clip(det + 3, 1e-9, 1e9))``; NaN for an empty array.
-
-    The paper's eq. (6) divides by N - 1, but the evaluator that gave the paper's values divides by N. This function
-    divides by N, too.
-    """
-    if not determinant.size:
-        return float("nan")
-    total = squares = 0.0
-    for slab in np.atleast_2d(determinant):
-        values = slab + _OFFSET
-        np.clip(values, *_RANGE, out=values)
-        np.log(values, out=values)
-        values -= _UNDEFORMED
-        total += values.sum()
-        squares += np.vdot(values, values)
-    return float(np.sqrt(max(squares / determinant.size - (total / determinant.size) ** 2, 0)))
-
-
-def nonpositive_fraction(determinant: NDArray[np.float64]) -> float:
-    """Share of voxels whose determinant is at most 0; NaN for an empty array, and if a determinant is NaN."""
-    return float(np.mean(determinant <= 0)) if determinant.size and not np.isnan(determinant).any() else float("nan")
 
 
 def non_diffeomorphic_fraction(displacement: NDArray[np.floating]) -> float:

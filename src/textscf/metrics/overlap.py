@@ -3,13 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from textscf.metrics.bounding_box import bounding_box
+
 
 def confusion_counts(fixed: NDArray[np.integer], warped: NDArray[np.integer], n_regions: int) -> NDArray[np.int64]:
     """Number of voxels ``(n_regions, n_regions)`` of each (fixed, warped) label pair; labels are 0 to n_regions - 1."""
     counts = np.zeros(n_regions**2, dtype=np.int64)
-    for fixed_slice, warped_slice in zip(fixed, warped, strict=True):
-        pair = np.multiply(fixed_slice, n_regions, dtype=np.intp) + warped_slice
+    narrow = np.min_scalar_type(n_regions**2)
+    box = bounding_box(fixed, warped)
+    for fixed_slice, warped_slice in zip(fixed[box], warped[box], strict=True):
+        pair = np.multiply(fixed_slice, n_regions, dtype=narrow, casting="unsafe")
+        np.add(pair, warped_slice, out=pair, casting="unsafe")
         counts += np.bincount(pair.ravel(), minlength=n_regions**2)
+    counts[0] += fixed.size - fixed[box].size
     return counts.reshape(n_regions, n_regions)
 
 

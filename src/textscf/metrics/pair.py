@@ -83,8 +83,9 @@ def _check_landmarks(landmarks: Landmarks | None) -> None:
 
 def _renumber(volume: NDArray[np.integer], labels: NDArray[np.int64]) -> NDArray[np.integer]:
     """Replace ``labels[n]`` by n + 1 and every other label by 0."""
-    table = np.zeros(
-        max(int(volume.max()), int(labels.max(initial=0))) + 1, np.uint8 if len(labels) < 256 else np.uint16
-    )
+    largest, dtype = int(volume.max(initial=0)), np.dtype(np.uint8 if len(labels) < 256 else np.uint16)
+    if largest <= len(labels) and np.array_equal(labels, np.arange(1, len(labels) + 1)):
+        return volume.astype(dtype, copy=False)
+    table = np.zeros(max(largest, int(labels.max(initial=0))) + 1, dtype)
     table[labels] = np.arange(1, len(labels) + 1)
     return table[volume]

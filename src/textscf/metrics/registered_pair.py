@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from textscf.metrics.jacobian import jacobian_determinant
+from textscf.metrics.jacobian import JacobianSummary, jacobian_determinants, jacobian_summary
 from textscf.metrics.overlap import confusion_counts
 from textscf.metrics.surface import Spacing
 
@@ -45,9 +45,10 @@ class RegisteredPair:
     @cached_property
     def present(self) -> NDArray[np.bool_]:
         """Which labels ``(N,)`` both scans have."""
-        counts = np.bincount(self.moving.ravel(), minlength=self.n_labels + 1)
-        found: NDArray[np.bool_] = (self.confusion.sum(1)[1:] > 0) & (counts[1:] > 0)
-        return found
+        found: NDArray[np.bool_] = self.confusion.sum(0)[1:] > 0
+        for n in np.flatnonzero(~found):  # the warp loses labels and brings in none
+            found[n] = (self.moving == n + 1).any()
+        return found & (self.confusion.sum(1)[1:] > 0)
 
     @cached_property
     def lost(self) -> NDArray[np.bool_]:
@@ -56,6 +57,8 @@ class RegisteredPair:
         return found
 
     @cached_property
-    def determinant(self) -> NDArray[np.float64] | None:
-        """Jacobian determinant of the transformation, see `jacobian_determinant`; None for no registration."""
-        return None if self.displacement is None else jacobian_determinant(self.displacement)
+    def jacobian(self) -> JacobianSummary:
+        """Metrics of the transformation's Jacobian determinants; 0 for no registration."""
+        if self.displacement is None:
+            return JacobianSummary(0.0, 0.0)
+        return jacobian_summary(jacobian_determinants(self.displacement))

@@ -14,15 +14,21 @@ def warp_labels(moving: NDArray[np.integer], displacement: NDArray[np.floating])
         moving: labels ``(H, W, D)``.
         displacement: ``(H, W, D, 3)`` in voxels.
     """
-    height, width, depth = moving.shape
     flat = np.append(moving, np.zeros(1, moving.dtype))
-    warped = np.empty_like(moving)
-    for row in range(height):
-        index, inside = np.zeros((width, depth)), np.ones((width, depth), dtype=bool)
-        grid = np.ogrid[row : row + 1, :width, :depth]
-        for axis, size in enumerate(moving.shape):
-            position = displacement[row, ..., axis].astype(np.float64) + grid[axis][0]
-            inside &= (position >= 0) & (position <= size - 1)
-            index = index * size + np.floor(position + 0.5)
-        warped[row] = flat[np.where(inside, index, moving.size).astype(np.intp)]
+    warped = np.empty(moving.shape, moving.dtype)
+    columns, depths = np.indices(moving.shape[1:], dtype=np.float64)
+    position, index = np.empty((2, *moving.shape[1:]))
+    inside, within = np.empty((2, *moving.shape[1:]), dtype=bool)
+    for row, field in enumerate(displacement):
+        index[...], inside[...] = 0, True
+        for axis, (size, grid) in enumerate(zip(moving.shape, (row, columns, depths), strict=True)):
+            position[...] = field[..., axis]
+            position += grid
+            inside &= np.greater_equal(position, 0, out=within)
+            inside &= np.less_equal(position, size - 1, out=within)
+            position += 0.5
+            index *= size
+            index += np.floor(position, out=position)
+        index[~inside] = moving.size
+        warped[row] = flat.take(index.astype(np.intp))
     return warped

@@ -11,7 +11,7 @@ from textscf.files.image_file import ImageFile
 from textscf.files.itk import write_composite, write_displacement, write_like
 from textscf.registration.scan_pair import PairRegistration
 from textscf.registration.world_transform import WorldTransform
-from textscf.spatial.world import Grid, apply_affine, sample
+from textscf.world.grid import Grid, apply_affine, sample
 
 _HALF_VOXEL = 0.5
 

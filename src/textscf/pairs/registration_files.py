@@ -22,7 +22,7 @@ from textscf.plotting.slices import AXIAL, CORONAL, DISPLAY_AXES, SAGITTAL, View
 from textscf.plotting.style import journal_style, save_picture
 from textscf.registration.scan_pair import PairRegistration, ScanRegistrar
 from textscf.registration.world_transform import WorldTransform
-from textscf.spatial.world import Grid, Points, apply_affine, oriented, sample, without_constant_border
+from textscf.world.grid import Grid, Points, apply_affine, oriented, sample, without_constant_border
 
 _LOG = logging.getLogger(__name__)
 

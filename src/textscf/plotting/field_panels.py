@@ -11,9 +11,10 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from textscf.plotting.colours import REFERENCE_COLOUR
 from textscf.plotting.looks import Look
 from textscf.plotting.slices import grey_window, nice_length
-from textscf.plotting.style import INK, REFERENCE_COLOUR, TEXT_WIDTH, box_style, new_figure
+from textscf.plotting.style import INK, TEXT_WIDTH, box_style, new_figure
 
 _ARROWS_ACROSS = 26
 _LONGEST_ARROW = 2.2

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from textscf.plotting.style import REFERENCE_COLOUR
+from textscf.plotting.colours import REFERENCE_COLOUR
 
 
 @dataclass(frozen=True)

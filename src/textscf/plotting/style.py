@@ -19,11 +19,6 @@ COLUMN_WIDTH, TEXT_WIDTH = 85.0, 175.0
 CHARACTER_WIDTH = 1.45
 """Estimated width in millimetres of a character of small text, used for the layout before drawing."""
 
-REFERENCE_COLOUR = "#0072B2"
-"""Colour of textSCF, and of what a figure or page points at."""
-PALETTE = ["#999999", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442"]
-"""Grey and the colours of Okabe & Ito (2008), for structures; those of methods are in `textscf.plotting.looks`."""
-
 LEGEND_SIZE, LEGEND_COLUMN = 7.0, 9.0
 """Text size of legends in points, and width in millimetres of a legend column without its text."""
 

@@ -15,7 +15,7 @@ from textscf.errors import InputError
 from textscf.files.image_file import read_image_file, read_label_file
 from textscf.files.io import atomic_path
 from textscf.job.progress import progress_bar
-from textscf.plotting.style import PALETTE
+from textscf.plotting.colours import PALETTE
 from textscf.proposal.scan_folder import FoundScans
 
 _SEED = 1

@@ -133,7 +133,8 @@ def _submit(
         elif registrar.in_workers:
             yield pool.submit(_register_and_measure, cohort, requested, registrar, fixed, moving)
         else:
-            yield pool.submit(_measure, cohort, requested, fixed, moving, *registrar.displacement(fixed, moving))
+            field, seconds = registrar.displacement(fixed, moving)
+            yield pool.submit(_measure_field, cohort, requested, fixed, moving, np.moveaxis(field, -1, 0), seconds)
 
 
 def _in_order(futures: Iterator["Future[_Case]"], ahead: int) -> Iterator[_Case]:
@@ -155,6 +156,13 @@ def _register_and_measure(
     cohort: Cohort, requested: Container[str], registrar: PairRegistrar, fixed: str, moving: str
 ) -> _Case:
     return _measure(cohort, requested, fixed, moving, *registrar.displacement(fixed, moving))
+
+
+def _measure_field(
+    cohort: Cohort, requested: Container[str], fixed: str, moving: str, components: NDArray[np.floating], seconds: float
+) -> _Case:
+    """Measure a field ``(3, H, W, D)``, the order of a network in memory, which pickling keeps."""
+    return _measure(cohort, requested, fixed, moving, np.moveaxis(components, 0, -1), seconds)
 
 
 def _measure(

@@ -12,7 +12,7 @@ from textscf.data.geometry import corner_distance
 from textscf.errors import InputError
 from textscf.files.image_file import LPS
 from textscf.files.nifti import UNREADABLE
-from textscf.spatial.world import Grid
+from textscf.world.grid import Grid
 
 Convention = Literal["itk", "voxel"]
 """`itk`: millimetres along LPS axes, as ITK and ANTs write; `voxel`: voxels along the axes of the grid."""

@@ -23,7 +23,7 @@ from textscf.registration.refinement import refine
 from textscf.registration.trained_run import TrainedRun, load_checkpoint
 from textscf.registration.volumes import Scan
 from textscf.registration.world_transform import WorldTransform
-from textscf.spatial.world import Grid, Points, apply_affine, oriented, sample, without_constant_border
+from textscf.world.grid import Grid, Points, apply_affine, oriented, sample, without_constant_border
 
 if TYPE_CHECKING:
     from textscf.segmentation.segmentor import Segmentor

@@ -29,9 +29,14 @@ class Scan:
         """Whether the scan has a label map."""
         return self.labels.numel() > 0
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the tensors in bytes."""
+        return sum(part.nbytes for part in (self.image, self.labels, self.regions, self.confidence) if part is not None)
+
 
 class VolumeStore:
-    """Loads each subject once and keeps it on `device`; keeps confidences as bytes, as in their files.
+    """Loads subjects and keeps them on `device`; keeps confidences as bytes, as in their files.
 
     Args:
         cohort: prepared cohort.
@@ -39,6 +44,9 @@ class VolumeStore:
         device: device that keeps the scans.
         compact: keep images as 16-bit integers, in steps of 1/65535; intended for trainings in bfloat16, which has a
             precision of 8 bits.
+        limit: memory in bytes for the scans that are kept. Beyond it, the store forgets those that were not used for
+            the longest time and loads them again when they are needed. None means no limit: every subject is loaded
+            once.
 
     Attributes:
         n_labels: number of labels in the scans, including the background.
@@ -47,12 +55,18 @@ class VolumeStore:
     """
 
     def __init__(
-        self, cohort: Cohort, segmentation: Segmentation | None, device: torch.device, compact: bool = False
+        self,
+        cohort: Cohort,
+        segmentation: Segmentation | None,
+        device: torch.device,
+        compact: bool = False,
+        limit: int | None = None,
     ) -> None:
         self._cohort = cohort
         self._segmentation = segmentation
         self._device = device
         self._compact = compact
+        self._limit = limit
         self._scans: dict[str, Scan] = {}
         self.n_labels = self.n_regions = cohort.n_regions
         self.auxiliary_subjects: list[str] = []
@@ -72,9 +86,19 @@ class VolumeStore:
             list(pool.map(self._stored, subjects))
 
     def _stored(self, subject: str) -> Scan:
-        if subject not in self._scans:
-            self._scans[subject] = self._load(subject)
-        return self._scans[subject]
+        scan = self._scans.pop(subject, None) or self._load(subject)
+        self._scans[subject] = scan  # the last one is the one used last
+        if self._limit is not None:
+            self._forget(self._limit)
+        return scan
+
+    def _forget(self, limit: int) -> None:
+        """Forget scans, those that were not used for the longest time first, but never the one used last."""
+        used = sum(scan.nbytes for scan in self._scans.values())
+        for subject, scan in list(self._scans.items())[:-1]:
+            if used > limit:
+                used -= scan.nbytes
+                del self._scans[subject]
 
     def _load(self, subject: str) -> Scan:
         regions = confidence = None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from textscf.spatial.world import Grid, Points, apply_affine
+from textscf.world.grid import Grid, Points, apply_affine
 
 _ITERATIONS = 50
 _SMALLEST_STEP = 1 / 64

@@ -5,7 +5,7 @@ from typing import Any
 
 import jinja2
 
-from textscf.plotting.style import PALETTE, REFERENCE_COLOUR
+from textscf.plotting.colours import PALETTE, REFERENCE_COLOUR
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:

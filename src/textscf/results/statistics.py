@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from textscf.metrics.aggregation import metrics_of_structures
 
@@ -102,6 +101,8 @@ def _paired_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, fl
     mean_a, mean_b = (float(x.mean()) if n else np.nan for x in (a, b))
     t = p = effect_size = np.nan
     if n > 1 and np.ptp(difference) > 0:
+        from scipy import stats  # takes long to import, and most results have no tests
+
         test = stats.ttest_rel(a, b)
         t, p = float(test.statistic), float(test.pvalue)
         effect_size = float(difference.mean() / difference.std(ddof=1))

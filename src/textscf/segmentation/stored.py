@@ -16,7 +16,7 @@ from textscf.data.placement import Placement
 from textscf.data.recipe import Recipe
 from textscf.data.scans import stored_image
 from textscf.segmentation.swin_unetr import probabilities
-from textscf.spatial.world import Grid
+from textscf.world.grid import Grid
 
 _AXES = (("L", "R"), ("P", "A"), ("I", "S"))
 

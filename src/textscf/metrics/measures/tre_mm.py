@@ -5,7 +5,6 @@ registration it stays where it is. Only pairs whose scans both have landmarks ha
 """
 
 import numpy as np
-from scipy import ndimage
 
 from textscf.metrics.metric import Metric
 from textscf.metrics.registered_pair import RegisteredPair
@@ -14,6 +13,8 @@ from textscf.metrics.registered_pair import RegisteredPair
 def _measure(pair: RegisteredPair) -> float | None:
     if pair.landmarks is None:
         return None
+    from scipy import ndimage  # takes long to import, and only pairs with landmarks need it
+
     fixed, moving = (np.asarray(points, dtype=np.float64) for points in pair.landmarks)
     mapped = fixed
     if pair.displacement is not None:

@@ -10,18 +10,10 @@ from matplotlib.axes import Axes
 
 from textscf.errors import InputError
 from textscf.plotting.basis import INTERVAL, basis
+from textscf.plotting.colours import REFERENCE_COLOUR
 from textscf.plotting.drawing import Drawing
 from textscf.plotting.means import dice_of_pairs, mean_interval, seed_means
-from textscf.plotting.style import (
-    CHARACTER_WIDTH,
-    COLUMN_WIDTH,
-    INK,
-    PALE,
-    REFERENCE_COLOUR,
-    TEXT_WIDTH,
-    journal_style,
-    new_figure,
-)
+from textscf.plotting.style import CHARACTER_WIDTH, COLUMN_WIDTH, INK, PALE, TEXT_WIDTH, journal_style, new_figure
 from textscf.results import captions
 from textscf.results.items import Item, Results, Row
 

@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from scipy import stats
 
 from textscf.plotting.basis import budget, pairs_and_subjects
 from textscf.plotting.drawing import Drawing
@@ -60,6 +59,8 @@ def _regression(data: pd.DataFrame) -> tuple[Any | None, str]:
         return None, f"No regression line: {len(data)} models, fewer than {_FEWEST}."
     if any(data[name].min() == data[name].max() for name in (_SDLOGJ, _FOLDING)):
         return None, "No regression line: one of the two values is the same for all models."
+    from scipy import stats  # takes long to import, and few figures have a line
+
     fit = stats.linregress(data[_SDLOGJ], data[_FOLDING])
     reach = fit.stderr * stats.t.ppf(0.975, len(data) - 2)
     low, high = fit.slope - reach, fit.slope + reach

@@ -20,7 +20,7 @@ from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.registration.evaluation import PairRegistrar
 from textscf.registration.field_file import Convention, FieldFile
-from textscf.spatial.world import Grid
+from textscf.world.grid import Grid
 
 _LONGEST_REASON = 300
 

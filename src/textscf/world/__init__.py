@@ -1,0 +1,1 @@
+"""Grids of voxels in world space, in NumPy; nothing here imports torch."""
