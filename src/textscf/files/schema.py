@@ -15,6 +15,10 @@ from textscf.files.names import suggest
 from textscf.files.registry import entries
 
 
+_LONGEST = 1000
+"""Characters of an error in a message; what was found may be a long list."""
+
+
 def read_validated(path: Path, schema: Path) -> dict[str, Any]:
     """Read a YAML file and validate it; InputError for the first error."""
     content = read_yaml(path)
@@ -41,7 +45,7 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
     errors = sorted(validator.iter_errors(content), key=jsonschema.exceptions.relevance, reverse=True)
     if errors:
         described = dict.fromkeys(_describe(jsonschema.exceptions.best_match([error])) for error in errors)
-        raise InputError(f"{source}: {' | '.join(described)}")
+        raise InputError(f"{source}: {' | '.join(text[:_LONGEST] for text in described)}")
     _check_numbers(content, source)
 
 
