@@ -25,7 +25,7 @@ _EXTENDED = (
 )
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, NotImplementedError, RuntimeError, ValueError),
+    *(EOFError, LookupError, NotImplementedError, RuntimeError, ValueError),
 )
 
 
@@ -66,7 +66,7 @@ def unpack(archive: Path, top_folder: str, target: Path) -> None:
     except OSError as error:
         if error.errno is None:
             raise _broken(archive, error) from error
-        raise InputError(f"{target}: cannot be unpacked there ({error.strerror})") from error
+        raise InputError(f"{archive}: cannot be unpacked to {target} ({error.strerror})") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
