@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src/textscf"
 FIRST = ("README.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/RESULTS.md")
 _LINK = re.compile(r"(?P<text>\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^)\s]+)\)")
+_FETCHED = re.compile(r"<(?:script|img|link|iframe|source)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"' >]+)")
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 
 
@@ -63,6 +64,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{link['text']}({place}{'#' * bool(anchor)}{anchor})"
 
     return _outside_of_code(markdown, lambda text: _LINK.sub(turned, text))
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Refuse a site that fetches anything from another server."""
+    for path in sorted(Path(config.site_dir).rglob("*.html")):
+        if found := _FETCHED.search(path.read_text(encoding="utf-8")):
+            raise PluginError(f"{path}: fetches {found[1]}; expected a site that needs no network")
 
 
 def _path(file: File) -> str | None:
