@@ -9,7 +9,8 @@ COMMAND = ("-m", "pip_audit", "--disable-pip", "--progress-spinner", "off", "--f
 
 def main() -> None:
     """Exit with 1 if a package in one of the files has a known fault."""
-    sys.exit(any([has_faults(path) for path in sys.argv[1:]]))
+    found = [has_faults(path) for path in sys.argv[1:]]
+    sys.exit(any(found))
 
 
 def has_faults(path: str) -> bool:

@@ -16,6 +16,7 @@ import atheris
 from tests.fuzzing.target import Target, attempt
 
 NAMES = ("archives", "checkpoints", "nifti", "settings", "tables")
+INSTRUMENTED = ["textscf", "nibabel", "tarfile", "zipfile", "torch._weights_only_unpickler"]
 _MEBIBYTES = 4096
 _SECONDS = 60
 
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()), help="folder for inputs with findings")
     args = parser.parse_args()
     logging.disable()
-    with atheris.instrument_imports(include=["textscf", "nibabel", "tarfile", "zipfile", "torch._weights_only_unpickler"]):
+    with atheris.instrument_imports(include=INSTRUMENTED):
         target: Target = importlib.import_module(f"tests.fuzzing.{args.name}").TARGET
     corpus = Path(tempfile.mkdtemp(prefix=f"fuzzing_{args.name}_"))
     for number, seed in enumerate(target.seeds):
@@ -46,10 +47,9 @@ def main() -> None:
                 findings[place].write_bytes(data)
                 print(f"FINDING {findings[place]}: {place}: {str(error)[:300]}", flush=True)
 
-    options = [f"-max_total_time={args.seconds}", f"-rss_limit_mb={_MEBIBYTES}", f"-timeout={_SECONDS}"]
-    atheris.Setup(
-        [sys.argv[0], *options, f"-max_len={target.largest}", "-len_control=0", "-print_final_stats=1", str(corpus)], one_input
-    )
+    limits = [f"-max_total_time={args.seconds}", f"-rss_limit_mb={_MEBIBYTES}", f"-timeout={_SECONDS}"]
+    options = [*limits, f"-max_len={target.largest}", "-len_control=0", "-print_final_stats=1"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], one_input)
     atheris.Fuzz()
 
 

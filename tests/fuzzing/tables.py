@@ -31,7 +31,8 @@ TARGET = Target(
     _read,
     (
         b"\0name,x,y,z\na,1,2.5,-3\nb,4,5e1,6\n",
-        b"\0x,y,z\n1,2,3\n\"4\",5,6\n",
-        b"\0run,fixed,moving,label,structure,dice,hd95,hd95_initial\nr,1,2,1,spleen,0.5,3.25,4\nr,1,2,2,\"left, kidney\",,inf,\n",
+        b'\0x,y,z\n1,2,3\n"4",5,6\n',
+        b"\0run,fixed,moving,label,structure,dice,hd95,hd95_initial\n"
+        b'r,1,2,1,spleen,0.5,3.25,4\nr,1,2,2,"left, kidney",,inf,\n',
     ),
 )

@@ -30,7 +30,7 @@ _BROKEN = (
 
 
 class _Member(tarfile.TarInfo):
-    """Member of a tar archive that refuses extended headers which would fill the memory."""
+    """Member of a tar archive; refuses extended headers that would fill the memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
@@ -44,9 +44,9 @@ def unpack(archive: Path, top_folder: str, target: Path) -> None:
     """Unpack the files under `top_folder` in `archive` to `target`, replacing its content.
 
     Every member is checked before the first is written. Paths must be relative without "..", members must be plain
-    files or folders, at most 100,000, and the total size must suit the archive's size and the free space. The archive is
-    unpacked to a folder beside `target`, whose `top_folder` becomes `target` at the end. Raises InputError that names
-    the archive, the member and the problem.
+    files or folders, at most 100,000, and the total size must suit the archive's size and the free space. The archive
+    is unpacked to a folder beside `target`, whose `top_folder` becomes `target` at the end. Raises InputError that
+    names the archive, the member and the problem.
     """
     staging = target.with_name(f".{target.name}.unpacking")
     shutil.rmtree(staging, ignore_errors=True)

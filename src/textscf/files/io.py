@@ -140,7 +140,7 @@ def read_settings(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read YAML; InputError for malformed text or a duplicate key."""
+    """Read YAML; InputError for malformed text, a duplicate key, or too many or too deep values."""
     text = read_text(path)
     try:
         _check_size(text)

@@ -44,14 +44,14 @@ class RegisteredPair:
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:
-        """Which labels ``(N,)`` both scans have."""
+        """Mask ``(N,)`` of the labels that both scans have."""
         counts = np.bincount(self.moving.ravel(), minlength=self.n_labels + 1)
         found: NDArray[np.bool_] = (self.confusion.sum(1)[1:] > 0) & (counts[1:] > 0)
         return found
 
     @cached_property
     def lost(self) -> NDArray[np.bool_]:
-        """Which labels ``(N,)`` both scans have and the warped one has not."""
+        """Mask ``(N,)`` of the labels that both scans have and the warped scan has not."""
         found: NDArray[np.bool_] = self.present & (self.confusion.sum(0)[1:] == 0)
         return found
 

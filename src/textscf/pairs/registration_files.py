@@ -34,7 +34,7 @@ _LARGEST_PICTURE = 192  # voxels along the longest edge
 
 @dataclass(frozen=True)
 class PairFiles:
-    """PairFiles of one pair.
+    """Paths of the files of one pair.
 
     Attributes:
         fixed, moving: scans.
@@ -86,7 +86,8 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
         >>> for name, radii in (("fixed", (9, 20, 8)), ("moving", (11, 17, 10))):
         ...     inside = ((places / radii) ** 2).sum(-1) < 1
         ...     labels = np.where(inside, 1 + (places[..., 1] < 0), 0).astype(np.uint8)
-        ...     nibabel.save(nibabel.Nifti1Image(100 + 50 * inside.astype(np.float32), np.eye(4)), folder / f"{name}.nii.gz")
+        ...     image = 100 + 50 * inside.astype(np.float32)
+        ...     nibabel.save(nibabel.Nifti1Image(image, np.eye(4)), folder / f"{name}.nii.gz")
         ...     nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), folder / f"{name}_labels.nii.gz")
         >>> names = ("fixed", "moving", "fixed_labels", "moving_labels")
         >>> files = PairFiles(**{name: folder / f"{name}.nii.gz" for name in names})
