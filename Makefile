@@ -1,6 +1,6 @@
 # make setup, make demo, make test: see README.md
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint coverage bench robustness lock
+.PHONY: setup demo test lint coverage docs bench robustness lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,17 @@ lint: setup
 	snakefmt --check Snakefile rules
 	mypy
 
+# The documentation as a site in build/site, in an environment of its own. Warnings are errors: links, anchors, docstrings.
+docs: .venv-docs/.ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+	@echo "Built build/site/index.html; with search: python -m http.server --directory build/site"
+
+.venv-docs/.ready: docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	@if command -v uv >/dev/null; then uv pip install -q --python .venv-docs/bin/python --no-deps --require-hashes -r $<; \
+	else .venv-docs/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $<; fi
+	@touch $@
+
 bench: setup
 	PYTHONPATH=src python -m benchmarks --save $(ARGS)
 
@@ -52,3 +63,6 @@ robustness: setup
 lock:
 	uv pip compile pyproject.toml $(addprefix --extra ,workflow encoders ants slurm dev) --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	  --generate-hashes -o requirements.txt
+	python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+	| uv pip compile - --universal --python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes --no-header \
+	  -o docs/requirements.txt

@@ -97,6 +97,21 @@ def test_the_table_is_the_mean_of_the_pairs(finished: Path) -> None:
     assert table.loc["lku_net", "dice_percent"] == pytest.approx(100 * dice)
 
 
+def test_a_second_run_on_this_machine_gives_the_same_bytes(root: Path, tmp_path: Path, finished: Path) -> None:
+    """From simulation to table; only measured seconds may differ."""
+    second = copy_project(root, tmp_path / "project")
+    run = snakemake(second, "--", "results/small/tables/table5.csv")
+    assert run.returncode == 0, run.stderr[-5000:]
+    runs = [path.parent.name for path in (second / "results/small/runs").glob("*/checkpoint.pt")]
+    assert sorted(runs) == ["lku_net", "textscf", "textscf_ground_truth"]
+    for name in (f"runs/{run}/{file}" for run in runs for file in ("checkpoint.pt", "history.csv", "metrics.csv")):
+        assert (second / "results/small" / name).read_bytes() == (finished / "small" / name).read_bytes(), name
+    tables = [pd.read_csv(folder / "small/tables/table5.csv") for folder in (finished, second / "results")]
+    seconds = [column for column in tables[0] if "seconds" in column]
+    first, again = (table.drop(columns=seconds).to_csv() for table in tables)
+    assert first == again
+
+
 @pytest.mark.usefixtures("finished")
 def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: Path) -> None:
     changed = snakemake(project, "--dry-run", "--config", "runs={lku_net: {loss: {smoothness: 0.3}}}")

@@ -101,4 +101,4 @@ def _kinds(outcomes: Sequence[Outcome]) -> str:
 def _cell(text: str) -> str:
     printable = "".join(character if character.isprintable() else "?" for character in text)
     shown = printable if len(printable) <= 160 else f"{printable[:157]}..."
-    return shown.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("*", "\\*")
+    return shown.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("*", "\\*").replace("[", "\\[")

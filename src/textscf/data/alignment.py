@@ -99,7 +99,7 @@ def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArra
 
 
 def _by_overlap(fixed: PlacedImage, moving: PlacedImage) -> tuple[NDArray[np.float64], str]:
-    """The headers, if the contents overlap well by them, else what makes them overlap most."""
+    """Choose the headers if the contents overlap well by them, else the alignment with the largest overlap."""
     if content_overlap(fixed, moving, np.eye(4)) >= GOOD_OVERLAP:
         return np.eye(4), "none"
     found = [align(fixed, moving, kind) for kind in ("affine", "centre", "none")]

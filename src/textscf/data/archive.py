@@ -17,19 +17,36 @@ from textscf.errors import InputError
 _LOG = logging.getLogger(__name__)
 _MAX_EXPANSION = 100  # times the archive's own size; NIfTI scans compress at most about twentyfold
 _ALWAYS_ALLOWED = 2**28  # bytes, so that small archives of empty scans pass
+_MAX_MEMBERS = 10**5
+_LONGEST_HEADER = 2**20  # bytes of a member's extended header, which tarfile reads at once
+_EXTENDED = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, NotImplementedError, RuntimeError, ValueError),
+    *(EOFError, LookupError, NotImplementedError, RuntimeError, ValueError),
 )
+
+
+class _Member(tarfile.TarInfo):
+    """Member of a tar archive; refuses extended headers that would fill the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENDED and member.size > _LONGEST_HEADER:
+            raise tarfile.ReadError(f"extended header of {member.size} bytes")
+        return member
 
 
 def unpack(archive: Path, top_folder: str, target: Path) -> None:
     """Unpack the files under `top_folder` in `archive` to `target`, replacing its content.
 
     Every member is checked before the first is written. Paths must be relative without "..", members must be plain
-    files or folders, and the total size must suit the archive's size and the free space. The archive is unpacked to a
-    folder beside `target`, whose `top_folder` becomes `target` at the end. Raises InputError that names the archive,
-    the member and the problem.
+    files or folders, at most 100,000, and the total size must suit the archive's size and the free space. The archive
+    is unpacked to a folder beside `target`, whose `top_folder` becomes `target` at the end. Raises InputError that
+    names the archive, the member and the problem.
     """
     staging = target.with_name(f".{target.name}.unpacking")
     shutil.rmtree(staging, ignore_errors=True)
@@ -49,7 +66,7 @@ def unpack(archive: Path, top_folder: str, target: Path) -> None:
     except OSError as error:
         if error.errno is None:
             raise _broken(archive, error) from error
-        raise InputError(f"{target}: cannot be unpacked there ({error.strerror})") from error
+        raise InputError(f"{archive}: cannot be unpacked to {target} ({error.strerror})") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -73,7 +90,7 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
         raise InputError(f"{archive}: no such file; expected a tar or zip archive")
     with archive.open("rb") as stream:
         is_zip = stream.read(2) == b"PK"
-    with zipfile.ZipFile(archive) if is_zip else tarfile.open(archive) as opened:
+    with zipfile.ZipFile(archive) if is_zip else tarfile.open(archive, tarinfo=_Member) as opened:
         if isinstance(opened, tarfile.TarFile):
             # Python before 3.11.4 has no filters.
             opened.extraction_filter = getattr(tarfile, "data_filter", opened.extraction_filter)
@@ -83,7 +100,9 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
 def _check(archive: Path, opened: tarfile.TarFile | zipfile.ZipFile) -> int:
     """Check all members, also those that the filter of `tarfile` would change or let pass; return their total size."""
     allowed, n_bytes = max(_ALWAYS_ALLOWED, _MAX_EXPANSION * archive.stat().st_size), 0
-    for name, size, plain in _members(opened):
+    for number, (name, size, plain) in enumerate(_members(opened), 1):
+        if number > _MAX_MEMBERS:
+            raise InputError(f"{archive}: has more than {_MAX_MEMBERS} members; nothing was unpacked")
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name:
             raise InputError(f"{archive}: member {name!r} would leave the folder; nothing was unpacked")

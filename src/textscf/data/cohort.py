@@ -60,7 +60,7 @@ def check_cohort(config: dict[str, Any]) -> None:
 
 
 def _check_alignable(config: dict[str, Any], where: str) -> None:
-    """Raise InputError for settings that need the stored grids, which aligned scans have left."""
+    """Raise InputError for settings that need the stored grids; aligned scans are no longer on them."""
     pretrained = [name for name, each in config["segmentors"].items() if each.get("source") == "pretrained"]
     if pretrained:
         raise InputError(
@@ -222,7 +222,7 @@ class Cohort:
         return [subject for subject in self.subjects(split) if self.has_labels(subject)]
 
     def labelled_pairs(self, split: str) -> list[tuple[str, str]]:
-        """Pairs of one split of which both subjects have a label map."""
+        """Pairs of one split whose two subjects have label maps."""
         return [pair for pair in self.pairs.get(split, []) if all(map(self.has_labels, pair))]
 
     def load_image(self, subject: str) -> "np.ndarray":

@@ -98,7 +98,7 @@ def _check_inside(
 
 
 def check_correspondence(files: Mapping[str, LandmarkFile], pairs: Iterable[tuple[str, str]]) -> int:
-    """Check that both scans of each pair have the same landmarks; pairs of which a scan has none are left out.
+    """Check that both scans of each pair have the same landmarks; pairs with a scan without landmarks are skipped.
 
     Returns:
         Number of pairs with landmarks.

@@ -67,7 +67,7 @@ class StoredSubject:
             return False
 
     def begin(self) -> None:
-        """Forget the subject, whose files are about to be written."""
+        """Delete the subject's record, because its files are about to be written."""
         self.record.unlink(missing_ok=True)
 
     def complete(self, inputs: str, **more: Any) -> None:

@@ -113,6 +113,7 @@ def read_json(path: Path) -> Any:
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads several times as fast
 _DEEPEST_YAML = 100
+_MOST_VALUES = 10**6
 
 
 class _StrictLoader(_SafeLoader):
@@ -139,10 +140,10 @@ def read_settings(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read YAML; InputError for malformed text or a duplicate key."""
+    """Read YAML; InputError for malformed text, a duplicate key, or too many or too deep values."""
     text = read_text(path)
     try:
-        _check_depth(text)
+        _check_size(text)
         return yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
@@ -153,13 +154,30 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: not valid YAML (nested too deep)") from error
 
 
-def _check_depth(text: str) -> None:
-    """Raise RecursionError for collections so deep in each other that libyaml would crash."""
-    depth = 0
+def _check_size(text: str) -> None:
+    """Raise an error for text that would crash libyaml or fill the memory.
+
+    RecursionError for collections nested too deep or within themselves; YAMLError for aliases that stand for too many
+    values, as when each of ten lists repeats the one before ten times.
+    """
+    n_values, opened, sizes = 0, [], {}
     for event in yaml.parse(text, Loader=_StrictLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST_YAML:
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, start = opened.pop()
+            sizes[anchor] = n_values - start
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in opened):
+                raise RecursionError
+            n_values += sizes.get(event.anchor, 0)
+        elif isinstance(event, yaml.NodeEvent):
+            n_values += 1
+            sizes[event.anchor] = 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                opened.append((event.anchor, n_values - 1))
+        if len(opened) > _DEEPEST_YAML:
             raise RecursionError
+        if n_values > _MOST_VALUES:
+            raise yaml.YAMLError(f"more than {_MOST_VALUES} values, with what aliases stand for")
 
 
 def write_yaml(path: Path, content: Any) -> None:

@@ -1,4 +1,4 @@
-"""Names in settings: which are safe in paths, and what a misspelt one may mean."""
+"""Checks of names in settings: safety in paths, and suggestions for misspelt names."""
 
 import difflib
 import re

@@ -14,6 +14,9 @@ from textscf.files.io import read_yaml
 from textscf.files.names import suggest
 from textscf.files.registry import entries
 
+_LONGEST = 1000
+"""Characters of an error in a message; what was found may be a long list."""
+
 
 def read_validated(path: Path, schema: Path) -> dict[str, Any]:
     """Read a YAML file and validate it; InputError for the first error."""
@@ -36,12 +39,13 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
         source: file of the settings, for messages.
         part: JSON pointer to the part of the schema that counts, such as ``/properties/loss``.
     """
+    _check_keys(content, source)
     registry = referencing.Registry(retrieve=lambda uri: _schema(schema.parent / uri))  # type: ignore[call-arg]
     validator = jsonschema.Draft202012Validator({"$ref": f"{schema.name}#{part}"}, registry=registry)
     errors = sorted(validator.iter_errors(content), key=jsonschema.exceptions.relevance, reverse=True)
     if errors:
         described = dict.fromkeys(_describe(jsonschema.exceptions.best_match([error])) for error in errors)
-        raise InputError(f"{source}: {' | '.join(described)}")
+        raise InputError(f"{source}: {' | '.join(text[:_LONGEST] for text in described)}")
     _check_numbers(content, source)
 
 
@@ -72,6 +76,15 @@ def _expand(node: Any, config: Path) -> Any:
         keys = {name: {**closed, "properties": own["options"], **own.get("rules", {})} for name, own in files.items()}
         expanded |= {**closed, "properties": keys}
     return expanded
+
+
+def _check_keys(content: Any, source: str) -> None:
+    """Raise InputError for a key that is not text, because patterns of a schema cannot be compared with it."""
+    for key in content if isinstance(content, dict) else ():
+        if not isinstance(key, str):
+            raise InputError(f"{source}: found the key {key!r}; expected text, such as '{key}' in quotation marks")
+    for part in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
+        _check_keys(part, source)
 
 
 def _check_numbers(content: Any, source: str, key: str = "") -> None:

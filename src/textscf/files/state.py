@@ -61,9 +61,14 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
 
 
 def _check_stream(path: Path) -> None:
-    """Raise ValueError if a part of a checkpoint has a wrong checksum; PyTorch does not check that."""
+    """Raise ValueError if parts of a checkpoint are compressed or have a wrong checksum; PyTorch does not check that.
+
+    PyTorch writes parts as they are. Compressed or overlapping parts could fill the memory from a small file.
+    """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
+                raise ValueError("its parts are larger than the file; expected parts that are not compressed")
             damaged = archive.testzip()
         if damaged:
             raise ValueError(f"the checksum of {damaged} is wrong")

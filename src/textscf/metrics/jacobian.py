@@ -28,7 +28,18 @@ class JacobianSummary:
 
 
 def jacobian_summary(determinants: Iterable[NDArray[np.float64]]) -> JacobianSummary:
-    """Compute the metrics of determinants that come in parts, such as those of `jacobian_determinants`."""
+    """Compute the metrics of determinants that come in parts, such as those of `jacobian_determinants`.
+
+    Examples:
+        A field that stretches the volume by a tenth along the first axis has the same determinant everywhere:
+
+        >>> import numpy as np
+        >>> displacement = np.zeros((8, 8, 8, 3))
+        >>> displacement[..., 0] = 0.1 * np.arange(8)[:, None, None]
+        >>> determinants = list(jacobian_determinants(displacement))
+        >>> print(np.shape(determinants), np.mean(determinants).round(6), round(jacobian_summary(determinants).sdlogj, 6))
+        (4, 4, 4) 1.1 0.0
+    """
     count = nonpositive = 0
     total = squares = 0.0
     for part in determinants:

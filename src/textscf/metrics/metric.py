@@ -1,4 +1,4 @@
-"""What a metric is: how it is measured, averaged and shown."""
+"""Definition of a metric: how it is measured, averaged and shown."""
 
 import math
 from collections.abc import Callable

@@ -7,7 +7,18 @@ from textscf.metrics.bounding_box import bounding_box
 
 
 def confusion_counts(fixed: NDArray[np.integer], warped: NDArray[np.integer], n_regions: int) -> NDArray[np.int64]:
-    """Number of voxels ``(n_regions, n_regions)`` of each (fixed, warped) label pair; labels are 0 to n_regions - 1."""
+    """Number of voxels ``(n_regions, n_regions)`` of each (fixed, warped) label pair; labels are 0 to n_regions - 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> fixed = np.array([[[0, 0, 1, 1]]])
+        >>> warped = np.array([[[0, 1, 1, 1]]])
+        >>> print(confusion_counts(fixed, warped, 2))
+        [[1 1]
+         [0 2]]
+        >>> print(dice_scores(confusion_counts(fixed, warped, 2))[1])
+        0.8
+    """
     counts = np.zeros(n_regions**2, dtype=np.int64)
     narrow = np.min_scalar_type(n_regions**2)
     box = bounding_box(fixed, warped)

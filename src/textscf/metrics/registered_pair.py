@@ -44,7 +44,7 @@ class RegisteredPair:
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:
-        """Which labels ``(N,)`` both scans have."""
+        """Mask ``(N,)`` of the labels that both scans have."""
         found: NDArray[np.bool_] = self.confusion.sum(0)[1:] > 0
         for n in np.flatnonzero(~found):  # the warp loses labels and brings in none
             found[n] = (self.moving == n + 1).any()
@@ -52,7 +52,7 @@ class RegisteredPair:
 
     @cached_property
     def lost(self) -> NDArray[np.bool_]:
-        """Which labels ``(N,)`` both scans have and the warped one has not."""
+        """Mask ``(N,)`` of the labels that both scans have and the warped scan has not."""
         found: NDArray[np.bool_] = self.present & (self.confusion.sum(0)[1:] == 0)
         return found
 

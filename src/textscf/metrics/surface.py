@@ -40,7 +40,17 @@ def hd95_of_labels(
 
 
 def hd95(first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Spacing = (1, 1, 1)) -> float:
-    """HD95 between two masks ``(H, W, D)`` in units of `spacing`; inf if either is empty."""
+    """HD95 between two masks ``(H, W, D)`` in units of `spacing`; inf if either is empty.
+
+    Examples:
+        Two cubes, one of them shifted by two voxels of 1.5 mm:
+
+        >>> import numpy as np
+        >>> first = np.zeros((16, 16, 16), bool)
+        >>> first[4:10, 4:10, 4:10] = True
+        >>> hd95(first, np.roll(first, 2, axis=0), spacing=(1.5, 1.5, 1.5))
+        3.0
+    """
     return float(hd95_of_labels(first.view(np.uint8), second.view(np.uint8), [1], spacing)[0])
 
 

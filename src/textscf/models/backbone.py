@@ -59,6 +59,20 @@ class Backbone(nn.Module):
         strides: stride of the field that each training stage predicts; a network that is trained as a whole has one
             training stage.
         stage: the training stage in use, an index into `strides`; outside of training, the last one.
+
+    Examples:
+        A backbone whose features are the two images themselves, without any weights of its own:
+
+        >>> import torch
+        >>> class Images(Backbone):
+        ...     levels = (Level(channels=2, stride=1),)
+        ...     minimum_size = 3
+        ...
+        ...     def forward(self, moving, fixed, heads):
+        ...         return self.in_voxels(heads[0](torch.cat([moving, fixed], dim=1)))
+        >>> moving, fixed = torch.rand(2, 1, 1, 8, 8, 8)
+        >>> Images()(moving, fixed, [nn.Conv3d(2, 3, 3, padding=1)]).shape
+        torch.Size([1, 3, 8, 8, 8])
     """
 
     levels: tuple[Level, ...]

@@ -49,6 +49,18 @@ class SCFHead(nn.Module):
         blend: ``convex``, eq. (4): ``u = (p W[J] + (1 - p) w_r)^T F``; or ``additive``, as in the released code: p is
             not used, a 3x3x3 convolution is added instead of ``w_r``, and each component has its own MLP.
         parametrisation: ``plain`` or ``scaled``, see the module's docstring.
+
+    Examples:
+        Features of 8 channels, a background and two regions with vectors of 16 numbers:
+
+        >>> head = SCFHead(feature_channels=8, embedding=torch.randn(3, 16), hidden_channels=32)
+        >>> features = torch.randn(1, 8, 6, 5, 4)
+        >>> regions = torch.randint(3, (1, 1, 6, 5, 4))
+        >>> confidence = torch.ones(1, 1, 6, 5, 4)
+        >>> head(features, regions, confidence).shape
+        torch.Size([1, 3, 6, 5, 4])
+        >>> head.region_filters().shape
+        torch.Size([3, 3, 8])
     """
 
     embedding: Tensor

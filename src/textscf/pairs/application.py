@@ -127,7 +127,7 @@ def _check_inside(transform: "SimpleITK.Transform", places: np.ndarray, points: 
 
 
 def _outside(transform: "SimpleITK.Transform", places: np.ndarray) -> np.ndarray:
-    """Which points (N, 3) in LPS axes lie beyond the voxels of a displacement field."""
+    """Mask (N,) of the points (N, 3), in LPS axes, that lie beyond the voxels of a displacement field."""
     field = _field_of(transform)
     if field is None:
         return np.zeros(len(places), bool)

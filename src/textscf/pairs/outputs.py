@@ -1,4 +1,4 @@
-"""PairFiles of a registered pair, all in the space of the scans that the user gave."""
+"""Files of a registered pair, all in the space of the scans that the user gave."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -34,7 +34,7 @@ _LARGEST_PICTURE = 192  # voxels along the longest edge
 
 @dataclass(frozen=True)
 class PairFiles:
-    """PairFiles of one pair.
+    """Paths of the files of one pair.
 
     Attributes:
         fixed, moving: scans.
@@ -75,6 +75,28 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
 
     Raises:
         InputError: a file cannot be used.
+
+    Examples:
+        Two scans with an ellipsoid each, whose halves are the two structures of the model's anatomy:
+
+        >>> import tempfile
+        >>> import nibabel, torch
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> places = np.moveaxis(np.indices((32, 48, 32)), 0, -1) - (16, 24, 16)
+        >>> for name, radii in (("fixed", (9, 20, 8)), ("moving", (11, 17, 10))):
+        ...     inside = ((places / radii) ** 2).sum(-1) < 1
+        ...     labels = np.where(inside, 1 + (places[..., 1] < 0), 0).astype(np.uint8)
+        ...     image = 100 + 50 * inside.astype(np.float32)
+        ...     nibabel.save(nibabel.Nifti1Image(image, np.eye(4)), folder / f"{name}.nii.gz")
+        ...     nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), folder / f"{name}_labels.nii.gz")
+        >>> names = ("fixed", "moving", "fixed_labels", "moving_labels")
+        >>> files = PairFiles(**{name: folder / f"{name}.nii.gz" for name in names})
+        >>> registrar = ScanRegistrar(Path("models/hippocampus.pt"), torch.device("cpu"))
+        >>> record = register_files(registrar, files, folder / "out", Options(initial="none"))
+        >>> round(record["dice_before"]["mean"], 2), record["remarks"]
+        (0.81, [])
+        >>> sorted(path.name for path in (folder / "out").iterdir())[:4]
+        ['inverse_warp.nii.gz', 'jacobian.nii.gz', 'registration.json', 'registration.png']
     """
     fixed, moving = (read_image_file(path, options.fill) for path in (files.fixed, files.moving))
     labels = {name: _labels(getattr(files, f"{name}_labels")) for name in ("fixed", "moving")}

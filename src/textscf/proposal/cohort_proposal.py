@@ -32,7 +32,7 @@ _NOT_RUN = ("transmorph", "tm_tvf", "fourier_net", "im2grid", "lapirn*", "syn")
 
 @dataclass(frozen=True)
 class Looks:
-    """What the scans of a folder look like.
+    """Properties of the scans in a folder.
 
     Attributes:
         spacing: median voxel edge lengths in mm along the patient's axes right, anterior, superior.

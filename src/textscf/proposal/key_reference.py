@@ -90,7 +90,7 @@ def _table(keys: Iterable[_Key]) -> str:
 
 
 def _keys(schema: dict[str, Any], file: str, schemas: dict[str, Any], prefix: str = "") -> Iterator[_Key]:
-    """The keys of a schema and those below them, but for parts that have a section of their own."""
+    """The keys of a schema and those below them, without the parts that have their own section."""
     for key, value in schema.get("properties", {}).items():
         part, home = _resolved(value, file, schemas)
         if part:
@@ -186,7 +186,7 @@ def _joined(texts: Iterable[str], separator: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value as YAML has it."""
+    """A value in YAML notation."""
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 

@@ -52,8 +52,8 @@ def refine(
         value = similarity(fixed.image, warp(moving.image, field), 1) + loss["smoothness"] * smoothness(field)
         if dice:
             value = value + loss["dice"] * dice(fixed.labels, moving.labels, field)
-        if float(value) < lowest:
-            best, lowest = field.detach(), float(value)
+        if value.item() < lowest:
+            best, lowest = field.detach(), value.item()
         if step < steps:
             optimiser.zero_grad()
             value.backward()

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -86,7 +86,7 @@ class ScanRegistrar:
 
     def __init__(self, checkpoint: Path, device: torch.device, segmentor: Path | None = None) -> None:
         self.trained = load_checkpoint(checkpoint, device)
-        self.recipe = Recipe.from_config(self.trained.cohort)
+        self.recipe = _recipe(checkpoint, self.trained.cohort)
         self.checkpoint, self._device, self._given = checkpoint, device, segmentor
         self._segmentor: Segmentor | None = None
 
@@ -263,6 +263,15 @@ def _region_labels(labels: ImageFile, fixed: Grid, file: ImageFile, recipe: Reci
             f"{labels.path}: by its header it covers {100 * covered:.0f} % of {file.path}; expected its label map"
         )
     return regions
+
+
+def _recipe(checkpoint: Path, cohort: dict[str, Any]) -> Recipe:
+    """The preparation of scans that a checkpoint describes; InputError if the description is incomplete or wrong."""
+    try:
+        return Recipe.from_config(cohort)
+    except (InputError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{checkpoint}: the description of its cohort cannot be used ({reason})") from error
 
 
 def find_segmentor(checkpoint: Path, trained: TrainedRun, given: Path | None, device: torch.device) -> "Segmentor":

@@ -1,11 +1,14 @@
 """Checkpoint of a trained run; inference, evaluation and `src/register.py` read it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
@@ -56,14 +59,36 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
         raise InputError(f"{path}: has no {missing[0]}; expected run, cohort and network")
     run, cohort = content["run"], content["cohort"]
     try:
-        network = build_frozen_network(run["network"], _regions(content["network"], cohort))
+        with _at_most(path.stat().st_size):
+            network = build_frozen_network(run["network"], _regions(content["network"], cohort))
         network.load_state_dict(content["network"])
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (InputError, RuntimeError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
     if not all(weights.isfinite().all() for weights in network.state_dict().values()):
         raise InputError(f"{path}: has weights that are not finite; expected those of a finished training")
     return TrainedRun(network.to(device).eval(), run, cohort, _segmentor(path, content.get("segmentor")))
+
+
+@contextmanager
+def _at_most(weights: int) -> Iterator[None]:
+    """Raise ValueError if a network that is built in this context gets more weights, before they take memory.
+
+    The settings in a small file could otherwise ask for a network that fills the memory.
+    """
+    total = 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal total
+        total += 0 if parameter is None else parameter.numel()
+        if total > weights:
+            raise ValueError(f"its settings ask for more than {weights} weights, which the file cannot hold")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _segmentor(path: Path, content: Any) -> Mapping[str, Any] | None:

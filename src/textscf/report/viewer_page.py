@@ -1,4 +1,4 @@
-"""Page on which the pairs of a study's main table can be looked at in three dimensions, made by niivue."""
+"""Viewer page: shows the pairs of a study's main table in three dimensions, with niivue."""
 
 import base64
 import dataclasses

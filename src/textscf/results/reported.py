@@ -29,7 +29,7 @@ def printed_values(item: Item, row: Row, reported: Path) -> Mapping[str, Any]:
 
 
 def printed_of(item: Item, reported: Path) -> dict[str, Any]:
-    """What the paper prints for a figure, empty unless the cohorts are the paper's.
+    """The paper's values for a figure; empty unless the cohorts are the paper's.
 
     For a figure with the rows of a table, values by row label, such as Dice and SDlogJ; for another, its own by key.
     """

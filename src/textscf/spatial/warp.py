@@ -24,6 +24,18 @@ def warp(moving: Tensor, displacement: Tensor, padding_mode: str = "zeros", stri
 
     Returns:
         ``(B, C, H, W, D)`` with ``warped(x) = moving(stride * (x + u(x)))``.
+
+    Examples:
+        A displacement of one voxel along the last axis fetches each value from the next voxel:
+
+        >>> import torch
+        >>> moving = torch.arange(4.0).reshape(1, 1, 1, 1, 4)
+        >>> displacement = torch.zeros(1, 3, 1, 1, 4)
+        >>> displacement[:, 2] = 1
+        >>> warp(moving, displacement).flatten()
+        tensor([1., 2., 3., 0.])
+        >>> warp(moving, displacement, padding_mode="border").flatten()
+        tensor([1., 2., 3., 3.])
     """
     shape = displacement.shape[2:]
     position = displacement + identity_grid(shape, displacement.device, displacement.dtype)

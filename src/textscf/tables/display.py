@@ -160,7 +160,7 @@ def _segmentors(table: pd.DataFrame) -> list[str]:
 
 
 def _pair_sentences(table: pd.DataFrame) -> list[str]:
-    """How many pairs have labels, if not all, and how many have landmarks, if there are any."""
+    """Sentences on the numbers of pairs with labels, if not all have them, and with landmarks, if any have them."""
     run = table[table["not_run"].eq("")]
     sentences = []
     if "labelled_pairs" in table:

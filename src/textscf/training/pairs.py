@@ -1,4 +1,4 @@
-"""Pair of each training step. It depends only on seed and step, so that a resumed run gets the same pairs."""
+"""Schedule of training pairs. It depends only on seed and step, so that a resumed run gets the same pairs."""
 
 import random
 from collections.abc import Sequence

@@ -80,7 +80,7 @@ class StudyFiles:
         return [self._run(run, "checkpoint.pt") for run in self._trained(runs)]
 
     def registering(self, runs: Iterable[str]) -> list[str]:
-        """Checkpoints, segmentations and fields by which runs register pairs, beside their cohorts."""
+        """Checkpoints, segmentations and fields with which runs register pairs, and their cohorts."""
         runs = list(runs)
         fields = (path for run in runs for path in self.fields(run))
         return [*self.checkpoints(runs), *self.segmentation(runs), *fields]

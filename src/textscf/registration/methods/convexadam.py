@@ -40,7 +40,7 @@ class ConvexAdamRegistrar(ImageRegistrar):
     title: ClassVar[str] = "ConvexAdam"
 
     def load(self) -> ModuleType:
-        """Import the package, which changes what Python warns of, without this. Raises InputError without it."""
+        """Import the package without its change of Python's warning filters. Raises InputError if it is missing."""
         with warnings.catch_warnings():
             return load_package("convexAdam.convex_adam_MIND", "convexadam", "convexadam", "convex_adam_pt")
 
