@@ -216,9 +216,9 @@ def test_what_the_segmentation_costs_is_told(reported, tmp_path):
     write_json(folder / "cost.json", {"parameters": 3_746_705, "seconds": {"s1": 0.5, "s2": 0.25, "s3": 9.0}})
     made = make(item, results, reported)
     assert (
-        "Time per pair includes the segmentation of the fixed scan by a SwinUNETR: textSCF 0.50 s, 3.75 M parameters."
-        in made.readable.notes
-    )
+        "Time per pair includes the segmentation of the fixed scan, and of the moving scan where a method compares "
+        "regions, by a SwinUNETR; for a scan: textSCF 0.50 s, 3.75 M parameters."
+    ) in made.readable.notes
     assert list(made.frame["segmentor_seconds"]) == [0, 0, 0.5]
     write_json(folder / "cost.json", {"parameters": 1})
     with pytest.raises(InputError, match=r"cost\.json: expected parameters and seconds"):

@@ -147,7 +147,7 @@ def _lost(table: pd.DataFrame) -> list[str]:
 
 
 def _segmentors(table: pd.DataFrame) -> list[str]:
-    """Footnote on what the segmentation of the fixed scan costs, for tables with the time per pair."""
+    """Footnote on what the segmentation of a scan costs, for tables with the time per pair."""
     lines = zip(table["method"], table["segmentor_parameters"], table["segmentor_seconds"], strict=True)
     costs = [
         f"{method} {number(seconds, 2)} s, {parameters / 1e6:.2f} M parameters"
@@ -156,7 +156,8 @@ def _segmentors(table: pd.DataFrame) -> list[str]:
     ]
     if not costs or METRICS["seconds"].column not in table:
         return []
-    return [f"Time per pair includes the segmentation of the fixed scan by a SwinUNETR: {'; '.join(costs)}."]
+    scans = "of the fixed scan, and of the moving scan where a method compares regions,"
+    return [f"Time per pair includes the segmentation {scans} by a SwinUNETR; for a scan: {'; '.join(costs)}."]
 
 
 def _pair_sentences(table: pd.DataFrame) -> list[str]:
