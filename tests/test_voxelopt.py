@@ -1,4 +1,4 @@
-"""VoxelOpt: its cost volume and messages against plain loops, known translations, equal scans, its time and settings."""
+"""VoxelOpt: costs and messages against plain loops, known translations, equal scans, its time and its settings."""
 
 import itertools
 import math

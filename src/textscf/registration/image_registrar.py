@@ -32,7 +32,8 @@ class ImageRegistrar(ABC):
     in_workers: ClassVar[bool] = True
 
     def load(self) -> object:
-        """Import the method's package, whose time does not count. Raises InputError if it is not installed."""
+        """Import the method's package, if it has one; this time does not count. InputError if it is not installed."""
+        return None
 
     def read(self, subject: str) -> NDArray[np.float32]:
         """The part of a subject that `register` compares: its image ``(H, W, D)`` in [0, 1]."""

@@ -69,7 +69,7 @@ class RefiningRegistrar(Registrar):
         self._steps = steps
 
     def displacement(self, fixed: str, moving: str) -> tuple[np.ndarray, float]:
-        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time in s, with segmentation of the scans."""
+        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time in s, segmentations included."""
         scans = self._with_regions(fixed), self._with_regions(moving)
         started = time.perf_counter()
         start = predict(self._network, *scans).clone()

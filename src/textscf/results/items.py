@@ -43,6 +43,7 @@ class Row:
         with_head: the same method with the text-driven head, for figures that compare the two.
         details: texts of further columns by their heading.
         not_run: the reason why the study leaves the method out; such a method has no runs.
+        block: heading of the block of a table to which the row belongs; empty for the table's own rows.
         points: rows of a sweep's points.
         swept: for a point of a sweep, its values by dotted setting, such as ``loss.smoothness``.
     """
@@ -55,6 +56,7 @@ class Row:
     with_head: "Row | None" = None
     details: dict[str, str] = field(default_factory=dict)
     not_run: str | None = None
+    block: str = ""
     points: "list[Row]" = field(default_factory=list)
     swept: dict[str, Any] = field(default_factory=dict)
 
@@ -68,7 +70,8 @@ class Row:
 class Item:
     """A table or figure with its settings resolved.
 
-    `printed` has what the paper prints for a figure, which shows it too (see `textscf.results.reported.printed_of`).
+    `remarks` are sentences on blocks of rows that other experiments add. `printed` has what the paper prints for a
+    figure, which shows it too (see `textscf.results.reported.printed_of`).
     """
 
     name: str
@@ -85,6 +88,7 @@ class Item:
     kind: str | None = None
     metrics: list[str] | None = None
     segmentor_accuracy: bool = False
+    remarks: list[str] = field(default_factory=list)
     xlabel: str | None = None
     structure: str | None = None
     pair: str = "median"

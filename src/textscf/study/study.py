@@ -171,8 +171,8 @@ class _Resolver:
         runs, groups = self._concrete(defined)
         rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
-            {name: self._item(f"{kind}.{name}", spec, rows) for name, spec in self._collect(kind).items()}
-            for kind in ("tables", "figures")
+            {name: self._item(f"{kind}.{name}", self._with_blocks(name, spec), rows) for name, spec in found.items()}
+            for kind, found in ((kind, self._collect(kind)) for kind in ("tables", "figures"))
         )
         if both := sorted(tables.keys() & figures.keys()):
             raise InputError(
@@ -360,6 +360,13 @@ class _Resolver:
             )
         self.catalogue.cohort(cohorts[role])
         return cohorts[role]
+
+    def _with_blocks(self, item: str, spec: Settings) -> Settings:
+        """A table or figure with the rows that other experiments add to it, each with the heading of its block."""
+        blocks = [content["blocks"][item] for content in self.experiments.values() if item in content.get("blocks", {})]
+        added = [{**row, "block": block["heading"]} for block in blocks for row in block["rows"]]
+        remarks = [block["remark"] for block in blocks if "remark" in block]
+        return {**spec, "rows": [*spec["rows"], *added], **({"remarks": remarks} if remarks else {})}
 
     def _item(self, item: str, spec: Settings, rows: "Rows") -> Settings:
         resolved = [rows.resolve(item, row) for row in spec["rows"]]

@@ -1,7 +1,7 @@
 """Readable table, independent of the file format: rounded values, best values in bold, footnotes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -42,13 +42,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Display:
-    """A readable table: title, label for references, caption, columns (the first one has the names), footnotes."""
+    """A readable table: title, label for references, caption, columns (the first one has the names), footnotes.
+
+    `blocks` has the heading of each row's block, empty for the table's own rows; a table without blocks has none.
+    """
 
     title: str
     label: str
     caption: str
     columns: list[Column]
     notes: list[str]
+    blocks: list[str] = field(default_factory=list)
 
 
 def display(item: Item, table: pd.DataFrame, best: Mapping[str, list[bool]]) -> Display:
@@ -61,7 +65,8 @@ def display(item: Item, table: pd.DataFrame, best: Mapping[str, list[bool]]) -> 
         left_out = table["not_run"].ne("") & (metric is metrics[0])
         columns += _metric_columns(metric, table, with_paper, left_out, best.get(metric.name, [False] * len(table)))
     columns.append(Column("Seeds", "", [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]))
-    return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table))
+    blocks = list(table["block"]) if "block" in table else []
+    return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table), blocks)
 
 
 def _names(item: Item, table: pd.DataFrame) -> list[Cell]:
@@ -187,7 +192,7 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
-    notes += _segmentors(table)
+    notes += _segmentors(table) + item.remarks
     undefined = table[~table["trained"] & table["not_run"].eq("")]
     of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
     if undefined[of_field].isna().to_numpy().any():

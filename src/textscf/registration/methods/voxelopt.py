@@ -2,13 +2,14 @@
 
 Written from the description of H. Zhang, Y. Zhang, J. Wang, X. Chen, R. Hu, X. Tian, G. Li, M. Liu, "VoxelOpt:
 voxel-adaptive message passing for discrete optimization in deformable abdominal CT registration", MICCAI 2025
-(arXiv:2506.19975). As there, features come from a segmentor, and a pyramid from coarse to fine compares each voxel with the
-moving scan at few displacements, 27 by default. The entropy of their costs says how much a voxel knows of its own
-displacement: the less it knows, the more it takes from its neighbours. Each level's displacement is integrated by scaling
-and squaring.
+(arXiv:2506.19975). As there, features come from a segmentor, and a pyramid from coarse to fine compares each voxel with
+the moving scan at few displacements, 27 by default. The entropy of their costs says how much a voxel knows of its own
+displacement: the less it knows, the more it takes from its neighbours. Each level's displacement is integrated by
+scaling and squaring.
 
 It departs from the publication in its features, which are probabilities of regions instead of a foundation model's
-features before the softmax, and in how the message is formed: a mean over neighbours that is weighted by what they know.
+features before the softmax, and in the message, which is a mean over neighbours weighted by what they know. The
+defaults of `sharpness` and `coupling` were chosen on validation pairs, the others are the publication's.
 """
 
 import itertools
