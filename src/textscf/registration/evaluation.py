@@ -68,12 +68,12 @@ def registrar_of(
     match settings["method"]:
         case "initial":
             return None
-        case "learned" | "refined" if checkpoint is None:
-            raise InputError(f"run '{settings['run']}': a trained run needs a checkpoint: give --checkpoint")
-        case "learned":
+        case "learned" if checkpoint:
             return Registrar(checkpoint, cohort, acquire_device(device))
-        case "refined":
+        case "refined" if checkpoint:
             return RefiningRegistrar(checkpoint, cohort, acquire_device(device), settings["method_options"]["steps"])
+        case "learned" | "refined":
+            raise InputError(f"run '{settings['run']}': a trained run needs a checkpoint: give --checkpoint")
     method = entry(METHODS, settings["method"], f"run '{settings['run']}'")
     registrar: PairRegistrar = method.registrar(cohort, **settings.get("method_options", {}))
     return registrar

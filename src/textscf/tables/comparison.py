@@ -57,8 +57,8 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         a method without training or where it is not known), training (length in words), segmentor_parameters,
         segmentor_seconds (the part of `seconds` for the regions, the median of all scans; NaN where it was not
         measured), sees_fixed_labels, paper_quoted (whether the paper quotes the values from other sources), not_run
-        (reason, or empty), convention,
-        notice. Units are those of `METRICS`. Metrics of a displacement field are NaN for a run without registration.
+        (reason, or empty), convention, notice. Units are those of `METRICS`. Metrics of a displacement field are NaN
+        for a run without registration.
 
     Raises:
         InputError: rows with different details, a sweep, or files that cannot be used.
