@@ -307,6 +307,62 @@ def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> 
         load_study(study_with(not_run={"tmtvf": "too large"}), folder)
 
 
+BEYOND = {"experiments": ["table3", "figure4b", "beyond"]}
+
+
+def test_a_refined_run_has_the_settings_of_each_seed_of_the_run_that_it_refines(folder: Path) -> None:
+    study = load_study(study_with(**BEYOND, runs={"syn": {}, "lku_net": {"seeds": [3, 1]}}), folder)
+    assert study.groups["lku_net_refined"] == [f"lku_net_refined_seed{seed}" for seed in (1, 2, 3)]
+    refined, base = study.runs["lku_net_refined_seed3"], study.runs["lku_net_seed3"]
+    own = {"run": "lku_net_refined_seed3", "method": "refined", "method_options": {"steps": 50, "run": "lku_net_seed3"}}
+    assert refined == {**base, **own}
+    files = StudyFiles(study)
+    assert files.checkpoints(["lku_net_refined_seed3"]) == ["results/small/runs/lku_net_seed3/checkpoint.pt"]
+    assert files.checkpoints(["lku_net_seed3", "lku_net_refined_seed3"]) == files.checkpoints(["lku_net_seed3"])
+    assert "results/small/runs/textscf_seed1/timing.json" in files.timings("beyond")
+    assert not [path for path in files.timings("beyond") if "refined" in path]
+    assert files.segmentation(["textscf_refined_seed1"]) == files.segmentation(["textscf_seed1"]) != []
+    assert plan(study, study.step_times) == plan(load_study(study_with(runs={"lku_net": {"seeds": [3, 1]}},
+        experiments=["table3", "figure4b"]), folder), study.step_times)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ("syn", r"run 'mine': method_options\.run: 'syn'; expected a run that is trained, and not a sweep"),
+        ("textscf_tradeoff", "'textscf_tradeoff'; expected a run that is trained, and not a sweep"),
+        ("lku", "'lku'; expected a run that is trained"),
+    ],
+)
+def test_what_cannot_be_refined_is_named(folder: Path, run: str, message: str) -> None:
+    refined = {"method": "refined", "method_options": {"run": run}}
+    edit(folder / "experiments/beyond.yaml", runs={"mine": refined})
+    with pytest.raises(InputError, match=message):
+        load_study(study_with(**BEYOND), folder)
+
+
+def test_a_run_that_is_left_out_is_not_refined_either(folder: Path) -> None:
+    study = load_study(study_with(**BEYOND, not_run={"lku_net": "too slow"}), folder)
+    assert study.groups["lku_net_refined"] == []
+    row = next(row for row in study.tables["beyond"]["rows"] if row["run"] == "lku_net_refined")
+    assert (row["runs"], row["not_run"]) == ([], "too slow")
+
+
+def test_an_experiment_adds_a_block_of_rows_where_the_table_or_figure_is_there(folder: Path) -> None:
+    alone = load_study(study_with(experiments=["table3"]), folder).tables["table3"]
+    study = load_study(study_with(**BEYOND), folder)
+    for rows in (study.tables["table3"]["rows"], study.figures["figure4b"]["rows"]):
+        added = [row for row in rows if row.get("block")]
+        assert rows[-len(added) :] == added
+        assert {row["block"] for row in added} == {"Beyond the paper"}
+        assert {"voxelopt", "convexadam", "lku_net_refined"} <= {row["run"] for row in added}
+    own = [row for row in study.tables["table3"]["rows"] if "block" not in row]
+    assert own == alone["rows"]
+    assert study.tables["table3"]["remarks"][0].startswith("Beyond the paper: ")
+    assert "remarks" not in alone
+    assert "figure4b" not in load_study(study_with(experiments=["table3", "beyond"]), folder).figures
+
+
 def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(folder: Path) -> None:
     everything = {"[!i]*": "too slow", "im2grid": "too slow"}
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"], not_run=everything), folder)

@@ -22,10 +22,11 @@ from textscf.errors import InputError
 from textscf.files.image_file import read_image_file, read_label_file
 from textscf.files.io import read_image, read_json, write_json, write_nifti, write_yaml
 from textscf.files.state import load_state, save_state
+from textscf.losses import SoftDice, smoothness
 from textscf.metrics import evaluate_pair
 from textscf.prompts import Embedding
-from textscf.registration.evaluation import evaluate_run
-from textscf.registration.inference import Registrar, timed_prediction
+from textscf.registration.evaluation import evaluate_run, registrar_of
+from textscf.registration.inference import RefiningRegistrar, Registrar, timed_prediction
 from textscf.registration.scan_pair import ScanRegistrar
 from textscf.registration.trained_run import load_checkpoint
 from textscf.registration.volumes import Scan, VolumeStore
@@ -35,6 +36,7 @@ from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.segmentation.segmentor import Segmentor
 from textscf.segmentation.stored import StoredImage
 from textscf.segmentation.swin_unetr import build_segmentor, read_weights
+from textscf.spatial import warp
 from textscf.training.run import train_run
 
 CPU = torch.device("cpu")
@@ -137,6 +139,42 @@ def test_the_time_of_a_pair_has_that_of_the_fixed_regions_in_it(
     with pytest.raises(InputError, match=r"cost\.json: no such file"):
         measured.displacement("s6", "s7")
     path.with_suffix(".gone").rename(path)
+
+
+def loss_of(checkpoint: Path, cohort: Cohort, displacement: np.ndarray) -> float:
+    """Loss of the checkpoint's run for the pair of s6 and s7, with their labels as regions."""
+    loss = load_checkpoint(checkpoint, CPU).run["loss"]
+    volumes = [torch.from_numpy(cohort.load_image(subject))[None, None] for subject in ("s6", "s7")]
+    labels = [torch.from_numpy(cohort.load_labels(subject))[None, None] for subject in ("s6", "s7")]
+    field = torch.from_numpy(np.moveaxis(displacement, -1, 0))[None]
+    similarity = (volumes[0] - warp(volumes[1], field)).square().mean()
+    return float(similarity + loss["dice"] * SoftDice(3)(*labels, field) + loss["smoothness"] * smoothness(field))
+
+
+def test_refinement_of_a_run_lowers_its_loss_and_counts_both_segmentations(
+    cohort: Cohort, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"run": "more", "method": "refined", "method_options": {"run": "scf", "steps": 10}}
+    refining = registrar_of(settings, cohort, checkpoint, "cpu")
+    assert isinstance(refining, RefiningRegistrar)
+    monkeypatch.setattr(Segmentation, "seconds", lambda _, subject: {"s6": 1000.0, "s7": 2000.0}[subject])
+    alone = Registrar(checkpoint, cohort, CPU).displacement("s6", "s7")[0]
+    refined, seconds = refining.displacement("s6", "s7")
+    assert loss_of(checkpoint, cohort, refined) < 0.99 * loss_of(checkpoint, cohort, alone)
+    assert 3000 < seconds < 3900
+    with pytest.raises(InputError, match="run 'more': a trained run needs a checkpoint"):
+        registrar_of(settings, cohort, None, None)
+
+
+def test_a_run_without_regions_is_refined_by_its_images_alone(
+    results: Path, cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = {**RUN, "training": {**RUN["training"], "epochs": 1}}
+    train_run(run, cohort, None, None, tmp_path, CPU)
+    field, _ = RefiningRegistrar(tmp_path / "checkpoint.pt", cohort, CPU, 3).displacement("s6", "s7")
+    monkeypatch.setattr(Cohort, "load_labels", lambda self, subject: np.full(self.shape, 2, np.uint8))
+    blind, _ = RefiningRegistrar(tmp_path / "checkpoint.pt", cohort, CPU, 3).displacement("s6", "s7")
+    np.testing.assert_array_equal(field, blind)
 
 
 def test_metrics_without_registration(cohort: Cohort, tmp_path: Path) -> None:

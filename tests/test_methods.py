@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tests.cohorts import make_cohort
 from tests.test_iterative import MARGIN, SHAPE, SPACING, shifted_pair, smooth_image
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.files.io import read_yaml
+from textscf.files.io import read_yaml, write_nifti
 from textscf.files.registry import METHODS, entry
+from textscf.metrics import evaluate_pair
 from textscf.registration.evaluation import PairRegistrar, evaluate_run, registrar_of
 from textscf.registration.image_registrar import ImageRegistrar
+from textscf.segmentation.segment_cohort import segment_cohort
 from textscf.study import load_study
 
 MODULES = {"convexadam": "convexAdam", "elastix": "itk"}
@@ -65,7 +68,7 @@ def test_the_same_images_give_the_same_bytes(method: str) -> None:
     assert np.abs(first).max() > 0.1
 
 
-@pytest.mark.parametrize("method", MODULES)
+@pytest.mark.parametrize("method", [*MODULES, "voxelopt"])
 def test_the_options_of_the_configuration_are_those_of_the_method(root: Path, method: str) -> None:
     defaults = read_yaml(root / f"config/methods/{method}.yaml")["defaults"]
     found = vars(entry(METHODS, method, "test").registrar(None))
@@ -95,6 +98,30 @@ def test_without_its_package_a_method_names_what_to_install(
     message = f"method {method}: found no package {PACKAGES[method]}; expected it installed.* extra '{method}'"
     with pytest.raises(InputError, match=message):
         evaluate_run("mine", cohort, registrar, tmp_path / "out")
+
+
+def test_convexadam_compares_label_maps_if_told_to(cohort: Cohort) -> None:
+    needs("convexadam")
+    segment_cohort(cohort, {"source": "ground_truth"}, None, cohort.folder / "segmentations/truth", torch.device("cpu"))
+    for subject in ("s6", "s7"):  # images without content: what is found comes from the labels
+        write_nifti(cohort.image_path(subject), np.full(cohort.shape, 0.5, np.float32), cohort.affine)
+    registrar = make("convexadam", cohort, features="segmentation", segmentor="truth", grid_spacing=3)
+    field, _ = registrar.displacement("s6", "s7")
+    labels = cohort.load_labels("s6"), cohort.load_labels("s7")
+    before, after = (evaluate_pair(*labels, u, [1, 2], cohort.spacing).dice.mean() for u in (None, field))
+    assert after > before + 0.1
+
+
+def test_small_regions_weigh_more_in_the_features_of_label_maps() -> None:
+    needs("convexadam")
+    fixed, moving = torch.zeros(4, 4, 4, dtype=torch.long), torch.zeros(4, 4, 4, dtype=torch.long)
+    fixed[0, 0, :2], moving[1, 1, 1] = 5, 5
+    of_fixed, of_moving = entry(METHODS, "convexadam", "test").features_of_labels([fixed, moving])
+    weights = np.array([125, 3]) ** -0.3
+    background, small = 10 * weights / weights.mean()
+    assert of_fixed.shape == of_moving.shape == (1, 2, 4, 4, 4)
+    assert of_fixed[0, :, 0, 0, 0].tolist() == pytest.approx([0, small])
+    assert of_moving[0, :, 0, 0, 0].tolist() == pytest.approx([background, 0])
 
 
 class Failing(ImageRegistrar):

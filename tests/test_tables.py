@@ -18,7 +18,10 @@ from textscf.tables.comparison import compare
 from textscf.tables.display import display
 from textscf.tables.formats import to_html, to_latex, to_markdown
 from textscf.tables.table_kinds import KINDS, make
-from textscf.tables.written import write_table
+from textscf.tables.written import read_readable, write_table
+
+HEADING = "More & more"
+REMARK = "More: on one core."
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +210,29 @@ def test_the_segmentors_accuracy_stands_beside_what_the_paper_says_of_it(reporte
     assert display(item, table.reset_index(), {}).columns[1].heading == "Segmentor Dice (%) ↑"
 
 
+def test_rows_of_a_block_stand_below_its_heading_in_all_formats(results, reported, tmp_path):
+    rows = [row | {"block": HEADING} if row["run"] == "lku_net" else row for row in table_spec()["rows"]]
+    rows.sort(key=lambda row: "block" in row)
+    write_yaml(tmp_path / "item.yaml", table_spec(rows=rows, remarks=[REMARK]))
+    made = make(load_item(tmp_path / "item.yaml"), results, reported)
+    plain = make(_item(tmp_path), results, reported)
+    assert list(made.frame["block"]) == ["", "", HEADING]
+    assert "block" not in plain.frame
+    assert REMARK in made.readable.notes
+    headings = {
+        to_markdown: r"\n\| \*\*More & more\*\* \|(  \|)+\n\| LKU-Net",
+        to_latex: r"\n\\midrule\n\\multicolumn\{\d+\}\{l\}\{\\textit\{More \\& more\}\} \\\\\nLKU-Net",
+        to_html: r'</tbody><tbody><tr class="block"><th colspan="\d+" scope="rowgroup">More &amp; more</th></tr><tr>',
+    }
+    for write, pattern in headings.items():
+        assert len(re.findall(pattern, write(made.readable))) == 1
+        assert "More" not in write(plain.readable)
+    page = to_html(made.readable)
+    assert re.findall(r"<tr><th scope=\"row\"[^>]*>([\w-]+)", page) == ["Initial", "textSCF", "LKU-Net"]
+    write_table(made, tmp_path / "toy.csv")
+    assert read_readable(tmp_path / "toy.json") == made.readable
+
+
 def test_what_the_segmentation_costs_is_told(reported, tmp_path):
     item = _item(tmp_path)
     write_runs(tmp_path, table_spec())
@@ -216,9 +242,9 @@ def test_what_the_segmentation_costs_is_told(reported, tmp_path):
     write_json(folder / "cost.json", {"parameters": 3_746_705, "seconds": {"s1": 0.5, "s2": 0.25, "s3": 9.0}})
     made = make(item, results, reported)
     assert (
-        "Time per pair includes the segmentation of the fixed scan by a SwinUNETR: textSCF 0.50 s, 3.75 M parameters."
-        in made.readable.notes
-    )
+        "Time per pair includes the segmentation of the fixed scan, and of the moving scan where a method compares "
+        "regions, by a SwinUNETR; for a scan: textSCF 0.50 s, 3.75 M parameters."
+    ) in made.readable.notes
     assert list(made.frame["segmentor_seconds"]) == [0, 0, 0.5]
     write_json(folder / "cost.json", {"parameters": 1})
     with pytest.raises(InputError, match=r"cost\.json: expected parameters and seconds"):

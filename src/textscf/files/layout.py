@@ -1,7 +1,9 @@
 """The layout of `results/`: the folder of each cohort, segmentation, prompt set, run, table, figure and model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 NETWORK_FILES = {"train": "network.pt", "pretrained": "weights.pt"}
 """File name of a segmentor's weights for each `source`; the file lies beside the segmentor's `config.yaml`."""
@@ -13,6 +15,16 @@ COST_FILE = "cost.json"
 def segmentation_folder(cohort: Path, segmentor: str) -> Path:
     """Folder of a segmentation in the folder of a prepared cohort."""
     return cohort / "segmentations" / segmentor
+
+
+def trained_run(run: str, settings: Mapping[str, Any]) -> str | None:
+    """Id of the run in whose folder the training of a concrete run lies: itself, or the run that it refines.
+
+    None for a run without training.
+    """
+    if settings["method"] == "refined":
+        return str(settings["method_options"]["run"])
+    return run if settings["method"] == "learned" else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def histories(item: Item, results: Results) -> pd.DataFrame:
     frames = []
     for row in filter(results.is_trained, item.rows):
         for run in row.runs:
-            path = results.run_folder(run) / "history.csv"
+            path = results.training_folder(run) / "history.csv"
             history = read_csv(path, columns, "the history of a training")[columns]
             shown = history.assign(method=row.label, run=run, validation_dice=100 * history["validation_dice"])
             frames.append(shown[["method", "run", *columns]])

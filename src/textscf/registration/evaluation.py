@@ -24,7 +24,7 @@ from textscf.job.workers import end_with_parent
 from textscf.metrics import evaluate_pair
 from textscf.metrics.aggregation import METRIC_COLUMNS, pair_row, structure_rows
 from textscf.metrics.pair import PairMetrics
-from textscf.registration.inference import Registrar
+from textscf.registration.inference import RefiningRegistrar, Registrar
 
 
 class PairRegistrar(Protocol):
@@ -59,18 +59,20 @@ def registrar_of(
     Args:
         settings: resolved settings of the run.
         cohort: prepared cohort of the run.
-        checkpoint: `checkpoint.pt` of a trained run.
-        device: torch device for a trained run; None selects a free device.
+        checkpoint: `checkpoint.pt` of a trained run, or of the one that the run refines.
+        device: torch device for a trained network; None selects a free device.
 
     Raises:
-        InputError: the run's method is unknown, or it is ``learned`` and there is no checkpoint.
+        InputError: the run's method is unknown, or it is ``learned`` or ``refined`` and there is no checkpoint.
     """
     match settings["method"]:
         case "initial":
             return None
         case "learned" if checkpoint:
             return Registrar(checkpoint, cohort, acquire_device(device))
-        case "learned":
+        case "refined" if checkpoint:
+            return RefiningRegistrar(checkpoint, cohort, acquire_device(device), settings["method_options"]["steps"])
+        case "learned" | "refined":
             raise InputError(f"run '{settings['run']}': a trained run needs a checkpoint: give --checkpoint")
     method = entry(METHODS, settings["method"], f"run '{settings['run']}'")
     registrar: PairRegistrar = method.registrar(cohort, **settings.get("method_options", {}))

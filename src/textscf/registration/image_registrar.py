@@ -1,4 +1,4 @@
-"""Common part of the methods that take two prepared images, optimise the pair by a package, and give a field."""
+"""Common part of the methods that take two prepared scans, optimise the pair, and give a field."""
 
 import importlib
 import time
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
+from textscf.files.layout import segmentation_folder
+from textscf.segmentation import Segmentation, load_segmentation
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,25 @@ class ImageRegistrar(ABC):
     title: ClassVar[str]
     in_workers: ClassVar[bool] = True
 
-    @abstractmethod
     def load(self) -> object:
-        """Import the package, whose time does not count. Raises InputError if it is not installed."""
+        """Import the method's package, if it has one; this time does not count. InputError if it is not installed."""
+        return None
+
+    def read(self, subject: str) -> NDArray[np.float32]:
+        """The part of a subject that `register` compares: its image ``(H, W, D)`` in [0, 1]."""
+        return self.cohort.load_image(subject)
+
+    def seconds_of(self, subject: str) -> float:
+        """Time in s that was spent to make what is read of a subject, beside the preparation of its image."""
+        return 0.0
 
     @abstractmethod
     def register(self, fixed: NDArray[np.float32], moving: NDArray[np.float32]) -> NDArray[np.floating]:
         """Displacement field ``(H, W, D, 3)`` in voxels, components in axis order, ``warped(x) = moving(x + u(x))``.
 
         Args:
-            fixed: image ``(H, W, D)`` in [0, 1].
-            moving: image ``(H, W, D)`` in [0, 1].
+            fixed: what `read` gives of the fixed scan.
+            moving: what `read` gives of the moving scan.
 
         Raises:
             RuntimeError: the package failed.
@@ -47,24 +57,50 @@ class ImageRegistrar(ABC):
         """
 
     def displacement(self, fixed: str, moving: str) -> tuple[NDArray[np.float32], float]:
-        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time in s without reading the images.
+        """Displacement field ``(H, W, D, 3)`` in voxels, and the computing time in s without reading files.
 
         InputError if the package is not installed or cannot register the pair.
         """
-        images = self.cohort.load_image(fixed), self.cohort.load_image(moving)
+        scans = self.read(fixed), self.read(moving)
+        before = self.seconds_of(fixed) + self.seconds_of(moving)
         self.load()
         started = time.perf_counter()
         try:
-            displacement = self.register(*images).astype(np.float32)
+            displacement = self.register(*scans).astype(np.float32)
             if not np.isfinite(displacement).all():
                 raise ValueError("the field is not finite")
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             pair = f"cohort {self.cohort.name}: pair of fixed {fixed} and moving {moving}"
             raise InputError(
-                f"{pair}: {self.title} failed ({reason}); expected two images with contrast, see what it printed"
+                f"{pair}: {self.title} failed ({reason}); expected two scans with contrast, see what it printed"
             ) from error
-        return displacement, time.perf_counter() - started
+        return displacement, before + time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class RegionRegistrar(ImageRegistrar):
+    """Registers pairs by their regions; the time of a pair includes the segmentation of both scans.
+
+    Attributes:
+        segmentor: name of the cohort's segmentation.
+    """
+
+    segmentor: str | None = None
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """Segmentation of the cohort's scans. Raises InputError if it is missing."""
+        folder = segmentation_folder(self.cohort.folder, str(self.segmentor))
+        return load_segmentation(folder / "segmentation.json", self.cohort)
+
+    def read(self, subject: str) -> NDArray[np.float32]:
+        """Probabilities ``(N, H, W, D)`` of a subject's regions, background first, see `Segmentation.probabilities`."""
+        return self.segmentation.probabilities(subject, self.cohort.n_regions)
+
+    def seconds_of(self, subject: str) -> float:
+        """Time of a subject's segmentation in s; InputError if it was not measured."""
+        return self.segmentation.seconds(subject)
 
 
 def load_package(module: str, package: str, method: str, part: str) -> ModuleType:

@@ -88,9 +88,9 @@ def _differences(
 
 
 def _is_backbone(row: Row, reference: Row, results: Results) -> bool:
-    """Whether a row's network is that of the reference without its head."""
+    """Whether a row's network is that of the reference without its head, and its fields are not refined."""
     network, of_reference = (results.settings(each.runs[0]).get("network") or {} for each in (row, reference))
-    return bool(network) and network == {**of_reference, "head": None}
+    return bool(network) and not results.is_refined(row) and network == {**of_reference, "head": None}
 
 
 def _difference(values: pd.Series) -> str:

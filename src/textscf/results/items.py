@@ -15,7 +15,7 @@ from textscf.errors import InputError
 from textscf.files.csv_file import read_table
 from textscf.files.fill import fill
 from textscf.files.io import read_json, read_yaml
-from textscf.files.layout import COST_FILE, Layout
+from textscf.files.layout import COST_FILE, Layout, trained_run
 from textscf.metrics.aggregation import METRIC_COLUMNS, PAIR_COLUMNS, apply_convention
 from textscf.metrics.measures import METRICS
 from textscf.metrics.metric import Convention, Metric
@@ -43,6 +43,7 @@ class Row:
         with_head: the same method with the text-driven head, for figures that compare the two.
         details: texts of further columns by their heading.
         not_run: the reason why the study leaves the method out; such a method has no runs.
+        block: heading of the block of a table to which the row belongs; empty for the table's own rows.
         points: rows of a sweep's points.
         swept: for a point of a sweep, its values by dotted setting, such as ``loss.smoothness``.
     """
@@ -55,6 +56,7 @@ class Row:
     with_head: "Row | None" = None
     details: dict[str, str] = field(default_factory=dict)
     not_run: str | None = None
+    block: str = ""
     points: "list[Row]" = field(default_factory=list)
     swept: dict[str, Any] = field(default_factory=dict)
 
@@ -68,7 +70,8 @@ class Row:
 class Item:
     """A table or figure with its settings resolved.
 
-    `printed` has what the paper prints for a figure, which shows it too (see `textscf.results.reported.printed_of`).
+    `remarks` are sentences on blocks of rows that other experiments add. `printed` has what the paper prints for a
+    figure, which shows it too (see `textscf.results.reported.printed_of`).
     """
 
     name: str
@@ -85,6 +88,7 @@ class Item:
     kind: str | None = None
     metrics: list[str] | None = None
     segmentor_accuracy: bool = False
+    remarks: list[str] = field(default_factory=list)
     xlabel: str | None = None
     structure: str | None = None
     pair: str = "median"
@@ -154,12 +158,20 @@ class Results:
         return self.settings(row.runs[0])["method"] == "initial"
 
     def is_trained(self, row: Row) -> bool:
-        """Whether the row's method is a trained network."""
-        return self.settings(row.runs[0])["method"] == "learned"
+        """Whether the row's method is a trained network, with or without refinement of its fields."""
+        return trained_run(row.runs[0], self.settings(row.runs[0])) is not None
+
+    def is_refined(self, row: Row) -> bool:
+        """Whether the row's method refines the fields of a trained network."""
+        return self.settings(row.runs[0])["method"] == "refined"
+
+    def training_folder(self, run: str) -> Path:
+        """Folder of the training of a concrete run: its own, or that of the run that it refines."""
+        return self.run_folder(trained_run(run, self.settings(run)) or run)
 
     def timing(self, run: str) -> dict[str, Any]:
-        """Content of `timing.json` of a trained concrete run; InputError if a required key is missing."""
-        path = self.run_folder(run) / "timing.json"
+        """Content of `timing.json` of a concrete run's training; InputError if a required key is missing."""
+        path = self.training_folder(run) / "timing.json"
         content = read_json(path)
         missing = [key for key in ("best_validation_dice", "converged", "last_rise", "restarts") if key not in content]
         if missing:
@@ -225,7 +237,7 @@ class Results:
         if not self.is_trained(row):
             source = self.run_folder(row.runs[0]) / "config.yaml"
             raise InputError(f"{source}: run '{row.run}' has no network; expected runs that are trained")
-        path = self.run_folder(row.runs[0]) / "complexity.json"
+        path = self.training_folder(row.runs[0]) / "complexity.json"
         content = read_json(path)
         try:
             uses = {use: {count: content[use][count] for count in COUNTS} for use in ("training", "inference")}

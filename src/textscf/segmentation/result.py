@@ -40,6 +40,17 @@ class Segmentation:
         path = self.confidence_folder / f"{subject}.nii.gz"
         return self._checked(read_image(path), path) / np.float32(255)
 
+    def probabilities(self, subject: str, n_regions: int) -> np.ndarray:
+        """Probability of each region, background first, float32 ``(n_regions, H, W, D)``.
+
+        Only the most probable region J(x) and its probability p(x) are stored; the other regions share the rest evenly.
+        """
+        confidence = self.confidence(subject)
+        rest = (1 - confidence) / (n_regions - 1)
+        found = np.repeat(rest[None], n_regions, axis=0)
+        np.put_along_axis(found, self.labels(subject)[None].astype(np.intp), confidence[None], axis=0)
+        return found
+
     def seconds(self, subject: str) -> float:
         """Computing time of the subject's regions in s; InputError if it was not measured."""
         path = self.path.with_name(COST_FILE)

@@ -21,7 +21,8 @@ class Definitions:
     Attributes:
         runs: settings of each run that differ from the defaults; a sweep is replaced by its points.
         sweeps: name of a sweep -> name of each point -> the point's values by dotted setting.
-        not_run: name of a run, sweep or point that the study leaves out -> reason.
+        not_run: name of a run, sweep or point that the study leaves out -> reason. With a run, those that refine it are
+            left out too.
     """
 
     runs: dict[str, Settings]
@@ -80,7 +81,15 @@ def define_runs(
     for pattern, reason in study.get("not_run", {}).items():
         names = _matching(pattern, {**defined, **sweeps}, f"{source}: not_run", elsewhere)
         not_run |= {point: reason for name in names for point in (name, *sweeps.get(name, {}))}
+    for name, settings in defined.items():
+        if (base := refined_run(settings)) in not_run:
+            not_run.setdefault(name, not_run[str(base)])
     return Definitions(defined, sweeps, not_run)
+
+
+def refined_run(settings: Mapping[str, Any]) -> str | None:
+    """Name of the run whose fields a run refines; None for a run that refines nothing."""
+    return settings.get("method_options", {}).get("run") if settings.get("method") == "refined" else None
 
 
 def _matching(

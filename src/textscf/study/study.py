@@ -13,7 +13,7 @@ from textscf.files.io import read_yaml
 from textscf.files.names import suggest
 from textscf.files.schema import validate
 from textscf.study.catalogue import Catalogue
-from textscf.study.definitions import Definitions, Settings, define_runs, merge
+from textscf.study.definitions import Definitions, Settings, define_runs, merge, refined_run
 from textscf.study.rows import Rows, runs_in
 from textscf.study.run_settings import Runs
 from textscf.training.schedule import training_stages
@@ -171,8 +171,8 @@ class _Resolver:
         runs, groups = self._concrete(defined)
         rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
-            {name: self._item(f"{kind}.{name}", spec, rows) for name, spec in self._collect(kind).items()}
-            for kind in ("tables", "figures")
+            {name: self._item(f"{kind}.{name}", self._with_blocks(name, spec), rows) for name, spec in found.items()}
+            for kind, found in ((kind, self._collect(kind)) for kind in ("tables", "figures"))
         )
         if both := sorted(tables.keys() & figures.keys()):
             raise InputError(
@@ -201,7 +201,7 @@ class _Resolver:
         alike: dict[str, dict[int, str]] = {}
         settled: dict[str, dict[int, str]] = {}
         for name, override in defined.runs.items():
-            if name in defined.not_run:
+            if name in defined.not_run or refined_run(override):
                 continue
             for run_id, settings in self._resolve(name, override).items():
                 seed = settings.get("seed", 0)
@@ -214,7 +214,27 @@ class _Resolver:
                     )
                 runs[run_id] = {"run": run_id, **settings}
         ids = {name: [seeds[seed] for seed in sorted(seeds)] for name, seeds in settled.items()}
+        for name, override in defined.runs.items():
+            if name not in defined.not_run and (base := refined_run(override)):
+                refined = self._refined(name, override["method_options"], {run: runs[run] for run in ids.get(base, [])})
+                runs |= refined
+                ids[name] = list(refined)
         return runs, {name: ids.get(name, []) for name in defined.runs}
+
+    def _refined(self, name: str, options: Settings, refined: dict[str, Settings]) -> dict[str, Settings]:
+        """Settings of the concrete runs that refine the `refined` ones, one for each seed, by id.
+
+        They are those of the refined run, but for the method and its options.
+        """
+        where = f"{self.source}: run '{name}': method_options"
+        options = self.catalogue.method_options("refined", options, where)
+        if not refined or any(run["method"] != "learned" for run in refined.values()):
+            raise InputError(f"{where}.run: '{options['run']}'; expected a run that is trained, and not a sweep")
+        ids = [name] if len(refined) == 1 else [f"{name}_seed{run['seed']}" for run in refined.values()]
+        return {
+            run_id: {**run, "run": run_id, "method": "refined", "method_options": {**options, "run": base}}
+            for run_id, (base, run) in zip(ids, refined.items(), strict=True)
+        }
 
     def _collect(self, kind: str) -> Settings:
         """All runs, tables or figures of the experiments by name; InputError for a name used twice.
@@ -243,7 +263,7 @@ class _Resolver:
         }
         where = f"{self.source}: run '{name}': method_options"
         if options := self.catalogue.method_options(run["method"], run["method_options"], where):
-            common["method_options"] = options
+            common |= {"method_options": options, **self._compared(name, run, options)}
         if run["method"] != "learned":
             return {name: common}
         seeds = run["seeds"]
@@ -255,6 +275,18 @@ class _Resolver:
             settings["auxiliary"] = auxiliary
         ids = [name] if len(seeds) == 1 else [f"{name}_seed{seed}" for seed in seeds]
         return {run_id: {"seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
+
+    def _compared(self, name: str, run: Settings, options: Settings) -> Settings:
+        """Options and segmentor of a method that can compare the regions of both scans; nothing for other methods."""
+        if "segmentor" not in options:
+            return {}
+        segmentor = None
+        if options.get("features", "segmentation") == "segmentation":
+            segmentor = options["segmentor"] or (run["head"] or {}).get("segmentor")
+            if segmentor is None:
+                raise InputError(f"{self.source}: run '{name}': method_options.segmentor: found none; expected a name")
+            self.catalogue.check_segmentor(run["cohort"], segmentor, f"{self.source}: run '{name}'")
+        return {"method_options": {**options, "segmentor": segmentor}, "segmentor": segmentor}
 
     def _check_stages(self, name: str, training: Settings) -> None:
         """Check that every training stage of the network gets an epoch; InputError otherwise.
@@ -328,6 +360,13 @@ class _Resolver:
             )
         self.catalogue.cohort(cohorts[role])
         return cohorts[role]
+
+    def _with_blocks(self, item: str, spec: Settings) -> Settings:
+        """A table or figure with the rows that other experiments add to it, each with the heading of its block."""
+        blocks = [content["blocks"][item] for content in self.experiments.values() if item in content.get("blocks", {})]
+        added = [{**row, "block": block["heading"]} for block in blocks for row in block["rows"]]
+        remarks = [block["remark"] for block in blocks if "remark" in block]
+        return {**spec, "rows": [*spec["rows"], *added], **({"remarks": remarks} if remarks else {})}
 
     def _item(self, item: str, spec: Settings, rows: "Rows") -> Settings:
         resolved = [rows.resolve(item, row) for row in spec["rows"]]

@@ -48,16 +48,17 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         reported: file with the paper's printed values.
 
     Returns:
-        Columns method, run, the headings of the rows' details. Then for each metric `<metric>` and `<metric>_sd` (NaN
-        with one seed) and, if the cohort is the paper's and the paper prints the metric, `<metric>_paper` and
-        `<metric>_difference` (ours - paper). The same columns for `SEGMENTOR` if the table has it. Then runs (ids),
-        seeds, pairs, labelled_pairs (with labels of both scans; left out if all have them), landmark_pairs (with
-        landmarks; only in a table with their error), lost (number of pairs, over all seeds, in which the warp lost a
-        structure), trained, converged (whether the trainings of all seeds converged; None for a method without training
-        or where it is not known), training (length in words), segmentor_parameters, segmentor_seconds (the part of
-        `seconds` for the regions, the median of all scans; NaN where it was not measured), sees_fixed_labels,
-        paper_quoted (whether the paper quotes the values from other sources), not_run (reason, or empty), convention,
-        notice. Units are those of `METRICS`. Metrics of a displacement field are NaN for a run without registration.
+        Columns method, run, block (only in a table with blocks), the headings of the rows' details. Then for each
+        metric `<metric>` and `<metric>_sd` (NaN with one seed) and, if the cohort is the paper's and the paper prints
+        the metric, `<metric>_paper` and `<metric>_difference` (ours - paper). The same columns for `SEGMENTOR` if the
+        table has it. Then runs (ids), seeds, pairs, labelled_pairs (with labels of both scans; left out if all have
+        them), landmark_pairs (with landmarks; only in a table with their error), lost (number of pairs, over all seeds,
+        in which the warp lost a structure), trained, converged (whether the trainings of all seeds converged; None for
+        a method without training or where it is not known), training (length in words), segmentor_parameters,
+        segmentor_seconds (the part of `seconds` for the regions, the median of all scans; NaN where it was not
+        measured), sees_fixed_labels, paper_quoted (whether the paper quotes the values from other sources), not_run
+        (reason, or empty), convention, notice. Units are those of `METRICS`. Metrics of a displacement field are NaN
+        for a run without registration.
 
     Raises:
         InputError: rows with different details, a sweep, or files that cannot be used.
@@ -79,7 +80,8 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any], me
         raise InputError(f"{item.name}: '{row.run}' is a sweep; expected single runs in a table")
     missing = pd.DataFrame({**{metric.name: [np.nan] for metric in metrics}, **{count: [0] for count in _COUNTS}})
     values = _seed_values(item, results, row, metrics) if row.runs else missing
-    line: dict[str, Any] = {"method": row.label, "run": row.run, **row.details}
+    block = {"block": row.block} if any(other.block for other in item.rows) else {}
+    line: dict[str, Any] = {"method": row.label, "run": row.run, **block, **row.details}
     for metric in metrics:
         line |= _statistics(metric, values[metric.name], printed, item.paper_cohort)
     if item.segmentor_accuracy:

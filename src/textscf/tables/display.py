@@ -1,7 +1,7 @@
 """Readable table, independent of the file format: rounded values, best values in bold, footnotes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -42,13 +42,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Display:
-    """A readable table: title, label for references, caption, columns (the first one has the names), footnotes."""
+    """A readable table: title, label for references, caption, columns (the first one has the names), footnotes.
+
+    `blocks` has the heading of each row's block, empty for the table's own rows; a table without blocks has none.
+    """
 
     title: str
     label: str
     caption: str
     columns: list[Column]
     notes: list[str]
+    blocks: list[str] = field(default_factory=list)
 
 
 def display(item: Item, table: pd.DataFrame, best: Mapping[str, list[bool]]) -> Display:
@@ -61,7 +65,8 @@ def display(item: Item, table: pd.DataFrame, best: Mapping[str, list[bool]]) -> 
         left_out = table["not_run"].ne("") & (metric is metrics[0])
         columns += _metric_columns(metric, table, with_paper, left_out, best.get(metric.name, [False] * len(table)))
     columns.append(Column("Seeds", "", [Cell(str(n) if n else UNDEFINED) for n in table["seeds"]]))
-    return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table))
+    blocks = list(table["block"]) if "block" in table else []
+    return Display(item.number, item.name, " ".join(_caption(item, table)), columns, _notes(item, table), blocks)
 
 
 def _names(item: Item, table: pd.DataFrame) -> list[Cell]:
@@ -147,7 +152,7 @@ def _lost(table: pd.DataFrame) -> list[str]:
 
 
 def _segmentors(table: pd.DataFrame) -> list[str]:
-    """Footnote on what the segmentation of the fixed scan costs, for tables with the time per pair."""
+    """Footnote on what the segmentation of a scan costs, for tables with the time per pair."""
     lines = zip(table["method"], table["segmentor_parameters"], table["segmentor_seconds"], strict=True)
     costs = [
         f"{method} {number(seconds, 2)} s, {parameters / 1e6:.2f} M parameters"
@@ -156,7 +161,8 @@ def _segmentors(table: pd.DataFrame) -> list[str]:
     ]
     if not costs or METRICS["seconds"].column not in table:
         return []
-    return [f"Time per pair includes the segmentation of the fixed scan by a SwinUNETR: {'; '.join(costs)}."]
+    scans = "of the fixed scan, and of the moving scan where a method compares regions,"
+    return [f"Time per pair includes the segmentation {scans} by a SwinUNETR; for a scan: {'; '.join(costs)}."]
 
 
 def _pair_sentences(table: pd.DataFrame) -> list[str]:
@@ -186,7 +192,7 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
-    notes += _segmentors(table)
+    notes += _segmentors(table) + item.remarks
     undefined = table[~table["trained"] & table["not_run"].eq("")]
     of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
     if undefined[of_field].isna().to_numpy().any():

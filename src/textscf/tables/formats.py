@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Sequence
-from itertools import groupby, repeat
+from itertools import groupby, islice, repeat
 
 from textscf.tables.display import NOT_RUN, UNDEFINED, Cell, Column, Display
 
@@ -41,6 +41,7 @@ th[data-column="0"], tbody th, .text { text-align: left; }
 tbody th { font-weight: inherit; }
 th[colspan] { text-align: center; border-bottom: 1px solid #999; }
 tbody tr:hover { background: #eef4fa; }
+.block th { font-weight: 600; border-top: 1px solid #222; }
 .long { white-space: normal; min-width: 14rem; }
 p.note { margin: .2rem 0; font-size: 13px; color: #444; }
 """
@@ -50,7 +51,10 @@ def to_markdown(table: Display) -> str:
     """The table in Markdown, with the caption above and the footnotes below."""
     headings = [_markdown(": ".join(filter(None, (c.heading, c.subheading)))) for c in table.columns]
     rules = [":--" if _is_text(column) else "--:" for column in table.columns]
-    body = [[_marked(cell, "**{}**", _markdown) for cell in row] for row in _rows(table)]
+    body = []
+    for heading, rows in _blocks(table):
+        body += [[f"**{_markdown(heading)}**", *[""] * (len(headings) - 1)]] if heading else []
+        body += [[_marked(cell, "**{}**", _markdown) for cell in row] for row in rows]
     lines = [f"| {' | '.join(cells)} |" for cells in (headings, rules, *body)]
     notes = [f"{_markdown(note)}\n" for note in table.notes]
     return "\n".join([f"**{table.title}.** {table.caption}\n", *lines, "", *notes])
@@ -59,7 +63,11 @@ def to_markdown(table: Display) -> str:
 def to_latex(table: Display) -> str:
     """The table in LaTeX, as a `table*` float with booktabs rules."""
     alignment = "".join("l" if _is_text(column) else "r" for column in table.columns)
-    body = [" & ".join(_marked(cell, r"\textbf{{{}}}", _latex) for cell in row) + r" \\" for row in _rows(table)]
+    body = []
+    for heading, rows in _blocks(table):
+        title = rf"\multicolumn{{{len(table.columns)}}}{{l}}{{\textit{{{_latex(heading)}}}}} \\"
+        body += [r"\midrule", title] if heading else []
+        body += [" & ".join(_marked(cell, r"\textbf{{{}}}", _latex) for cell in row) + r" \\" for row in rows]
     notes = [rf"\par\smallskip\noindent {_latex(note)}" for note in table.notes]
     lines = [
         "% needs \\usepackage{booktabs,graphicx}",
@@ -101,12 +109,17 @@ def to_fragment(table: Display, targets: Sequence[str | None] = ()) -> str:
     """
     title, caption = html.escape(table.title), html.escape(table.caption)
     columns = [_html_cells(number, column, () if number else targets) for number, column in enumerate(table.columns)]
-    body = [f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True)]
+    cells = zip(*columns, strict=True)
+    bodies = []
+    for heading, rows in _blocks(table):
+        wide = f'<tr class="block"><th colspan="{len(columns)}" scope="rowgroup">{html.escape(heading)}</th></tr>'
+        lines = [f"<tr>{''.join(row)}</tr>" for row in islice(cells, len(rows))]
+        bodies.append(f"<tbody>{wide if heading else ''}{''.join(lines)}</tbody>")
     lines = [
         f'<figure class="table"><figcaption><b>{title}.</b> {caption}</figcaption>',
         f'<div class="scroll" role="region" tabindex="0" aria-label="{title}"><table>',
         f"<thead>{_html_header(table.columns)}</thead>",
-        f"<tbody>{''.join(body)}</tbody></table></div>",
+        f"{''.join(bodies)}</table></div>",
         *(f'<p class="note">{html.escape(note)}</p>' for note in table.notes),
         "</figure>",
     ]
@@ -148,6 +161,13 @@ def _is_long(column: Column) -> bool:
 
 def _rows(table: Display) -> list[tuple[Cell, ...]]:
     return list(zip(*(column.cells for column in table.columns), strict=True))
+
+
+def _blocks(table: Display) -> list[tuple[str, list[tuple[Cell, ...]]]]:
+    """Rows by block, each with its heading; those without a heading are the table's own."""
+    rows = _rows(table)
+    headed = zip(table.blocks or [""] * len(rows), rows, strict=True)
+    return [(heading, [row for _, row in group]) for heading, group in groupby(headed, key=lambda pair: pair[0])]
 
 
 def _groups(columns: list[Column]) -> list[tuple[str, int]]:

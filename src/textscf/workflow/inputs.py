@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textscf.data.recipe import FIRST
-from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout
+from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout, trained_run
 from textscf.files.registry import MEASURES, entries_with
 from textscf.study.study import Study
 from textscf.workflow.claims_settings import claims_settings, rows_counted, rows_segmented, runs_read
@@ -54,20 +54,19 @@ class StudyFiles:
     def head(self, run: str) -> dict[str, str]:
         """Segmentation and embedding of a run with a text-driven head; empty for other runs."""
         settings = self._study.runs[run]
-        if not settings.get("segmentor"):
+        if not settings.get("prompts"):
             return {}
-        cohort = settings["cohort"]
-        return {
-            "segmentation": f"{self._layout.segmentation(cohort, settings['segmentor'])}/segmentation.json",
-            "embedding": f"{self._layout.prompts(cohort, settings['prompts'])}/embedding.npz",
-        }
+        embedding = f"{self._layout.prompts(settings['cohort'], settings['prompts'])}/embedding.npz"
+        return {"segmentation": self.segmentation([run])[0], "embedding": embedding}
 
     def segmentation(self, runs: Iterable[str]) -> list[str]:
-        """Segmentations (regions of the fixed scans) of those runs that have a text-driven head."""
-        return sorted({head["segmentation"] for run in runs if (head := self.head(run))})
+        """Segmentations of those runs that use regions: by a text-driven head, or by a method that compares them."""
+        settings = [self._study.runs[run] for run in runs]
+        folders = {self._layout.segmentation(s["cohort"], s["segmentor"]) for s in settings if s.get("segmentor")}
+        return sorted(f"{folder}/segmentation.json" for folder in folders)
 
     def segmentation_costs(self, runs: Iterable[str]) -> list[str]:
-        """Files with the costs of those segmentations that runs with a text-driven head use."""
+        """Files with the costs of the segmentations that runs use."""
         return [str(Path(path).with_name(COST_FILE)) for path in self.segmentation(runs)]
 
     def auxiliary(self, run: str) -> list[str]:
@@ -76,7 +75,7 @@ class StudyFiles:
         return [f"{self._layout.cohort(auxiliary['cohort'])}/cohort.json"] if auxiliary else []
 
     def checkpoints(self, runs: Iterable[str]) -> list[str]:
-        """Checkpoints of the trained runs among `runs`."""
+        """Checkpoints of the trained runs among `runs`, and of those that they refine."""
         return [self._run(run, "checkpoint.pt") for run in self._trained(runs)]
 
     def registering(self, runs: Iterable[str]) -> list[str]:
@@ -105,7 +104,7 @@ class StudyFiles:
         return sorted(shown.intersection(self._on_request))
 
     def timings(self, item: str) -> list[str]:
-        """Timing files of all trained runs in a table or figure."""
+        """Timing files of all trainings behind a table or figure."""
         return [self._run(run, "timing.json") for run in self._trained(self._study.runs_of(item))]
 
     def segmentor_accuracy(self, table: str) -> list[str]:
@@ -242,7 +241,10 @@ class StudyFiles:
         return [self._run(run, "complexity.json") for run in self._trained(runs)]
 
     def _trained(self, runs: Iterable[str]) -> list[str]:
-        return [run for run in runs if self._study.runs[run]["method"] == "learned"]
+        """The trained runs among `runs`, and those that they refine, each once."""
+        settings = {run: self._study.runs[run] for run in runs}
+        found = (trained_run(run, each) for run, each in settings.items())
+        return list(dict.fromkeys(run for run in found if run))
 
     def _accuracies(self, runs: Iterable[str]) -> list[str]:
         """Accuracy files of the segmentors of runs; runs without a segmentor are skipped."""

@@ -128,7 +128,7 @@ def dice_before(fixed: np.ndarray, moving: np.ndarray) -> float:
 def displacement_of(results: Results, row: Row, cohort: Cohort, pair: Pair) -> np.ndarray:
     """Displacement field ``(H, W, D, 3)`` in voxels that a row's first seed predicts for a pair."""
     run = row.runs[0]
-    registrar = registrar_of(results.settings(run), cohort, results.run_folder(run) / "checkpoint.pt", "cpu")
+    registrar = registrar_of(results.settings(run), cohort, results.training_folder(run) / "checkpoint.pt", "cpu")
     return np.zeros((*cohort.shape, 3)) if registrar is None else registrar.displacement(pair.fixed, pair.moving)[0]
 
 

@@ -17,14 +17,14 @@ function comparison(texts) {
   return (a, b) => a.localeCompare(b, "en", { numeric: true });
 }
 
-function sortRows(table, rows, column, order) {
+function sortRows(body, rows, column, order) {
   const textOf = new Map(rows.map((row) => [row, row.cells[column].textContent.trim()]));
   const compare = comparison([...textOf.values()]);
   const missing = (row) => MISSING.includes(textOf.get(row));
   const sign = order === "descending" ? -1 : 1;
   const sorted = order === "none" ? rows : [...rows].sort((a, b) =>
     missing(a) - missing(b) || (missing(a) ? 0 : sign * compare(textOf.get(a), textOf.get(b))));
-  table.tBodies[0].append(...sorted);
+  body.append(...sorted);
 }
 
 function nextOrder(heading) {
@@ -34,7 +34,8 @@ function nextOrder(heading) {
 }
 
 for (const table of document.querySelectorAll("table")) {
-  const rows = [...table.tBodies[0].rows];
+  const blocks = [...table.tBodies].map((body) =>
+    [body, [...body.rows].filter((row) => !row.classList.contains("block"))]);
   const headings = [...table.querySelectorAll("th[data-column]")];
   for (const heading of headings) {
     const button = document.createElement("button");
@@ -46,7 +47,7 @@ for (const table of document.querySelectorAll("table")) {
     button.addEventListener("click", () => {
       const order = nextOrder(heading);
       headings.forEach((other) => other.setAttribute("aria-sort", other === heading ? order : "none"));
-      sortRows(table, rows, Number(heading.dataset.column), order);
+      blocks.forEach(([body, rows]) => sortRows(body, rows, Number(heading.dataset.column), order));
     });
   }
 }
