@@ -18,7 +18,7 @@ rule claims:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/claims.py"'
         " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"

@@ -82,7 +82,6 @@ CLAIM = f"{RESULTS}/complexity/claim"
 # A module with a `prefix` or `replace_prefix` has its results elsewhere. Snakemake moves inputs, outputs and logs; `here`
 # moves paths in parameters.
 here = workflow.modifier.path_modifier.replace_prefix
-HERE = here(f"{RESULTS}/")
 
 # A job that needs more than half of the cores would wait until no smaller job is left, so a job takes at most half of
 # them. A job that a queue has started has its cores to itself and may take all of them.
@@ -101,6 +100,11 @@ wildcard_constraints:
     table=r"[a-z0-9_]+",
     figure=r"[a-z0-9]+",
     form=r"\d{4}",
+
+
+def results_folder(wildcards, output):
+    """Folder of all results."""
+    return here(f"{RESULTS}/")
 
 
 # Snakemake does not record parameters that are functions of `output`, so moving the data, or accepting terms, does not

@@ -12,7 +12,7 @@ rule run_complexity:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/run_complexity.py"'
         " --configs {input.configs} --results {params.results} 2> {log}"
@@ -36,7 +36,7 @@ rule complexity_table:
     conda:
         ENVIRONMENT
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/table.py"'
         " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"

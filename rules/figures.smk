@@ -21,7 +21,7 @@ rule figure:
         mem_mb=growing(8000),
         runtime=growing(60),
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/figure.py"'
         " --config {input.config} --results {params.results} --reported {input.reported:q}"

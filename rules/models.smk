@@ -20,7 +20,7 @@ rule release:
         mem_mb=growing(16000),
         runtime=growing(120),
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/release.py"'
         " --config {input.config} --results {params.results} --out {output.model} --threads {threads} 2> {log}"

@@ -11,7 +11,7 @@ rule report:
     conda:
         ENVIRONMENT
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/report.py"'
         " --config {input.config} --results {params.results} --out {output.page} 2> {log}"
@@ -48,7 +48,7 @@ if files.viewed_table:
             mem_mb=growing(16000),
             runtime=growing(120),
         params:
-            results=HERE,
+            results=results_folder,
         shell:
             'exec python "$TEXTSCF_SRC/viewer.py"'
             " --config {input.config} --results {params.results} --out {output} 2> {log}"

@@ -25,7 +25,7 @@ rule table:
     conda:
         ENVIRONMENT
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/table.py"'
         " --config {input.config} --results {params.results} --reported {input.reported:q}"
@@ -50,7 +50,7 @@ rule learning_rate_table:
     conda:
         ENVIRONMENT
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/table.py"'
         " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"
@@ -74,7 +74,7 @@ rule structure_table:
     conda:
         ENVIRONMENT
     params:
-        results=HERE,
+        results=results_folder,
     shell:
         'exec python "$TEXTSCF_SRC/table.py"'
         " --config {input.config} --results {params.results} --out {output.csv} 2> {log}"
