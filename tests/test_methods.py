@@ -3,7 +3,7 @@
 The packages convexadam and itk-elastix are optional; tests of their methods are skipped where they are not installed.
 """
 
-import importlib.util
+import importlib.metadata
 import sys
 import warnings
 from pathlib import Path
@@ -34,7 +34,9 @@ TOLERANCE = {"convexadam": 0.5, "elastix": 0.8}  # voxels; a shift of 3 voxels i
 
 
 def needs(method: str) -> None:
-    if importlib.util.find_spec(MODULES[method]) is None:
+    try:
+        importlib.metadata.distribution(PACKAGES[method])
+    except importlib.metadata.PackageNotFoundError:
         pytest.skip(f"the optional package {PACKAGES[method]} is not installed")
 
 

@@ -17,7 +17,7 @@ from tests.cohorts import make_cohort
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.files.io import read_json, read_yaml, write_json, write_nifti
-from textscf.metrics.jacobian import jacobian_determinant
+from textscf.metrics.jacobian import jacobian_determinants
 from textscf.metrics.warping import warp_labels
 from textscf.registration.evaluation import evaluate_run, registrar_of
 from textscf.registration.methods.voxelopt import VoxelOptRegistrar, cost_volume, entropy, pass_messages
@@ -138,7 +138,7 @@ def test_a_large_deformation_does_not_fold() -> None:
     fixed, moving = (np.stack([~each, each]).astype(np.float32) for each in inside)
     field = registrar(SimpleNamespace()).register(fixed, moving)
     assert np.abs(field).max() > 3
-    assert (jacobian_determinant(field) > 0).all()
+    assert all((slab > 0).all() for slab in jacobian_determinants(field))
 
 
 @pytest.fixture
