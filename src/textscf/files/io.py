@@ -160,7 +160,9 @@ def _check_size(text: str) -> None:
     RecursionError for collections nested too deep or within themselves; YAMLError for aliases that stand for too many
     values, as when each of ten lists repeats the one before ten times.
     """
-    n_values, opened, sizes = 0, [], {}
+    n_values = 0
+    opened: list[tuple[str | None, int]] = []
+    sizes: dict[str | None, int] = {}
     for event in yaml.parse(text, Loader=_StrictLoader):
         if isinstance(event, yaml.CollectionEndEvent):
             anchor, start = opened.pop()

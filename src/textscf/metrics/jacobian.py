@@ -49,10 +49,10 @@ def jacobian_summary(determinants: Iterable[NDArray[np.float64]]) -> JacobianSum
         np.clip(values, *_RANGE, out=values)
         np.log(values, out=values)
         values -= _UNDEFORMED
-        total += values.sum()
-        squares += np.vdot(values, values)
+        total += float(values.sum())
+        squares += float(np.vdot(values, values))
         count += part.size
-        nonpositive += np.count_nonzero(part <= 0) if part.min(initial=np.inf) <= 0 else 0
+        nonpositive += int(np.count_nonzero(part <= 0)) if part.min(initial=np.inf) <= 0 else 0
     if not count or np.isnan(total):
         return JacobianSummary(float("nan"), float("nan"))
     return JacobianSummary(float(np.sqrt(max(squares / count - (total / count) ** 2, 0))), nonpositive / count)

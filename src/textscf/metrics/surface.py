@@ -118,7 +118,7 @@ def _near_squared_distance(target: NDArray[np.intp], grid: _Grid, reach: int) ->
     For each axis in turn, a voxel's new value is the minimum over its neighbours of their value plus their squared
     distance. Rows along the last axis are not told apart: they must have no target in their last `reach` voxels.
     """
-    squared = np.full(np.prod(grid), _FAR, np.uint8)
+    squared: NDArray[np.uint8] = np.full(np.prod(grid), _FAR, np.uint8)
     squared[target] = 0
     for shape in ((1, -1, 1), (*grid[:2], -1), (1, grid[0], -1)):
         source = squared.reshape(shape)
