@@ -44,7 +44,7 @@ lint: setup
 
 # The documentation as a site in build/site, in an environment of its own. Warnings are errors: links, anchors, docstrings.
 docs: .venv-docs/.ready
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 	@echo "Built build/site/index.html; with search: python -m http.server --directory build/site"
 
 .venv-docs/.ready: docs/requirements.txt

@@ -167,9 +167,33 @@ def test_disk_that_fills_up_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
     archive = write_tar(tmp_path / "data.tar", FILES)
     monkeypatch.setattr(tarfile, "copyfileobj", fail)
-    with pytest.raises(InputError, match=r"source: cannot be unpacked there .No space left on device"):
+    with pytest.raises(InputError, match=r"data\.tar: cannot be unpacked to .*source .No space left on device"):
         unpack(archive, "Data", tmp_path / "source")
     assert [p.name for p in tmp_path.iterdir()] == ["data.tar"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_extended_header_that_would_fill_the_memory_is_refused(tmp_path: Path, kind: bytes) -> None:
+    entry = member("././@LongLink", kind)
+    entry.size = 2**40
+    (tmp_path / "data.tar").write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    assert_refused(tmp_path / "data.tar", f"extended header of {2**40} bytes")
+
+
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_module, "_MAX_MEMBERS", 2)
+    assert_refused(write_tar(tmp_path / "data.tar", FILES), "has more than 2 members")
+
+
+def test_zip_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("x", b"content")
+    content = bytearray(path.read_bytes())
+    lengths = content.index(b"PK\1\2") + 28
+    content[lengths : lengths + 4] = 0, 0, 1, 0  # of the name and of the extra field, in the central directory
+    path.write_bytes(content)
+    assert_refused(path, "cannot be unpacked")
 
 
 def test_remove_takes_the_link_and_not_its_target(tmp_path: Path) -> None:

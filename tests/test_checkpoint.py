@@ -2,13 +2,16 @@
 
 import os
 import signal
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.scan_files import make_checkpoint
 from textscf.errors import InputError
 from textscf.files.state import StopSignal, load_state, save_state
+from textscf.registration.scan_pair import ScanRegistrar
 
 
 def test_state_comes_back_equal(tmp_path: Path) -> None:
@@ -49,6 +52,35 @@ def test_other_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InputError, match="cannot be read") as caught:
         load_state(path)
     assert "\n" not in str(caught.value)
+
+
+def test_compressed_parts_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
+    save_state(tmp_path / "state.pt", {"weight": torch.zeros(10**6)})
+    with zipfile.ZipFile(tmp_path / "state.pt") as good, zipfile.ZipFile(tmp_path / "packed.pt", "w") as packed:
+        for name in good.namelist():
+            packed.writestr(name, good.read(name), zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match=r"packed\.pt: .*its parts are larger than the file"):
+        load_state(tmp_path / "packed.pt")
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "reason"),
+    [
+        ("network", "start_channels", 5000, "its settings ask for more than"),
+        ("network", "start_channels", None, "weights do not fit"),
+        ("preprocess", "shape", 0.5, "the description of its cohort cannot be used"),
+    ],
+)
+def test_settings_in_a_checkpoint_that_cannot_be_are_refused(
+    tmp_path: Path, part: str, key: str, value: object, reason: str
+) -> None:
+    path = make_checkpoint(tmp_path)
+    state = load_state(path)
+    holder = state["run"]["network"]["backbone"] if part == "network" else state["cohort"]["preprocess"]
+    holder[key] = value
+    save_state(path, state)
+    with pytest.raises(InputError, match=rf"checkpoint\.pt: .*{reason}"):
+        ScanRegistrar(path, torch.device("cpu"))
 
 
 def test_missing_file_names_it(tmp_path: Path) -> None:

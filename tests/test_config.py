@@ -881,3 +881,8 @@ def test_settings_for_runs_of_experiments_that_are_left_out_do_nothing(folder: P
     assert load_study(config, folder).runs == load_study(STUDY, folder).runs
     with pytest.raises(InputError, match="not_run: run 'textscf_bass' is not defined"):
         load_study(study_with(not_run={"textscf_bass": "a typing error"}), folder)
+
+
+def test_keys_that_are_no_text_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"found the key 1; expected text, such as '1' in quotation marks"):
+        load_study(study_with(not_run={1: "no reason"}), folder)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fuzzing.target import Target, attempt
 
-EXAMPLES = {"archives": 60, "checkpoints": 25, "nifti": 60, "settings": 25, "tables": 60}
+EXAMPLES = {"archives": 40, "checkpoints": 15, "nifti": 40, "settings": 15, "tables": 40}
 
 
 def damaged(seed: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:

@@ -164,3 +164,15 @@ def test_the_log_goes_to_a_file(tmp_path: Path) -> None:
 def test_every_script_explains_itself(script: Path) -> None:
     help_text = subprocess.check_output([python(), script, "--help"], text=True)
     assert "usage:" in help_text
+
+
+def test_aliases_that_stand_for_too_many_values_are_refused(tmp_path: Path) -> None:
+    lists = [f"k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    (tmp_path / "bomb.yaml").write_text("\n".join(["k0: &a0 [x]", *lists]))
+    with pytest.raises(InputError, match=r"bomb\.yaml: not valid YAML .more than 1000000 values"):
+        io.read_yaml(tmp_path / "bomb.yaml")
+    (tmp_path / "circle.yaml").write_text("a: &a [*a]\n")
+    with pytest.raises(InputError, match=r"circle\.yaml: not valid YAML .nested too deep"):
+        io.read_yaml(tmp_path / "circle.yaml")
+    (tmp_path / "good.yaml").write_text("a: &a [1, 2]\nb: [*a, *a]\n")
+    assert io.read_yaml(tmp_path / "good.yaml") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}

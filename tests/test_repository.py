@@ -39,6 +39,14 @@ def test_the_lock_names_no_registry_and_pins_every_dependency(root: Path) -> Non
     assert names <= locked(root).keys()
 
 
+def test_the_lock_of_the_documentation_names_no_registry_and_pins_its_extra(root: Path) -> None:
+    text = (root / "docs/requirements.txt").read_text()
+    assert "://" not in text
+    wanted = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]["docs"]
+    names = {normalised(re.split(r"[\[<>=; ]", requirement)[0]) for requirement in wanted}
+    assert names <= {normalised(name) for name, _ in PIN.findall(text)}
+
+
 def test_conda_environments_have_the_locks_versions(root: Path) -> None:
     lock = locked(root)
     for path in (root / "envs").glob("*.yaml"):

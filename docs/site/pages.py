@@ -18,7 +18,8 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src/textscf"
-FIRST = ("README.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/RESULTS.md")
+OUTSIDE = ("*.md", "benchmarks/RESULTS.md", "profiles/*/README.md", "results/reference/*/README.md")
+"""Patterns of the pages outside of docs/ that the navigation has; pages that these link to are added, too."""
 _LINK = re.compile(r"(?P<text>\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^)\s]+)\)")
 _FETCHED = re.compile(r"<(?:script|img|link|iframe|source)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"' >]+)")
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
@@ -33,7 +34,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages outside of docs/ with all files that they and the pages of docs/ link to."""
-    waiting = [*FIRST, *(str(path.relative_to(ROOT)) for path in ROOT.glob("results/reference/*/README.md"))]
+    waiting = [str(path.relative_to(ROOT)) for pattern in OUTSIDE for path in ROOT.glob(pattern)]
     waiting += [f"docs/{file.src_uri}" for file in files.documentation_pages()]
     known = set()
     while waiting:

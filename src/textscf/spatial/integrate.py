@@ -21,14 +21,15 @@ def integrate(velocity: Tensor, steps: int, padding_mode: str = "zeros") -> Tens
     it has its value at the border, as in LapIRN.
 
     Examples:
-        A velocity of ``-0.5 x`` per unit of time, with x = 0 in the middle, takes a point from x to ``x exp(-0.5)``:
+        A velocity of ``-0.5 x`` per unit of time, with x = 0 in the middle, takes a point from x to ``x exp(-0.5)``.
+        The exact displacement at 4 is -1.574; each squaring adds a small error:
 
         >>> import torch
         >>> x = torch.linspace(-8, 8, 17)
         >>> velocity = torch.zeros(1, 3, 17, 17, 17)
         >>> velocity[:, 0] = -0.5 * x[:, None, None]
         >>> displacement = integrate(velocity, steps=7)
-        >>> x[12], displacement[0, 0, 12, 8, 8]  # 4 exp(-0.5) - 4 is -1.574; each squaring adds a small error
+        >>> x[12], displacement[0, 0, 12, 8, 8]
         (tensor(4.), tensor(-1.5763))
     """
     displacement = velocity / 2**steps
