@@ -26,9 +26,11 @@ _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add a page for each room of the package to the navigation."""
-    reference = next(part["Reference"] for part in config.nav if "Reference" in part)
-    reference.append({"Package": [{room: f"package/{room}.md"} for room in _rooms()]})
+    """Add a page for each room of the package, and for each reference result, to the navigation."""
+    parts = {title: pages for part in config.nav for title, pages in part.items()}
+    parts["Reference"].append({"Package": [{room: f"package/{room}.md"} for room in _rooms()]})
+    results = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("results/reference/*/README.md"))
+    parts["Results"][:0] = results
     return config
 
 
