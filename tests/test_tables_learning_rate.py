@@ -41,7 +41,7 @@ def content(tmp_path: Path) -> Content:
             run = tmp_path / f"toy/runs/{name}-{rate}"
             restarts = [{"step": 9, "back_to": 3, "sign": "x"}] if dice == 0.2 else []
             write_json(run / "timing.json", {**TIMING, "best_validation_dice": dice, "restarts": restarts})
-            write_yaml(run / "config.yaml", {"training": {"epochs": 2, "steps_per_epoch": 50}})
+            write_yaml(run / "config.yaml", {"method": "learned", "training": {"epochs": 2, "steps_per_epoch": 50}})
     return make(load(tmp_path), Results(tmp_path, "toy"), Path("unused"))
 
 
