@@ -83,6 +83,13 @@ def test_settings_in_a_checkpoint_that_cannot_be_are_refused(
         ScanRegistrar(path, torch.device("cpu"))
 
 
+def test_an_odd_format_is_one_line(tmp_path: Path) -> None:
+    save_state(tmp_path / "state.pt", {"format": "other\ncheckpoint" + 100 * "x"})
+    with pytest.raises(InputError, match=r"is no checkpoint of a run \(format 'other\\ncheckpointx+\);") as caught:
+        ScanRegistrar(tmp_path / "state.pt", torch.device("cpu"))
+    assert "\n" not in str(caught.value)
+
+
 def test_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.pt: no such file"):
         load_state(tmp_path / "nowhere.pt")

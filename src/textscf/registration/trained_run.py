@@ -53,7 +53,8 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
     """Read a checkpoint; InputError if the file is not a checkpoint or its weights do not fit its settings."""
     content = load_state(path, device)
     if content.get("format") != FORMAT:
-        raise InputError(f"{path}: is no checkpoint of a run (format {content.get('format')}); expected '{FORMAT}'")
+        found = f"format {content.get('format')!r:.60}"
+        raise InputError(f"{path}: is no checkpoint of a run ({found}); expected '{FORMAT}'")
     missing = [key for key in ("run", "cohort", "network") if not isinstance(content.get(key), Mapping)]
     if missing:
         raise InputError(f"{path}: has no {missing[0]}; expected run, cohort and network")
