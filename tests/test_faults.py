@@ -160,6 +160,11 @@ def without_times(table: Path) -> str:
     return pd.read_csv(table).drop(columns="seconds").to_csv()
 
 
+def heed_ctrl_c() -> None:
+    """Make a new process heed SIGINT, also where a shell started the tests in the background, where it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) -> None:
     shutil.rmtree(copy / "results")
     target = "results/small/tables/table3.csv"
@@ -167,7 +172,7 @@ def test_a_workflow_that_is_killed_goes_on_without_being_unlocked(copy: Path) ->
     command += ["--config", f"data_root={copy}/data", "--", target]
     undisturbed = [python(), *command[1:]]
     long = [*command[:-2], "runs={lku_net: {training: {epochs: 400}}}", *command[-2:]]
-    first = subprocess.Popen(long, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(long, cwd=copy, start_new_session=True, stderr=subprocess.DEVNULL, preexec_fn=heed_ctrl_c)
     held = copy / ".snakemake/textscf.job.lock"
     while not (held.is_file() and held.read_text().strip() == str(first.pid)):
         time.sleep(0.1)
