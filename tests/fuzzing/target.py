@@ -32,6 +32,22 @@ class Target:
     largest: int = 4096
 
 
+def each_of(*readers: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Reader that gives a file to all of `readers`, each for itself, and raises their first refusal at the end."""
+
+    def read(path: Path) -> None:
+        refusals = []
+        for reader in readers:
+            try:
+                reader(path)
+            except InputError as error:
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
+
+    return read
+
+
 def attempt(target: Target, data: bytes) -> str | None:
     """Give `data` to the reader; return the message of its InputError, or None if it read the file.
 
