@@ -98,7 +98,7 @@ wildcard_constraints:
     prompts=r"[A-Za-z0-9_.-]+",
     run=r"[A-Za-z0-9_.-]+",
     table=r"[a-z0-9_]+",
-    figure=r"[a-z0-9]+",
+    figure=r"[a-z0-9_]+",
     form=r"\d{4}",
 
 

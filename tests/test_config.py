@@ -370,6 +370,10 @@ def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(f
     assert list(study.tables) == ["table3", "structures"]
     assert list(study.figures) == ["figure3"]
     assert stage_settings(study, f"{study.name}/report")["left_out"] == study.left_out
+    with pytest.raises(InputError, match="study small: no table or figure 'figure7': none of its rows is run"):
+        study.runs_of("figure7")
+    with pytest.raises(InputError, match="no table or figure 'figure33': it is not defined; did you mean 'figure3'"):
+        study.runs_of("figure33")
     assert stage_settings(study, f"{study.name}/quick")["left_out"] == []
 
 
@@ -773,7 +777,14 @@ def test_a_study_may_not_take_a_folder_of_the_results(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["a b", "../x", "a;b", "-x"])
 def test_a_run_name_unfit_for_a_path_is_refused(folder: Path, name: str) -> None:
     edit(folder / "experiments" / "table3.yaml", runs={name: {}})
-    with pytest.raises(InputError, match=r"runs: .* is not a valid name"):
+    with pytest.raises(InputError, match=r"runs: .* is not a valid name; expected letters, digits, '_', '-' and '\.'"):
+        load_study(STUDY, folder)
+
+
+def test_a_table_or_figure_with_capitals_in_its_name_is_refused_by_that_name(folder: Path) -> None:
+    figure = {"kind": "dice_boxplot", "caption": "Dice.", "rows": [{"run": "textscf", "label": "textSCF"}]}
+    edit(folder / "experiments" / "table3.yaml", figures={"figure_a": figure, "Figure": figure})
+    with pytest.raises(InputError, match="'Figure' is not a valid name; expected lower-case letters, digits and '_'"):
         load_study(STUDY, folder)
 
 

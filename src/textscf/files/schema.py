@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,10 @@ def _describe(error: jsonschema.ValidationError) -> str:
         patterns = schema.get("patternProperties", {})
         unknown = [str(k) for k in error.instance if k not in known]
         if patterns and not known:
-            return f"{prefix}'{unknown[0]}' is not a valid name; expected letters, digits, '_', '-' and '.'"
+            lower = all("A-Z" not in pattern for pattern in patterns)
+            expected = "lower-case letters, digits and '_'" if lower else "letters, digits, '_', '-' and '.'"
+            wrong = next(name for name in unknown if not any(re.search(pattern, name) for pattern in patterns))
+            return f"{prefix}'{wrong}' is not a valid name; expected {expected}"
         return " | ".join(f"{prefix}unknown key '{name}'{suggest(name, known)}" for name in unknown)
     if error.validator == "required" and isinstance(error.instance, dict):
         missing = next(k for k in schema["required"] if error.message.startswith(repr(k)))

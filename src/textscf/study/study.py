@@ -118,9 +118,12 @@ class Study:
         return self._catalogue.prompts(cohort, prompts)
 
     def runs_of(self, item: str) -> list[str]:
-        """Ids of the concrete runs shown in a table or figure."""
-        spec = self.tables.get(item) or self.figures[item]
-        return runs_in(spec["rows"])
+        """Ids of the concrete runs shown in a table or figure; InputError for one that is not drawn."""
+        items = self.tables | self.figures
+        if item not in items:
+            reason = "none of its rows is run" if item in self.left_out else "it is not defined" + suggest(item, items)
+            raise InputError(f"study {self.name}: no table or figure '{item}': {reason}")
+        return runs_in(items[item]["rows"])
 
 
 def _but_for_the_seed(settings: Settings) -> str:
