@@ -31,6 +31,8 @@ HEADS: dict[str, dict[str, Any] | None] = {
     "plain": None,
 }
 
+FEWER = {"depths": [2, 1, 1, 1], "time_steps": 2}
+
 
 class Waits(TorchDispatchMode):
     """Collects copies between host and GPU, for which the host waits until the GPU is idle.
@@ -58,7 +60,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def settings_of(backbone: str, head: str) -> dict[str, Any]:
-    options = Catalogue(ROOT / "config").run_defaults["backbones"][backbone]
+    """Settings of the paper's size, with fewer repetitions of the same transformer block and the same time step."""
+    options = dict(Catalogue(ROOT / "config").run_defaults["backbones"][backbone])
+    options |= {key: value for key, value in FEWER.items() if key in options}
     return {"backbone": {"name": backbone, **options}, "head": HEADS[head], "integration_steps": 7}
 
 

@@ -144,11 +144,11 @@ def test_wrong_initial_row_names_the_assumption(config: dict[str, Any], raw: Pat
 
 @pytest.fixture(scope="module")
 def real(root: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The cohort abdomen_ct of 11 real label maps and cheap images; folders of stored and prepared scans."""
+    """The cohort abdomen_ct of 9 real label maps and cheap images; folders of stored and prepared scans."""
     stored, prepared = tmp_path_factory.mktemp("stored"), tmp_path_factory.mktemp("prepared")
     config = Catalogue(root / "config").cohort("abdomen_ct")
-    config["splits"] |= {"train": ["9-12"], "validation": []}
-    for number in (*range(9, 13), *range(24, 31)):
+    config["splits"] |= {"train": ["9-10"], "validation": []}
+    for number in (9, 10, *range(24, 31)):
         link_subject(shared, stored, f"labelsTr/{SUBJECT.format(number)}", f"imagesTr/{SUBJECT.format(number)}", number)
     preprocess_cohort(config, stored, prepared, workers=1)
     return stored, prepared
@@ -171,7 +171,7 @@ def link_subject(shared: Path, folder: Path, labels: str, image: str, number: in
 def test_the_real_label_maps_are_as_the_paper_has_them(real: tuple[Path, Path]) -> None:
     stored, prepared = real
     cohort = Cohort.load(prepared)
-    assert (len(cohort.subjects()), len(cohort.pairs["test"])) == (11, 42)
+    assert (len(cohort.subjects()), len(cohort.pairs["test"])) == (9, 42)
     found = read_labels(stored / f"labelsTr/{SUBJECT.format(25)}.nii.gz").data
     np.testing.assert_array_equal(cohort.load_labels(SUBJECT.format(25)), ndimage.zoom(found, 0.5, order=0))
     scores = []
@@ -186,13 +186,13 @@ def test_real_label_maps_under_btcv_numbers_are_the_same_subjects(
     real: tuple[Path, Path], root: Path, shared: Path, tmp_path: Path
 ) -> None:
     config = Catalogue(root / "config").cohort("abdomen_ct")
-    config["splits"], config["pairs"] = {"train": ["9-12"], "test": [30]}, {}
+    config["splits"], config["pairs"] = {"train": ["9-10"], "test": [30]}, {}
     del config["expect"]["initial"]
-    for number in (9, 10, 11, 12, 30):
+    for number in (9, 10, 30):
         btcv = BTCV_NUMBERS[number - 1]
         link_subject(shared, tmp_path / "raw", f"label/label{btcv:04d}", f"img/img{btcv:04d}", number)
     preprocess_cohort(config, tmp_path / "raw", tmp_path / "out", workers=1)
-    assert Cohort.load(tmp_path / "out").subjects() == [SUBJECT.format(number) for number in (9, 10, 11, 12, 30)]
+    assert Cohort.load(tmp_path / "out").subjects() == [SUBJECT.format(number) for number in (9, 10, 30)]
     for subject in Cohort.load(tmp_path / "out").subjects():
         for kind in ("images", "labels"):
             name = f"{kind}/{subject}.nii.gz"

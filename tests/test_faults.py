@@ -30,7 +30,7 @@ from textscf.files.state import load_state
 from textscf.job import cli
 from textscf.job.lock import hold_folder
 
-KILLS = 4  # of each stage
+KILLS = 3  # of each stage
 TRAINING = {"epochs": 4, "steps_per_epoch": 3}
 PROMPTS = f"{COHORT}/prompts/one_hot/embedding.npz"
 SEGMENTATION = f"{COHORT}/segmentations/ground_truth/segmentation.json"

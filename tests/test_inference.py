@@ -100,7 +100,7 @@ def test_memory_of_an_evaluation_does_not_grow_with_its_pairs(
 
 def test_the_exported_network_has_no_mlp(checkpoint: Path) -> None:
     names = load_state(checkpoint)["network"]
-    assert names["heads.0.stored"].shape == (3, 3, 8)
+    assert names["heads.0.stored"].shape == (3, 3, 4)
     assert not any("filters" in name for name in names)
 
 

@@ -35,7 +35,11 @@ RUN: dict[str, Any] = {
     "study": "tests",
     "method": "learned",
     "cohort": "blobs",
-    "network": {"backbone": {"name": "lku_net", "start_channels": 4}, "head": None, "integration_steps": 0},
+    "network": {
+        "backbone": {"name": "voxelmorph", "encoder": [4, 8], "decoder": [8, 4, 4]},
+        "head": None,
+        "integration_steps": 0,
+    },
     "segmentor": None,
     "prompts": None,
     "loss": {"similarity": "mse", "dice": 1.0, "smoothness": 0.1, "regularise": "displacement", "padding": "zeros"},
@@ -109,7 +113,7 @@ def test_the_rule_for_done_looks_at_the_last_stage_alone(
 
 
 def test_it_learns_to_register(cohort: Cohort, tmp_path: Path) -> None:
-    train_run(run_with(epochs=8, steps_per_epoch=30, learning_rate=4e-3), cohort, None, None, tmp_path, CPU)
+    train_run(run_with(epochs=5, steps_per_epoch=30, learning_rate=4e-3), cohort, None, None, tmp_path, CPU)
     dice = pd.read_csv(tmp_path / "history.csv")["validation_dice"]
     assert dice.max() > dice.iloc[0] + 0.05
 

@@ -220,7 +220,7 @@ def test_a_trained_run_is_used_on_the_primary_cohort(
     trained: dict[bool, Path], cohort: Cohort, tmp_path: Path, encode: bool
 ) -> None:
     checkpoint = trained[encode] / "checkpoint.pt"
-    assert load_state(checkpoint)["network"]["heads.0.stored"].shape == (4 if encode else 3, 3, 8)
+    assert load_state(checkpoint)["network"]["heads.0.stored"].shape == (4 if encode else 3, 3, 4)
     registrar = Registrar(checkpoint, cohort, CPU)
     evaluate_run("joint", cohort, registrar, tmp_path)
     metrics = pd.read_csv(tmp_path / "metrics.csv")
