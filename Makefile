@@ -1,6 +1,6 @@
 # make setup, make demo, make test: see README.md
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint coverage docs bench robustness lock
+.PHONY: setup demo test lint docs bench robustness lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,7 +34,7 @@ demo: setup
 # Each test module runs in one process on one core, so that other threads do not disturb tests that measure time or
 # cores. The longest modules start first (tests/conftest.py).
 test: setup
-	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	ruff check .
