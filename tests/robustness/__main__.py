@@ -47,9 +47,11 @@ def _report(cases: list[Case], base: Path, fresh: bool) -> list[Outcome]:
 
 
 def _faults() -> str:
-    """Run the fault tests; returns their counts and summary as Markdown."""
+    """Run the fault tests and return their counts and summary as Markdown; exit with their output if one fails."""
     command = [sys.executable, "-m", "pytest", "-q", "-rP", "tests/test_faults.py", "-p", "no:cacheprovider"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if finished.returncode:
+        sys.exit(f"{finished.stdout}\na fault test failed; {PAGE} is left as it was")
     lines = finished.stdout.splitlines()
     counted = [f"- {line.partition(COUNTED)[2]}" for line in lines if COUNTED in line]
     summary = finished.stdout.strip().splitlines()[-1].strip("= ")
