@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # as textscf.data.ants_package has it
 LONGEST = (
-    *("test_slurm", "test_paper_study", "test_robustness", "test_faults", "test_workflow", "test_training_step"),
-    *("test_backbones", "test_expectations", "test_segmentation_training", "test_training"),
+    *("test_slurm", "test_paper_study", "test_faults", "test_workflow", "test_robustness", "test_training_step"),
+    *("test_cuda_without_a_gpu", "test_backbones", "test_segmentation_training", "test_expectations", "test_readers"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Networks and scans on a GPU that is not there: tensors with a device, a type and a shape, and no values."""
+"""Networks and scans on a pretended GPU: tensors with a device, a type and a shape, and no values."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from textscf.registration.volumes import Scan
 
 @contextmanager
 def on_fake_cuda(network: nn.Module, shape: tuple[int, int, int]) -> Iterator[Scan]:
-    """Inside, `network` is on a GPU, and so is the scan that this gives."""
+    """Moves `network` to a pretended GPU and yields a scan on it."""
     with FakeTensorMode():
         for module in network.modules():
             for name, parameter in module.named_parameters(recurse=False):

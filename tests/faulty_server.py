@@ -13,7 +13,7 @@ from textscf.data import fetch as fetch_module
 
 @dataclass(frozen=True)
 class Fault:
-    """What one request meets instead of the file.
+    """A fault that one request meets instead of the file.
 
     Attributes:
         status: answer with this status and no content.
@@ -78,7 +78,7 @@ class FaultyServer:
         return f"http://127.0.0.1:{self._http.server_address[1]}/{name}"
 
     def count(self, path: str) -> int:
-        """How often `path` was asked for."""
+        """Number of requests for `path`."""
         return sum(request.path == path for request in self.requests)
 
     def ranges(self) -> list[str | None]:

@@ -101,7 +101,7 @@ def write_training(folder: Path, number: int, epochs: int = 5) -> None:
 
 
 def environment(**changes: Any) -> dict[str, Any]:
-    """Of a training on a CPU."""
+    """The recorded environment of a training on a CPU."""
     known = {
         "git_revision": "0123456789ab",
         "python": "3.12.1",

@@ -1,4 +1,4 @@
-"""A Slurm of one node with two GPUs that are none, for tests and trials: ``python -m tests.slurm_node COMMAND ...``.
+"""A Slurm of one node with two stand-ins for GPUs, for tests and trials: ``python -m tests.slurm_node COMMAND ...``.
 
 Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge. Everything lies in a temporary folder and
 listens on loopback alone. `COMMAND` finds the queue by the variable SLURM_CONF; after it the queue's record of each job

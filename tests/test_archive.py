@@ -1,4 +1,4 @@
-"""Archives that unpack, and archives that must not."""
+"""Good archives are unpacked, bad ones are refused."""
 
 import errno
 import io

@@ -1,4 +1,4 @@
-"""What holds for every backbone: the defaults build, every head works on it, and it learns a real pair."""
+"""Tests of every backbone: its defaults build, every head works on it, and it learns a real pair."""
 
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def test_gradients_reach_every_parameter(name: str, head: str) -> None:
 @pytest.mark.parametrize("head", ["plain", "scf"])
 @pytest.mark.parametrize("name", SMALL)
 def test_gradients_in_bfloat16_are_those_in_float32(name: str, head: str) -> None:
-    """On maps so small that kernels reach beyond them, with memory that holds large numbers from before."""
+    """The maps are smaller than some kernels, and freed memory holds large numbers that must not leak into results."""
     torch.manual_seed(0)
     network = build_network(settings_of(name, head), torch.randn(5, 6))
     randomise(network, 0.02)

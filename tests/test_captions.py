@@ -1,4 +1,4 @@
-"""Captions: the sentences, and the templates of Snakemake's report."""
+"""Captions of tables and figures, and the templates of Snakemake's report."""
 
 import pytest
 

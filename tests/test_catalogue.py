@@ -1,4 +1,4 @@
-"""What others find in the repository: entry of Snakemake's catalogue, the small study of .test/, steps of the CI."""
+"""The entry for Snakemake's catalogue, the small study of .test/, and the steps of the CI."""
 
 import os
 import re

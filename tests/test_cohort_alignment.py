@@ -93,7 +93,7 @@ def record(folder: Path, subject: str) -> dict[str, Any]:
 
 
 def by_centres(fixed: PlacedImage, moving: PlacedImage, _kind: str) -> np.ndarray:
-    """In place of ANTs, which takes seconds."""
+    """Aligns by centres in place of ANTs, which takes seconds."""
     return align(fixed, moving, "centre")[0]
 
 

@@ -1,4 +1,4 @@
-"""Studies: what they resolve to, and what each kind of mistake says."""
+"""Studies resolve to the intended settings, and each kind of mistake has its message."""
 
 import copy
 import itertools

@@ -1,4 +1,4 @@
-"""Recipes of containers, and the stages in one: a program in place of Apptainer tells what it was asked for."""
+"""Recipes of containers, and stages in a container, with a program in place of Apptainer that prints its arguments."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What of the GPU's path shows without a GPU: what the host waits for, what compiles to one graph, Triton's kernels."""
+"""Tests of the GPU code that need no GPU: waits of the host, compilation to one graph, Triton's kernels."""
 
 import importlib.util
 import re

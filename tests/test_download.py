@@ -1,4 +1,4 @@
-"""Sources of a cohort: linked folder, local archive, download; what their provenance says."""
+"""Sources of a cohort: linked folder, local archive, download; and their recorded provenance."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""The CPU's own versions are used by the CPU, and not while something is compiled."""
+"""The CPU's own versions are used on the CPU alone, and not in compiled code."""
 
 import torch
 

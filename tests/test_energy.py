@@ -12,7 +12,7 @@ CUDA = torch.device("cuda:0")
 
 
 class NvmlError(Exception):
-    """What the driver raises."""
+    """The error that the driver raises."""
 
 
 @pytest.fixture

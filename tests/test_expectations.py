@@ -44,7 +44,7 @@ def raw(tmp_path: Path, files: dict[str, bytes]) -> Path:
 
 
 def initial(folder: Path, convention: str = "paper") -> dict[str, Any]:
-    """What a prepared cohort would expect of itself."""
+    """The expected Initial row, computed from a prepared cohort itself."""
     cohort = Cohort.load(folder)
     rows = pd.concat([_rows(cohort, pair) for pair in cohort.pairs["test"]])
     return {**_means(rows, convention), "tolerance": 0.005, "pairs": 6, "convention": convention}  # type: ignore[arg-type]

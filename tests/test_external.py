@@ -1,4 +1,4 @@
-"""Fields and programs from elsewhere score as the same fields do from within, and bad ones are named."""
+"""External fields and programs score like the same fields of a run, and bad ones are named."""
 
 import subprocess
 import sys

@@ -77,7 +77,7 @@ def copy(longer: Path, tmp_path: Path) -> Path:
 
 
 def in_group(command: tuple[str, ...], place: Path, room: int | None) -> None:
-    """What a process does that leads a group of its own and gets no more than `room` bytes of memory."""
+    """Make this process the leader of its own group, and limit its memory to `room` bytes."""
     os.setsid()
     if room is not None:
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + room

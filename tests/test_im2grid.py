@@ -210,7 +210,7 @@ def test_a_finer_level_is_applied_to_what_the_coarser_ones_have_warped() -> None
 
 
 def test_places_stop_at_the_border() -> None:
-    """As coordinates that are sampled with the border repeated: no place lies outside, however far a level points."""
+    """Voxels are moved to the border at most, as by sampling with border padding, however far a level points."""
     field = torch.randn(1, 3, 4, 5, 6) * 4
     places = identity_grid((4, 5, 6)) + _kept_inside(field)
     far = identity_grid((4, 5, 6)) + field

@@ -1,4 +1,4 @@
-"""From a trained run to metrics of a cohort and to a registered pair of files."""
+"""A trained run evaluates a cohort and registers a pair of files."""
 
 import itertools
 import shutil
@@ -77,7 +77,7 @@ def checkpoint(results: Path) -> Path:
 def test_memory_of_an_evaluation_does_not_grow_with_its_pairs(
     results: Path, cohort: Cohort, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Of all images that were loaded, only so many are alive at a time as the limit says."""
+    """No more loaded images than the limit are in memory at a time."""
     loaded: list[weakref.ref] = []
     most = 0
     load = VolumeStore._image

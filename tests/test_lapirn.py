@@ -26,7 +26,7 @@ def zero(features: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("channels", "count", "giga"), [(32, 19_045_248, 2219.3), (7, 923_748, 111.5)])
 def test_counts_of_the_published_network(channels: int, count: int, giga: float) -> None:
-    """Of the authors' three-level displacement network at 96x80x128."""
+    """The counts of the authors' three-level displacement network at 96x80x128."""
     network = network_of(channels=channels)
     assert parameters(network) == count
     assert round(multi_adds(network, (96, 80, 128)) / 1e9, 1) == giga

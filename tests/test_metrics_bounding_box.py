@@ -1,4 +1,4 @@
-"""The box around what is labelled."""
+"""The smallest box that contains all labelled voxels."""
 
 import numpy as np
 

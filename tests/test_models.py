@@ -176,7 +176,7 @@ def test_plain_filters_are_those_of_three_linear_layers_as_pytorch_makes_them() 
 
 
 def test_the_first_step_of_scaled_filters_does_not_depend_on_encoder_and_width() -> None:
-    """Of plain ones it does: that is what the width and the encoder of the paper's ablations change."""
+    """The first step of plain filters does depend on them, as in the paper's ablations of width and encoder."""
 
     def step(scale: float, hidden: int, parametrisation: str) -> float:
         torch.manual_seed(0)

@@ -50,7 +50,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def found_points(registrar: ScanRegistrar, fixed: Path, moving: Path, **options: Any) -> np.ndarray:
-    """Where the registration takes points of the fixed scan's world."""
+    """Points of the fixed scan's world after the registration."""
     pair = registrar.register(read_image_file(fixed), read_image_file(moving), **{"initial": "none", **options})
     points = np.random.default_rng(5).uniform(-20, 20, (500, 3)) + MIDDLE
     return pair.transform(points)

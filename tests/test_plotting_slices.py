@@ -1,4 +1,4 @@
-"""Slices as a radiologist looks at them."""
+"""Slices in the radiological orientation."""
 
 import numpy as np
 import pytest

@@ -68,7 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
 
 @pytest.fixture(autouse=True)
 def published(files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What open_clip knows of the weights, as of OpenAI's; an empty home; no hub."""
+    """Registers the small weights in open_clip as OpenAI's, with an empty home folder and without the hub."""
     known = {"url": f"https://127.0.0.1:9/{sha256_of(files['archive'])}/Tiny.pt", "quick_gelu": True}
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, MODEL, {"openai": known})
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

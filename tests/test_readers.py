@@ -64,7 +64,7 @@ def served(config: dict[str, Any], server: FaultyServer, release: int = 0) -> di
 
 
 def prepared(config: dict[str, Any], folder: Path, data_root: Path | None = None) -> Cohort:
-    """From download to cohort, terms accepted."""
+    """Download and prepare a cohort whose terms are accepted."""
     obtain_source(config, data_root, folder, [config["source"]["data_set"]])
     preprocess_cohort(config, folder / "source", folder, workers=1)
     return Cohort.load(folder)

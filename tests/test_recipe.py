@@ -1,4 +1,4 @@
-"""What a cohort's preprocessing settings may say."""
+"""Accepted and refused settings of a cohort's preprocessing."""
 
 from typing import Any
 

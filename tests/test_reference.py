@@ -1,4 +1,4 @@
-"""What is kept of a finished study."""
+"""Files of a finished study that are kept as reference results."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which release a folder holds, and which files a subject has in it."""
+"""Detection of the release in a folder, and of the files of each subject in it."""
 
 from pathlib import Path
 from typing import Any

@@ -442,7 +442,7 @@ def test_headings_are_in_order_and_anchors_lead_somewhere(whole: str) -> None:
 
 @pytest.fixture(scope="module")
 def clicked(study: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a browser makes of the page after clicks on headings of a table and on a figure."""
+    """The page in a browser after clicks on headings of a table and on a figure."""
     if BROWSER is None:
         pytest.skip("no chromium on this machine")
     folder = tmp_path_factory.mktemp("browser")

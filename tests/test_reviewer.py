@@ -1,4 +1,4 @@
-"""What a reviewer does: draw numbers from the committed tables and figures and recompute them from the pairs."""
+"""Numbers drawn from the committed tables and figures are recomputed from the pairs, as a reviewer would do."""
 
 import random
 from pathlib import Path
@@ -18,7 +18,7 @@ OF_PAIRS = {  # columns of a table: the column of pairs.csv, and its factor
 
 
 def mean_of_structures(study: Path, runs: str, column: str, convention: str) -> float:
-    """By the convention that a committed table states."""
+    """The mean over structures, by the convention that a committed table states."""
     metrics = pd.concat([pd.read_csv(study / "runs" / run / "metrics.csv") for run in runs.split()])
     if convention == "paper":
         metrics["dice"] = metrics["dice"].where(metrics["hd95"].notna(), 0)

@@ -1,4 +1,4 @@
-"""No code from data, no shell, no way around checksums; keys stay where they are. The sources are read, not trusted."""
+"""Data cannot run code or a shell or avoid checksums, and keys are not written; these tests read the sources."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def name_of(node: ast.expr) -> str:
 
 
 def offences(source: str) -> Iterator[str]:
-    """What must not be in a source."""
+    """Names and texts that no source may contain."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (f"import {name.name}" for name in node.names if name.name.split(".")[0] in FORBIDDEN_IMPORTS)
@@ -100,7 +100,7 @@ def test_rules_quote_or_constrain_what_they_put_into_a_shell() -> None:
 
 
 def test_every_address_is_https_and_has_a_checksum_where_one_is_published() -> None:
-    """Where none is, the key stands there with null, and the SHA-256 of what arrived is recorded."""
+    """Where no checksum is published, the key is null, and the SHA-256 of the downloaded file is recorded."""
     files = [*(ROOT / "config/data_sets").glob("*.yaml"), *(ROOT / "config/cohorts").glob("*.yaml")]
     found = [part for path in files for part in _with_address(yaml.safe_load(path.read_text()))]
     assert len(found) == 7

@@ -72,7 +72,7 @@ def test_every_scan_is_segmented(cohort: Cohort, segmented: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_scans(cohort: Cohort, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of all scans that were loaded, the one before is gone when the next one comes."""
+    """A loaded scan is freed before the next one is loaded."""
     loaded: list[weakref.ref] = []
     load = Cohort.load_image
 

@@ -1,4 +1,4 @@
-"""Drawing an anatomy: unlabelled parts, mirror images, folds, and what hides what."""
+"""Drawing of an anatomy: unlabelled parts, mirror images, folds, and the order in which parts cover each other."""
 
 from typing import Any
 

@@ -78,7 +78,7 @@ def test_labels_lie_where_the_image_shows_them() -> None:
 
 
 def test_spacing_is_in_millimetres() -> None:
-    """On a grid of half the spacing the same deformation moves by twice as many voxels."""
+    """The same deformation moves by twice as many voxels on a grid of half the spacing."""
     image, labels = (np.repeat(np.repeat(np.repeat(v, 2, 0), 2, 1), 2, 2) for v in scan())
     settings = {**STILL, "deformation": SETTINGS["deformation"]}
     _, fine = deformed_subject(image, labels.astype(np.uint8), settings, 1, 1, (0.5, 0.5, 0.5))

@@ -1,4 +1,4 @@
-"""A declarative phantom: ours is right, and what is wrong in another is named."""
+"""The project's phantom is valid, and faults in other phantoms are named."""
 
 import copy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A study through a real Slurm, with a training that is stopped and one that is preempted: tables as ever."""
+"""A study through a real Slurm, with a stopped and a preempted training, gives the tables of a local run."""
 
 import re
 import subprocess

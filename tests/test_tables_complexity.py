@@ -1,4 +1,4 @@
-"""Tables of complexity: what stands in the files of the runs, in readable units."""
+"""Tables of complexity show the values of the runs' files, in readable units."""
 
 import dataclasses
 from collections.abc import Callable

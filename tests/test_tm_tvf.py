@@ -33,7 +33,7 @@ def small_network(head: dict | None = None) -> RegistrationNetwork:
 
 @pytest.mark.parametrize(("time_steps", "count"), [(12, 108_989_780), (8, 108_611_336)])
 def test_parameter_counts_of_the_published_large_network(time_steps: int, count: int) -> None:
-    """Of the authors' repository: the forward network with as many steps as its two training scripts use."""
+    """The counts of the authors' forward network, with the numbers of steps of their two training scripts."""
     with torch.device("meta"):
         network = build_network({"backbone": {**LARGE, "time_steps": time_steps}, "head": None, "integration_steps": 0})
     assert sum(p.numel() for p in network.parameters()) == count
@@ -48,7 +48,7 @@ def test_multi_adds_of_the_published_large_network() -> None:
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_shift_of_three_voxels_is_the_sum_of_the_steps(axis: int) -> None:
-    """On the half grid a step predicts its share, and the network rescales the sum to the images' grid."""
+    """Each step predicts a part of the shift on the half grid; the network rescales the sum to the images' grid."""
     shape = (33, 37, 42)
     fixed, moving, _ = shifted_pair(shape, axis, 3)
     half = [-(-n // 2) for n in shape]

@@ -1,4 +1,4 @@
-"""The rule by which a training counts as done."""
+"""The rule by which a training counts as converged."""
 
 import pytest
 

@@ -95,7 +95,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 @pytest.fixture
 def broken_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a step on the learning rate is absurd, unless the training has gone back already."""
+    """Makes the learning rate absurd from one step on, unless the training has gone back already."""
     rate = trainer_module.learning_rate
 
     def absurd(settings: Any, stage: Any, step: int, steps_per_epoch: int) -> float:

@@ -1,4 +1,4 @@
-"""How much a study trains and how long it takes, against counting by hand."""
+"""Training steps and estimated time of a study, against counting by hand."""
 
 from pathlib import Path
 from typing import Any

@@ -38,7 +38,7 @@ def small_network(head: dict | None = None, **options: object) -> RegistrationNe
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_parameter_counts_of_the_published_variants(variant: str) -> None:
-    """Of the authors' repository: the four configurations, instantiated with their code."""
+    """The counts of the four configurations in the authors' repository, instantiated with their code."""
     settings, count = VARIANTS[variant]
     with torch.device("meta"):
         network = build_network({"backbone": {"name": "transmorph", **settings}, "head": None, "integration_steps": 0})

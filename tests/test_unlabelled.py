@@ -1,4 +1,4 @@
-"""Scans without labels: asked for by the data set, trained on without Dice, and left out of means of Dice."""
+"""Scans without labels: declared by the data set, trained on without Dice, and left out of means of Dice."""
 
 import json
 import shutil

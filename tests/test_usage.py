@@ -1,4 +1,4 @@
-"""What a stage took, in its log."""
+"""Time and memory of a stage, in its log."""
 
 import subprocess
 import sys

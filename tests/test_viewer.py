@@ -34,7 +34,7 @@ from textscf.workflow.inputs import StudyFiles
 from textscf.workflow.report_settings import report_settings, viewed_table
 
 AFFINE = np.array([[-2.0, 0, 0, 19], [0, 3.0, 0, -30], [0, 0, -1.5, 12], [0, 0, 0, 1]])
-"""Of a grid whose axes run left, anterior and inferior."""
+"""The affine of a grid whose axes run left, anterior and inferior."""
 SHIFTS = {"lku_net_seed1": (0, 0, 0), "textscf_seed1": (3, -1, 2)}
 """Displacement in voxels that the made-up checkpoint of each run predicts."""
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

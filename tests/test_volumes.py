@@ -1,4 +1,4 @@
-"""Scans in memory: what comes out is what was stored, in fewer bits where that is asked for."""
+"""Scans in memory are those that were stored, in fewer bits on request."""
 
 from pathlib import Path
 

@@ -75,7 +75,7 @@ def test_processes_end_with_the_one_that_began_them(root: Path) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process exists and is not only waiting to be reaped."""
+    """Whether a process runs; False for one that has ended and was not waited for."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -161,7 +161,7 @@ set-resources:
 
 @pytest.fixture(scope="module")
 def forced(project: Path) -> str:
-    """What a second attempt at all jobs would be, with the profile for a queue and a site's own."""
+    """Dry run of all jobs at the second attempt, with the profile for Slurm and that of a site."""
     (project / "site.yaml").write_text(SITE)
     options = ["--workflow-profile", "profiles/slurm", "--profile", "site.yaml", "--attempt", "2"]
     dry_run = snakemake(project, "--dry-run", "--forceall", *options)

@@ -8,7 +8,7 @@ from textscf.plotting.colours import REFERENCE_COLOUR
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn: its colour, the marker of a point, the style of a line, the hatch of an area."""
+    """Look of a method in figures: colour, marker of a point, style of a line, hatch of an area."""
 
     colour: str
     marker: str

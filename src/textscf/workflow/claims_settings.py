@@ -93,7 +93,7 @@ def rows_segmented(settings: Mapping[str, Any]) -> list[Settings]:
 
 
 def _with_stand_ins(study: "Study", claim: Settings, stand_ins: Mapping[str, str]) -> Settings:
-    """If the study leaves out a run of the claim that has a stand-in, replace all such runs by their stand-ins."""
+    """Replace all runs of a claim that have stand-ins by these, if the study leaves out one of them."""
     replaced = {name: stand_ins[name] for name in run_names(claim) if name in stand_ins}
     if all(study.groups.get(name) for name in replaced):
         return claim

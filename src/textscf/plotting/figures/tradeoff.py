@@ -142,7 +142,7 @@ def _entries(item: Item, data: pd.DataFrame, printed: pd.DataFrame) -> list[Line
 
 
 def _texts(data: pd.DataFrame) -> list[str]:
-    """For each point lambda if it belongs to a sweep."""
+    """Text beside each point: its lambda if the point belongs to a sweep, else nothing."""
     return [f"λ {value:g}" if swept else "" for value, swept in zip(data["smoothness"], _is_swept(data), strict=True)]
 
 
