@@ -12,7 +12,7 @@ from textscf.proposal.scan_folder import find_scans
 from textscf.results.items import read_csv
 from textscf.study.catalogue import Catalogue
 
-CONFIG = Path(__file__).resolve().parents[1] / "config"
+PROJECT = Path(__file__).resolve().parents[1] / "config"
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder of the scans")
     parser.add_argument("--name", required=True, help="name of the cohort and the study: letters, digits and _")
     parser.add_argument("--names", type=Path, help="CSV with the columns value and name: names of the structures")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="folder of the settings (default: config/)")
+    parser.add_argument("--config", type=Path, default=Path("config"), help="folder of the settings (default: config/)")
     parser.add_argument("--sheet", type=Path, help="picture of all scans with labels (default: NAME_scans.png)")
     args = parse_arguments(parser)
     if not args.name.replace("_", "a").isalnum():
@@ -30,7 +30,7 @@ def main() -> None:
     looks = look_at(found)
     known = {} if names is None else dict(zip(names["value"].astype(int), names["name"].astype(str), strict=True))
     paths = write_proposal(args.config, propose(args.name, args.folder, found, looks, known))
-    cohort = Catalogue(args.config).cohort(args.name)
+    cohort = Catalogue(PROJECT, args.config).cohort(args.name)
     rejections = check_scans(found, cohort)
     sheet = args.sheet or Path(f"{args.name}_scans.png")
     write_contact_sheet(found.files, Recipe.from_config(cohort), PALETTE[1:], sheet)

@@ -9,12 +9,8 @@ from pathlib import Path
 import pytest
 
 WITHOUT_EXTRAS = """
-import importlib.abc, runpy, sys
-class Refuse(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.split(".")[0] in {"snakemake", "seaborn", "open_clip", "ants", "pooch", "tensorboard"}:
-            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
-sys.meta_path.insert(0, Refuse())
+import runpy, sys
+sys.modules.update(dict.fromkeys(["snakemake", "seaborn", "open_clip", "ants", "pooch", "tensorboard"]))
 sys.argv = ["textscf", *sys.argv[1:]]
 runpy.run_module("textscf", run_name="__main__")
 """
@@ -79,6 +75,15 @@ def test_a_missing_extra_is_named(wheel: Path, tmp_path: Path) -> None:
     done = textscf(["workflow", "-n"], wheel, tmp_path, lean=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: textscf workflow needs the package 'snakemake'")
+
+
+def test_a_missing_part_of_an_installed_package_is_not_called_a_missing_extra(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib/__init__.py").touch()
+    arguments = ["figure", "--config", "x", "--results", "x", "--reported", "x", "--out", "x"]
+    done = textscf(arguments, tmp_path, root / "src")
+    assert "No module named 'matplotlib." in done.stderr
+    assert "extras" not in done.stderr
 
 
 def test_a_wheel_runs_the_workflow(wheel: Path, tmp_path: Path) -> None:

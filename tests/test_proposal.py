@@ -12,6 +12,7 @@ from tests.python_server import python
 from tests.scan_files import save, smooth, turned
 from textscf.data.releases import source_files
 from textscf.errors import InputError
+from textscf.files.io import read_yaml
 from textscf.proposal.cohort_proposal import check_scans, look_at, propose, write_proposal
 from textscf.proposal.scan_folder import find_scans
 from textscf.study import load_study
@@ -150,9 +151,10 @@ def test_the_script_prints_what_it_assumed(tmp_path: Path, root: Path) -> None:
     folder = make(tmp_path / "scans", image, labels, subjects)
     spoiled = nib.load(folder / "labelsTr/heart_010.nii.gz")
     save(folder / "labelsTr/heart_010.nii.gz", np.asarray(spoiled.dataobj), spoiled.affine + np.diag([0, 0, 1, 0]))
-    subprocess.run(["cp", "-r", root / "config", tmp_path / "config"], check=True)
-    command = [python(), root / "src/new_cohort.py", folder, "--name", "mine", "--config", tmp_path / "config"]
-    done = subprocess.run([*command, "--sheet", tmp_path / "sheet.png"], capture_output=True, text=True, check=True)
+    command = [python(), root / "src/new_cohort.py", folder, "--name", "mine"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "6 scans, 2.0 x 2.0 x 3.0 mm" in done.stdout
     assert f"cannot be used: {folder}/labelsTr/heart_010.nii.gz: its affine puts a corner" in done.stdout
-    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+    assert (tmp_path / "mine_scans.png").stat().st_size > 10_000
+    study = load_study(read_yaml(tmp_path / "config/mine.yaml"), root / "config", own=tmp_path / "config")
+    assert study.cohort("mine")["anatomy"]["structures"]

@@ -52,8 +52,11 @@ def main() -> None:
             sys.argv = [f"textscf {name}", *arguments]
             _run_script(name, known[name])
     except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if not package or importlib.util.find_spec(package) is not None:
+            raise  # a part of an installed package is missing, which no extra adds
         print(
-            f"error: textscf {name} needs the package '{missing.name}', which is not installed; expected textscf with "
+            f"error: textscf {name} needs the package '{package}', which is not installed; expected textscf with "
             "its extras: pip install 'textscf[workflow,encoders,ants]'",
             file=sys.stderr,
         )
