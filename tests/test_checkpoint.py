@@ -66,8 +66,8 @@ def test_compressed_parts_are_refused_before_they_fill_the_memory(tmp_path: Path
 @pytest.mark.parametrize(
     ("part", "key", "value", "reason"),
     [
-        ("network", "start_channels", 5000, "its settings ask for more than"),
-        ("network", "start_channels", None, "weights do not fit"),
+        ("network", "encoder", [5000, 5000], "its settings ask for more than"),
+        ("network", "encoder", None, "weights do not fit"),
         ("preprocess", "shape", 0.5, "the description of its cohort cannot be used"),
     ],
 )

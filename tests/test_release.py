@@ -53,7 +53,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vectors = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
     embedding = Embedding(np.arange(3), ["background", "left", "right"], [""] * 3, vectors)
     run, initial = folder / "tests/runs/scf", folder / "tests/runs/initial"
-    settings_of_run = {**SCF_RUN, "segmentor": "net"}
+    backbone = {"name": "lku_net", "start_channels": 4}
+    settings_of_run = {**SCF_RUN, "segmentor": "net", "network": {**SCF_RUN["network"], "backbone": backbone}}
     write_yaml(run / "config.yaml", settings_of_run)
     train_run(settings_of_run, cohort, opened, embedding, run, CPU)
     evaluate_run("scf", cohort, Registrar(run / "checkpoint.pt", cohort, CPU), run)
