@@ -96,6 +96,37 @@ def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
+def test_the_temporary_file_of_a_killed_process_is_removed_and_that_of_a_running_one_kept(
+    tmp_path: Path, root: Path
+) -> None:
+    script = (
+        "import pathlib, sys, time\n"
+        "from textscf.files.io import atomic_path\n"
+        "with atomic_path(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.touch()\n"
+        "    print(temporary, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, tmp_path / "out.json"], cwd=root / "src", stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    killed, running = (Path(process.stdout.readline().strip()) for process in processes if process.stdout)
+    try:
+        processes[0].kill()
+        processes[0].wait()
+        assert killed.exists()
+        io.write_json(tmp_path / "out.json", {"a": 1})
+        assert not killed.exists()
+        assert running.exists()
+    finally:
+        processes[1].kill()
+        processes[1].communicate()
+        processes[0].communicate()
+
+
 def test_an_earlier_file_survives_a_failed_write(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     io.write_json(path, {"a": 1})

@@ -1,10 +1,12 @@
 """Reading of files with validation, and atomic writing."""
 
 import contextlib
+import functools
 import gzip
 import hashlib
 import json
 import os
+import platform
 import uuid
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -76,14 +78,43 @@ def _read_nifti(path: Path) -> "tuple[np.ndarray, np.ndarray]":
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed to it on success and removed on any failure."""
+    """Yield a temporary path beside `path`, renamed to it on success and removed on any failure.
+
+    A process that is killed leaves its temporary file behind; the next process on the same machine that writes to that
+    folder removes it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    _remove_files_of_dead_processes(path.parent)
+    temporary = path.with_name(f".{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@functools.cache
+def _machine() -> str:
+    """A short name of this machine, for names of temporary files."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+@functools.cache
+def _remove_files_of_dead_processes(folder: Path) -> None:
+    """Remove temporary files of killed processes of this machine from `folder`, once per process."""
+    for path in folder.glob(f".{_machine()}-*-*.*"):
+        if not _is_running(int(path.name.split("-")[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 is not delivered
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it belongs to another user
+        return True
+    return True
 
 
 def write_nifti(path: Path, data: "np.ndarray", affine: "np.ndarray") -> None:
