@@ -15,6 +15,11 @@ from textscf.errors import InputError
 from textscf.files.layout import Layout
 from textscf.job.lock import hold_folder
 
+# A module with a `prefix` or `replace_prefix` has its results elsewhere. Snakemake moves inputs, outputs and logs; `here`
+# moves other paths.
+here = workflow.modifier.path_modifier.replace_prefix
+layout = Layout()
+
 # A module's configuration comes from the workflow that uses it, whose files hold other settings too. Cohorts, prompts
 # and experiments in config/ of the working directory come before the project's.
 try:
@@ -23,6 +28,9 @@ try:
         CHECKOUT / "config",
         [] if IS_MODULE else workflow.configfiles,
         Path.cwd() / "config",
+        lambda run: Path(
+            here(f"{layout.run(config['study'], run)}/metrics.csv")
+        ).is_file(),
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -72,16 +80,11 @@ container: config.get("container")
 
 
 ENVIRONMENT = f"{CHECKOUT}/envs/textscf.yaml"
-layout = Layout()
 RESULTS = layout.root
 STUDY = layout.study(study.name)
 COHORT = layout.cohort("{cohort}")
 RUN = layout.run(study.name, "{run}")
 CLAIM = f"{RESULTS}/complexity/claim"
-
-# A module with a `prefix` or `replace_prefix` has its results elsewhere. Snakemake moves inputs, outputs and logs; `here`
-# moves paths in parameters.
-here = workflow.modifier.path_modifier.replace_prefix
 
 # A job that needs more than half of the cores would wait until no smaller job is left, so a job takes at most half of
 # them. A job that a queue has started has its cores to itself and may take all of them.

@@ -307,6 +307,18 @@ def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> 
         load_study(study_with(not_run={"tmtvf": "too large"}), folder)
 
 
+def test_only_finished_leaves_out_seeds_and_methods_that_have_no_results_yet(folder: Path) -> None:
+    content = study_with(only_finished=True, runs={"lku_net": {"seeds": [1, 2, 3]}}, not_run={"im2grid": "too slow"})
+    study = load_study(content, folder, is_finished=lambda run: run in ("initial", "lku_net_seed1", "lku_net_seed3"))
+    rows = {row["run"]: row for row in study.tables["table3"]["rows"]}
+    assert rows["lku_net"]["runs"] == ["lku_net_seed1", "lku_net_seed3"]
+    assert (rows["textscf"]["runs"], rows["textscf"]["not_run"]) == ([], "not finished")
+    assert rows["im2grid"]["not_run"] == "too slow"
+    assert sorted(study.runs) == ["initial", "lku_net_seed1", "lku_net_seed3"]
+    whole = load_study({**content, "only_finished": False}, folder, is_finished=lambda run: False)
+    assert whole.groups["lku_net"] == ["lku_net_seed1", "lku_net_seed2", "lku_net_seed3"]
+
+
 BEYOND = {"experiments": ["table3", "figure4b", "beyond"]}
 
 
@@ -880,7 +892,7 @@ def test_a_run_that_is_not_there_is_answered_with_those_that_are(folder: Path) -
     runs = load_study(study_with(not_run={"tm_tvf": "too large"}), folder).runs
     for name, message in (
         ("textscf", "no run 'textscf', but one for each seed: textscf_seed1, textscf_seed2"),
-        ("tm_tvf", "no run 'tm_tvf', as the study's file has it under not_run"),
+        ("tm_tvf", "no run 'tm_tvf', as not_run or only_finished leaves it out"),
         ("textsfc_seed1", "no run 'textsfc_seed1'; did you mean 'textscf_seed1'"),
     ):
         with pytest.raises(InputError, match=f"study small: there is {message}"):

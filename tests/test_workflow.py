@@ -1,6 +1,7 @@
 """The workflow itself: a small study from simulation to report, second runs, changed settings, bad settings."""
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -122,6 +123,21 @@ def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: P
         "complexity_table": 1, "claims": 1, "quick": 1, "viewer": 1, "report": 1, "all": 1,
     }  # fmt: skip
     assert counts == expected
+
+
+def test_only_finished_shows_what_is_there_and_makes_no_other_run(root: Path, tmp_path: Path, finished: Path) -> None:
+    copy = copy_project(root, tmp_path / "project")
+    for folder in ("results", ".snakemake"):
+        shutil.copytree(finished.parent / folder, copy / folder)
+    shutil.rmtree(copy / "results/small/runs/lku_net")
+    table = "results/small/tables/table3.csv"
+    options = ["--config", "only_finished=True", "--", table]
+    assert set(jobs(snakemake(copy, "--dry-run", *options))) == {"settings", "table", "total"}
+    run = snakemake(copy, *options)
+    assert run.returncode == 0, run.stderr
+    rows = pd.read_csv(copy / table, index_col="run", keep_default_na=False)
+    assert rows.loc["lku_net", "not_run"] == "not finished"
+    assert rows.loc["textscf", "not_run"] == ""
 
 
 def test_the_report_has_the_table_that_it_is_about_and_says_what_is_simulated(finished: Path) -> None:

@@ -26,5 +26,5 @@ class Runs(dict[str, dict[str, Any]]):
         if self._groups.get(run):
             raise InputError(f"{where}, but one for each seed: {', '.join(self._groups[run])}")
         if run in self._groups:
-            raise InputError(f"{where}, as the study's file has it under not_run")
+            raise InputError(f"{where}, as not_run or only_finished leaves it out")
         raise InputError(f"{where}{suggest(run, self)}")

@@ -2,8 +2,9 @@
 
 import contextlib
 import copy
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from textscf.study.rows import Rows, runs_in
 from textscf.study.run_settings import Runs
 from textscf.training.schedule import training_stages
 
+_NOT_FINISHED = "not finished"
 _RESERVED = ("cohorts", "complexity", "reference")
 _HEAD_SETTINGS = {
     "scf": ("kind", "hidden_channels", "blend", "parametrisation"),
@@ -26,7 +28,11 @@ _HEAD_SETTINGS = {
 
 
 def load_study(
-    config: Mapping[str, Any], folder: Path, sources: Sequence[str | Path] = (), own: Path | None = None
+    config: Mapping[str, Any],
+    folder: Path,
+    sources: Sequence[str | Path] = (),
+    own: Path | None = None,
+    is_finished: Callable[[str], bool] = lambda run: True,
 ) -> "Study":
     """Resolve a study.
 
@@ -35,6 +41,8 @@ def load_study(
         folder: the `config/` folder with cohorts, experiments, schemas.
         sources: the files of `config`; they are read again to find keys that occur twice.
         own: a user's folder, whose cohorts, experiments and prompts come before those of `folder`.
+        is_finished: tells by a run's id whether the run has its results. With `only_finished` in `config`, other runs
+            are left out.
 
     Raises:
         InputError: the configuration is invalid; the message names file and key.
@@ -49,7 +57,8 @@ def load_study(
     catalogue.check_data_sets(accepted, f"{source}: accept")
     if config["study"] in _RESERVED:
         raise InputError(f"{source}: study: found '{config['study']}', a folder of results/ that is not a study's")
-    return _Resolver(catalogue, copy.deepcopy(dict(config)), source).study()
+    finished = is_finished if config.get("only_finished") else lambda run: True
+    return _Resolver(catalogue, copy.deepcopy(dict(config)), source, finished).study()
 
 
 @dataclass(frozen=True)
@@ -164,14 +173,14 @@ def _typed(value: Any) -> Any:
 class _Resolver:
     """Builds a `Study` from a validated configuration."""
 
-    def __init__(self, catalogue: Catalogue, config: Settings, source: str) -> None:
-        self.catalogue, self.config, self.source = catalogue, config, source
+    def __init__(self, catalogue: Catalogue, config: Settings, source: str, is_finished: Callable[[str], bool]) -> None:
+        self.catalogue, self.config, self.source, self.is_finished = catalogue, config, source, is_finished
         self.experiments = {name: catalogue.experiment(name) for name in config["experiments"]}
 
     def study(self) -> Study:
         schema = self.catalogue.schema("run")
         defined = define_runs(self._collect("runs"), self.config, self.source, schema, self.catalogue.all_runs)
-        runs, groups = self._concrete(defined)
+        defined, runs, groups = self._finished(defined, *self._concrete(defined))
         rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
             {name: self._item(f"{kind}.{name}", self._with_blocks(name, spec), rows) for name, spec in found.items()}
@@ -223,6 +232,15 @@ class _Resolver:
                 runs |= refined
                 ids[name] = list(refined)
         return runs, {name: ids.get(name, []) for name in defined.runs}
+
+    def _finished(
+        self, defined: Definitions, runs: dict[str, Settings], groups: dict[str, list[str]]
+    ) -> tuple[Definitions, dict[str, Settings], dict[str, list[str]]]:
+        """Leave out the concrete runs that are not finished; a name without any finished run is under `not_run`."""
+        runs = {run: settings for run, settings in runs.items() if self.is_finished(run)}
+        finished = {name: [run for run in ids if run in runs] for name, ids in groups.items()}
+        waiting = {name: _NOT_FINISHED for name, ids in groups.items() if ids and not finished[name]}
+        return dataclasses.replace(defined, not_run=waiting | defined.not_run), runs, finished
 
     def _refined(self, name: str, options: Settings, refined: dict[str, Settings]) -> dict[str, Settings]:
         """Settings of the concrete runs that refine the `refined` ones, one for each seed, by id.
