@@ -1,11 +1,13 @@
 """Accepted and refused settings of a cohort's preprocessing."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
+from textscf.study.catalogue import Catalogue
 
 
 def config_with(labels: tuple[int, ...] = (1, 2), **changes: Any) -> dict[str, Any]:
@@ -47,3 +49,21 @@ def test_intensities_taken_as_they_are_need_no_range() -> None:
 def test_settings_that_cannot_be_are_named(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(InputError, match=f"^cohort c: .*{reason}"):
         Recipe.from_config(config_with(**changes))
+
+
+def test_every_cohort_of_the_project_has_a_recipe(root: Path) -> None:
+    catalogue = Catalogue(root / "config")
+    for path in sorted((root / "config/cohorts").glob("*.yaml")):
+        recipe = Recipe.from_config(catalogue.cohort(path.stem))
+        assert len(recipe.values) == len(recipe.labels), path
+
+
+def test_cortex_of_the_manual_segmentations_is_its_parcels_of_one_side(root: Path) -> None:
+    """Neuromorphometrics gives odd numbers to the left side and even ones to the right."""
+    config = Catalogue(root / "config").cohort("brain_mr")
+    values = dict(
+        zip((s["name"] for s in config["anatomy"]["structures"]), Recipe.from_config(config).values, strict=True)
+    )
+    left, right = values["left cerebral cortex"], values["right cerebral cortex"]
+    assert {value % 2 for value in left} == {1}
+    assert sorted(right) == sorted(66 if value == 65 else value - 1 for value in left)

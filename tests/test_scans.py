@@ -158,7 +158,7 @@ def test_an_oblique_or_skew_scan_is_resampled_through_its_affine(
 def test_numbers_of_stored_label_maps_are_those_of_the_anatomy() -> None:
     stored = np.zeros((6, 7, 8), np.int16)
     stored[1, 2, 3], stored[2, 3, 4], stored[3, 3, 3] = 17, 53, 1000
-    recipe = replace(RECIPE, values=(53, 17))
+    recipe = replace(RECIPE, values=((53,), (17,)))
     with pytest.raises(InputError, match="labels 1000 are not in the anatomy; expected 0 and 53, 17"):
         renumbered(stored, recipe)
     labels = renumbered(stored, replace(recipe, other_labels="background"))
@@ -167,13 +167,22 @@ def test_numbers_of_stored_label_maps_are_those_of_the_anatomy() -> None:
         renumbered(np.full((2, 2, 2), 9), replace(recipe, other_labels="background"))
 
 
+def test_a_structure_may_have_several_numbers_in_stored_label_maps() -> None:
+    stored = np.array([[[0, 101, 103, 58, 1000]]])
+    recipe = replace(RECIPE, values=((101, 103, 105), (58,)))
+    with pytest.raises(InputError, match="labels 1000 are not in the anatomy; expected 0 and 101, 103, 105, 58"):
+        renumbered(stored, recipe)
+    np.testing.assert_array_equal(renumbered(stored, replace(recipe, other_labels="background")), [[[0, 1, 1, 2, 0]]])
+
+
 def test_values_of_an_anatomy_stand_for_one_structure_each() -> None:
     structures = [{"label": 1, "name": "a", "value": 17}, {"label": 2, "name": "b"}]
     preprocess = {"axes": "header", "orientation": "RAS", "spacing": [1, 1, 1], "shape": [8, 8, 8],
                   "intensity": {"kind": "none"}}  # fmt: skip
     config = {"name": "c", "anatomy": {"structures": structures}, "preprocess": preprocess}
-    assert Recipe.from_config(config).values == (17, 2)
-    assert Recipe.from_config({**config, "from_one": {"seed": 1}}).values == (1, 2)
-    structures[1]["value"] = 17
-    with pytest.raises(InputError, match="cohort c: value 17 of the anatomy stands for two structures"):
-        Recipe.from_config(config)
+    assert Recipe.from_config(config).values == ((17,), (2,))
+    assert Recipe.from_config({**config, "from_one": {"seed": 1}}).values == ((1,), (2,))
+    for value in (17, [18, 17]):
+        structures[1]["value"] = value
+        with pytest.raises(InputError, match="cohort c: value 17 of the anatomy stands for two structures"):
+            Recipe.from_config(config)

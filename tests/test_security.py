@@ -103,7 +103,7 @@ def test_every_address_is_https_and_has_a_checksum_where_one_is_published() -> N
     """Where no checksum is published, the key is null, and the SHA-256 of the downloaded file is recorded."""
     files = [*(ROOT / "config/data_sets").glob("*.yaml"), *(ROOT / "config/cohorts").glob("*.yaml")]
     found = [part for path in files for part in _with_address(yaml.safe_load(path.read_text()))]
-    assert len(found) == 7
+    assert len(found) == 8
     for part in found:
         assert part["url"].startswith("https://"), part
         assert part["checksum"] is None or re.fullmatch(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", part["checksum"]), part

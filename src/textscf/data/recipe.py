@@ -19,8 +19,9 @@ class Recipe:
 
     `axes` is "header" or the axis codes of the stored scans; `orientation` is the axis codes after preparation.
     Spacings are in mm. `shape` is (H, W, D) after preparation; with `exact`, scans that would need padding or cropping
-    are refused. `intensity` is clip, percentile or none. `values` are the numbers that stored label maps have for the
-    `labels`, if these are others; `other_labels` says what happens to numbers that are not among them. `align_to` is
+    are refused. `intensity` is clip, percentile or none. `values` are the numbers, one or more, that stored label maps
+    have for each of the `labels`, if these are others; `other_labels` says what happens to numbers that are not among
+    them. `align_to` is
     what the scans are aligned with, "first" or the file of a template, None for no alignment; `align_kind` is rigid or
     affine, None without alignment.
     """
@@ -33,7 +34,7 @@ class Recipe:
     intensity: str
     intensity_range: tuple[float, float]
     labels: tuple[int, ...]
-    values: tuple[int, ...] = ()
+    values: tuple[tuple[int, ...], ...] = ()
     exact: bool = False
     other_labels: str = "refuse"
     align_to: str | None = None
@@ -76,13 +77,14 @@ class Recipe:
             raise InputError(f"{where}: preprocess.shape: {settings['shape']}; expected at most {_MAX_VOXELS} voxels")
 
 
-def _values(config: dict[str, Any], labels: tuple[int, ...], where: str) -> tuple[int, ...]:
+def _values(config: dict[str, Any], labels: tuple[int, ...], where: str) -> tuple[tuple[int, ...], ...]:
     """Numbers of the structures in stored label maps; simulated label maps have those of the anatomy."""
     if config.get("simulate_ct") or config.get("from_one"):
-        return labels
-    structures = config["anatomy"]["structures"]
-    values = tuple(structure.get("value", structure["label"]) for structure in structures)
-    twice = sorted({value for value in values if values.count(value) > 1})
+        return tuple((label,) for label in labels)
+    found = [structure.get("value", structure["label"]) for structure in config["anatomy"]["structures"]]
+    values = tuple(tuple(value) if isinstance(value, list) else (value,) for value in found)
+    every = [value for parts in values for value in parts]
+    twice = sorted({value for value in every if every.count(value) > 1})
     if twice:
         raise InputError(f"{where}: value {twice[0]} of the anatomy stands for two structures; expected one each")
     return values

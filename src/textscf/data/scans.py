@@ -172,7 +172,8 @@ def renumbered(stored: np.ndarray, recipe: Recipe) -> np.ndarray:
     Raises:
         InputError: it has a number that the anatomy lacks, unless the recipe takes these for background; or no label.
     """
-    values = np.array(recipe.values or recipe.labels)
+    parts = recipe.values or [(label,) for label in recipe.labels]
+    values = np.concatenate(parts)
     found = np.unique(stored)
     unknown = sorted(set(found.tolist()) - {0, *values.tolist()})
     if unknown and recipe.other_labels == "refuse":
@@ -180,7 +181,7 @@ def renumbered(stored: np.ndarray, recipe: Recipe) -> np.ndarray:
         expected = f"{values[0]} to {values[-1]}" if ordered else ", ".join(map(str, values))
         raise InputError(f"labels {', '.join(map(str, unknown))} are not in the anatomy; expected 0 and {expected}")
     table = np.zeros(int(values.max()) + 2, np.uint8)
-    table[values] = recipe.labels
+    table[values] = np.repeat(recipe.labels, [len(numbers) for numbers in parts])
     labels = table[stored.clip(0, values.max() + 1)]
     if not labels.any():
         raise InputError("no voxel is labelled; expected at least one structure of the anatomy")
