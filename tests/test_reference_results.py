@@ -29,7 +29,7 @@ def test_a_table_is_the_mean_of_its_pairs(path: Path) -> None:
         assert row.pairs == len(dice.groupby(["fixed", "moving"]))
 
 
-LATEST = {"hippocampus_5000_steps": "hippocampus", "abdomen_anatomy_5000_steps": "abdomen"}
+LATEST = ("hippocampus_5000_steps", "brain_mr", "abdomen_anatomy_5000_steps")
 
 
 def test_the_readme_shows_the_latest_reference_tables(root: Path) -> None:
@@ -50,23 +50,31 @@ def test_the_readme_shows_the_latest_reference_tables(root: Path) -> None:
 
 def test_the_readme_quotes_the_intervals_of_the_latest_results(root: Path) -> None:
     readme = " ".join((root / "README.md").read_text().split())
-    for name, verb in zip(LATEST, ("behind", "ahead of"), strict=True):
+    for name, verb in zip(LATEST, ("behind", "ahead of", "ahead of"), strict=True):
         line = pd.read_csv(REFERENCE / name / "figures/differences.csv").set_index("method").loc["LKU-Net"]
         low, high = sorted(abs(value) for value in (line.low, line.high))
         difference = f"{abs(line.difference):.1f} points {verb} LKU-Net"
         assert f"{difference} (95 % interval by subjects {low:.1f} to {high:.1f})" in readme
         assert (line.difference < 0) == (verb == "behind")
-    behind, tied = (
+    *behind, tied = (
         pd.read_csv(REFERENCE / name / "figures/differences.csv").set_index("method").loc["im2grid"] for name in LATEST
     )
-    assert behind.high < 0
-    assert f"{-behind.difference:.1f} behind im2grid ({-behind.high:.1f} to {-behind.low:.1f})" in readme
+    for line in behind:
+        assert line.high < 0
+        assert f"{-line.difference:.1f} behind im2grid ({-line.high:.1f} to {-line.low:.1f})" in readme
     assert tied.low < 0 < tied.high
     assert f"not ahead of im2grid ({tied.difference:.1f}, {tied.low:.1f} to {tied.high:.1f})" in readme
     text = pd.read_csv(REFERENCE / "abdomen_anatomy_5000_steps/figures/differences_im2grid.csv").set_index("method")
     gain = text.loc["im2grid"]
     assert gain.low < 0 < gain.high
     assert f"shows no gain in Dice ({gain.difference:+.1f}, {gain.low:.1f} to {gain.high:.1f})" in readme
+    text = pd.read_csv(REFERENCE / "brain_mr/figures/differences_im2grid.csv").set_index("method")
+    gain = text.loc["im2grid"]
+    assert gain.low < 0 < gain.high
+    assert f"head on im2grid adds {gain.difference:.1f} ({gain.low:.1f} to {gain.high:.1f})" in readme
+    masks = pd.read_csv(REFERENCE / "brain_mr/tables/table5.csv").set_index("run")
+    assert f"textSCF has {masks.loc['textscf_ground_truth', 'dice_percent']:.1f} %" in readme
+    assert f"({masks.loc['textscf_tiny', 'segmentor_dice_percent']:.1f} % Dice on the test scans)" in readme
     model = pd.read_csv(REFERENCE / "hippocampus_5000_steps/runs/textscf_smooth/pairs.csv")
     assert f"{100 * model['dice'].mean():.1f} % Dice" in (root / "README.md").read_text()
     beyond = pd.read_csv(REFERENCE / "hippocampus_beyond/tables/beyond.csv").set_index("run")["dice_percent"]
