@@ -21,9 +21,8 @@ class Recipe:
     Spacings are in mm. `shape` is (H, W, D) after preparation; with `exact`, scans that would need padding or cropping
     are refused. `intensity` is clip, percentile or none. `values` are the numbers, one or more, that stored label maps
     have for each of the `labels`, if these are others; `other_labels` says what happens to numbers that are not among
-    them. `align_to` is
-    what the scans are aligned with, "first" or the file of a template, None for no alignment; `align_kind` is rigid or
-    affine, None without alignment.
+    them. `align_to` is what the scans are aligned with, "first" or the file of a template, None for no alignment;
+    `align_kind` is rigid or affine, None without alignment.
     """
 
     axes: str

@@ -112,8 +112,8 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)  # signal 0 is not delivered
     except ProcessLookupError:
         return False
-    except PermissionError:  # it belongs to another user
-        return True
+    except PermissionError:  # another user's process has this number
+        pass
     return True
 
 
