@@ -9,6 +9,7 @@ regions. Dice is measured on the fixed scan's own grid. The table goes to OUT/na
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import torch
 
 from textscf.data.ants_package import load_ants
 from textscf.data.cohort import Cohort
+from textscf.data.recipe import Recipe
 from textscf.data.releases import stored_files
+from textscf.data.scans import renumbered
 from textscf.files.image_file import ImageFile, read_image_file, read_label_file
 from textscf.files.io import read_yaml, write_csv
 from textscf.job.progress import progress_bar
@@ -73,13 +76,18 @@ def folding(field: np.ndarray) -> float:
     return float((np.einsum("...a,...a->...", rows[0], np.cross(rows[1], rows[2])) <= 0).mean())
 
 
-def scans_of(files: dict[str, tuple[Path, Path]], fixed: str, moving: str) -> Scans:
-    """Images and label maps of a pair."""
+def scans_of(files: dict[str, tuple[Path, Path]], recipe: Recipe, fixed: str, moving: str) -> Scans:
+    """Images and label maps of a pair, the latter in the anatomy's numbers."""
+
+    def labels(path: Path) -> ImageFile:
+        stored = read_label_file(path)
+        return replace(stored, data=renumbered(stored.data, recipe))
+
     return {
         "fixed": read_image_file(files[fixed][0]),
         "moving": read_image_file(files[moving][0]),
-        "fixed_labels": read_label_file(files[fixed][1]),
-        "moving_labels": read_label_file(files[moving][1]),
+        "fixed_labels": labels(files[fixed][1]),
+        "moving_labels": labels(files[moving][1]),
     }
 
 
@@ -93,7 +101,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     cohort = Cohort.load(args.cohort)
-    stored = stored_files(read_yaml(args.cohort / "config.yaml"), args.raw)
+    config = read_yaml(args.cohort / "config.yaml")
+    recipe, stored = Recipe.from_config(config), stored_files(config, args.raw)
     files = {subject: (image, labels) for subject, (image, labels) in stored.items() if labels is not None}
     registrar = ScanRegistrar(args.model, torch.device("cpu"))
     methods: dict[str, Method] = {
@@ -108,7 +117,7 @@ def main() -> None:
     rows = []
     with progress_bar(len(cohort.pairs["test"]) * len(methods), "registering") as bar:
         for fixed, moving in cohort.pairs["test"]:
-            scans = scans_of(files, fixed, moving)
+            scans = scans_of(files, recipe, fixed, moving)
             for name, method in methods.items():
                 started = time.process_time()
                 labels, folded = method(scans)

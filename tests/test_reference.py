@@ -1,11 +1,14 @@
-"""Files of a finished study that are kept as reference results."""
+"""Files of a study that are kept as reference results, and the tables and figures made from them again."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from textscf.errors import InputError
-from textscf.workflow.reference import keep_reference
+from textscf.workflow.reference import keep_reference, redraw_reference
 
 KEPT = {
     "claims.csv", "tables/table3.csv", "figures/figure3.png", "runs/a/config.yaml", "runs/a/metrics.csv",
@@ -38,3 +41,23 @@ def test_tables_settings_and_metrics_are_kept_and_weights_and_volumes_are_not(tm
 def test_a_study_that_is_not_finished_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no tables or figures; expected a finished study"):
         keep_reference(tmp_path, "small", tmp_path / "out")
+
+
+def test_a_kept_study_is_redrawn_from_its_own_runs(root: Path, tmp_path: Path) -> None:
+    kept, config = root / "results/reference/brain_mr", root / "config"
+    out = tmp_path / "kept"
+    shutil.copytree(kept / "runs", out / "runs", ignore=lambda _, names: {"lapirn"} & set(names))
+    written, left_out = redraw_reference(config / "brain_mr.yaml", config, out, ["table3", "differences", "example"])
+    assert left_out == {"figures/example": "results/brain_mr/runs/lku_net/checkpoint.pt"}
+    assert {path.name for path in written if path.suffix in (".csv", ".pdf")} == {
+        *("table3.csv", "table3_tests.csv", "differences.csv", "differences.pdf")
+    }
+    old, new = (pd.read_csv(folder / "tables/table3.csv").set_index("run") for folder in (kept, out))
+    np.testing.assert_allclose(new["dice_percent"].drop("lapirn"), old["dice_percent"].drop("lapirn"), rtol=1e-12)
+    assert new.loc["lapirn", "not_run"] == "not finished"
+    assert sorted(path.name for path in out.iterdir()) == ["figures", "runs", "tables"]
+
+
+def test_a_name_that_the_study_lacks_is_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"brain_mr\.yaml: has no table or figure 'table33'"):
+        redraw_reference(root / "config/brain_mr.yaml", root / "config", tmp_path, ["table33"])

@@ -29,7 +29,7 @@ def test_a_table_is_the_mean_of_its_pairs(path: Path) -> None:
         assert row.pairs == len(dice.groupby(["fixed", "moving"]))
 
 
-LATEST = ("hippocampus_5000_steps", "brain_mr", "abdomen_anatomy_5000_steps")
+LATEST = ("hippocampus", "brain_mr", "abdomen_anatomy")
 
 
 def test_the_readme_shows_the_latest_reference_tables(root: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_readme_quotes_the_intervals_of_the_latest_results(root: Path) -> No
         assert f"{-line.difference:.1f} behind im2grid ({-line.high:.1f} to {-line.low:.1f})" in readme
     assert tied.low < 0 < tied.high
     assert f"not ahead of im2grid ({tied.difference:.1f}, {tied.low:.1f} to {tied.high:.1f})" in readme
-    text = pd.read_csv(REFERENCE / "abdomen_anatomy_5000_steps/figures/differences_im2grid.csv").set_index("method")
+    text = pd.read_csv(REFERENCE / "abdomen_anatomy/figures/differences_im2grid.csv").set_index("method")
     gain = text.loc["im2grid"]
     assert gain.low < 0 < gain.high
     assert f"shows no gain in Dice ({gain.difference:+.1f}, {gain.low:.1f} to {gain.high:.1f})" in readme
@@ -75,7 +75,7 @@ def test_the_readme_quotes_the_intervals_of_the_latest_results(root: Path) -> No
     masks = pd.read_csv(REFERENCE / "brain_mr/tables/table5.csv").set_index("run")
     assert f"textSCF has {masks.loc['textscf_ground_truth', 'dice_percent']:.1f} %" in readme
     assert f"({masks.loc['textscf_tiny', 'segmentor_dice_percent']:.1f} % Dice on the test scans)" in readme
-    model = pd.read_csv(REFERENCE / "hippocampus_5000_steps/runs/textscf_smooth/pairs.csv")
+    model = pd.read_csv(REFERENCE / "hippocampus/runs/textscf_smooth/pairs.csv")
     assert f"{100 * model['dice'].mean():.1f} % Dice" in (root / "README.md").read_text()
     beyond = pd.read_csv(REFERENCE / "hippocampus_beyond/tables/beyond.csv").set_index("run")["dice_percent"]
     assert f"ConvexAdam reaches {beyond['convexadam']:.1f} %" in readme

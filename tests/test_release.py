@@ -133,7 +133,7 @@ def test_the_card_says_what_the_model_is(results: Path, model: Path) -> None:
     assert card.startswith("# Blobs\n\nRegisters two blobs.\n")
     for text in (
         "- Three blobs.",
-        "Licence: CC0",
+        "Licence, of the weights too: CC0.",
         "**simulated**",
         f"{timing['steps']} steps",
         sha256_of(model),

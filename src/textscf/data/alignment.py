@@ -20,7 +20,8 @@ INITIALS = ("auto", "none", "centre", "rigid", "affine")
 GOOD_OVERLAP = 0.95
 """Overlap of the two scans' contents from which `auto` trusts the headers.
 
-Two brains at 2 mm, deformed at random from one, overlap by 0.95 to 0.98; turned by 20 degrees by 0.93, 40 mm apart by 0.67.
+Two brains at 2 mm, deformed at random from one, overlap by 0.95 to 0.98; turned by 20 degrees by 0.93, 40 mm apart by
+0.67.
 """
 
 _SKEW = 0.1  # degrees

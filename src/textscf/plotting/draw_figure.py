@@ -1,12 +1,30 @@
 """Drawing a figure of any kind."""
 
 import dataclasses
+from pathlib import Path
 
 from textscf.errors import InputError
+from textscf.files.io import atomic_path, write_csv
 from textscf.files.registry import FIGURES, entry
 from textscf.plotting.drawing import Drawing, note
-from textscf.results.captions import not_run_sentences
+from textscf.plotting.style import save_figure
+from textscf.results.captions import not_run_sentences, subject_sentences
 from textscf.results.items import Item, Results
+from textscf.results.reported import printed_of
+
+
+def write_figure(item: Item, results: Results, reported: Path, pdf: Path) -> None:
+    """Draw a figure to `pdf`; a `.png`, the plotted values (`.csv`) and the caption (`.txt`) go beside it.
+
+    `reported` is the file with the paper's printed values. Raises InputError as `draw` does.
+    """
+    item = dataclasses.replace(item, printed=printed_of(item, reported))
+    drawing = draw(item, results)
+    save_figure(drawing.figure, pdf)
+    write_csv(pdf.with_suffix(".csv"), drawing.data)
+    with atomic_path(pdf.with_suffix(".txt")) as caption:
+        text = " ".join([f"{item.number}.", *subject_sentences(item), *drawing.sentences])
+        caption.write_text(f"{text}\n", encoding="utf-8")
 
 
 def draw(item: Item, results: Results) -> Drawing:

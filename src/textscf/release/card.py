@@ -65,7 +65,8 @@ def _data(settings: Mapping[str, Any], cohort: Cohort) -> str:
     splits = ", ".join(f"{len(subjects)} {name}" for name, subjects in cohort.splits.items())
     grid = f"{'x'.join(map(str, cohort.shape))} voxels of {_millimetres(cohort)}"
     lines = [
-        f"- {settings['data']}. Licence: {settings['licence']}; of the weights too.",
+        f"- {settings['data']}.",
+        f"- Licence, of the weights too: {' '.join(settings['licence'].split()).removesuffix('.')}.",
         *([f"- **{settings['notice']}**"] if settings["notice"] else []),
         f"- Subjects: {splits}. Grid: {grid}.",
         f"- {' '.join(settings['citation'].split())}",

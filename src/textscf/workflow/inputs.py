@@ -154,6 +154,21 @@ class StudyFiles:
         """Names of the figures of a kind."""
         return [name for name, spec in self._study.figures.items() if spec["kind"] == kind]
 
+    def of_table(self, table: str) -> list[str]:
+        """Files of runs and segmentors that a table of any kind is made from."""
+        match self._study.tables[table].get("kind", "accuracy"):
+            case "complexity":
+                return self.complexity(table)
+            case "learning_rate":
+                return self.timings(table)
+            case "structures":
+                return self.metrics(table)
+        return [*self.metrics(table), *self.timings(table), *self.segmentor_accuracy(table)]
+
+    def of_figure(self, figure: str) -> list[str]:
+        """Files of runs that a figure is made from."""
+        return [*self.metrics(figure), *self.figure(figure)]
+
     def figure(self, figure: str) -> list[str]:
         """Input of a figure beside metrics: checkpoints and segmentations, complexity files, or histories."""
         match self._study.figures[figure]["kind"]:

@@ -1,11 +1,20 @@
-"""Copies the small result files of a finished study to `results/reference/`, to be kept in the repository."""
+"""Keeps the small result files of a study in `results/reference/`, and makes its tables and figures from them again."""
 
 import shutil
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from textscf.errors import InputError
 from textscf.files.io import atomic_path, read_yaml
-from textscf.files.layout import Layout
+from textscf.files.layout import COST_FILE, Layout
+from textscf.plotting.draw_figure import write_figure
+from textscf.results.items import Results, make_item
+from textscf.study import load_study
+from textscf.tables.table_kinds import make
+from textscf.tables.written import write_table
+from textscf.workflow.inputs import StudyFiles
+from textscf.workflow.stage_settings import stage_settings
 
 _OF_STUDY = (
     *(
@@ -15,8 +24,13 @@ _OF_STUDY = (
     ),
     *("claims.csv", "claims.md"),
 )
-_OF_RUNS = ("config.yaml", "history.csv", "metrics.csv", "pairs.csv", "timing.json", "environment.json")
-_OF_COHORTS = ("segmentations/*/accuracy_by_split.csv", "segmentations/*/config.yaml", "segmentations/*/history.csv")
+_OF_RUNS = (
+    *("config.yaml", "history.csv", "metrics.csv", "pairs.csv", "timing.json", "environment.json"),
+    "complexity.json",
+)
+_OF_COHORTS = tuple(
+    f"segmentations/*/{name}" for name in ("accuracy_by_split.csv", "config.yaml", "history.csv", COST_FILE)
+)
 
 
 def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
@@ -37,6 +51,64 @@ def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
         folder = layout.cohort(cohort)
         found = [path for pattern in _OF_COHORTS for path in sorted(folder.glob(pattern))]
         targets |= {path: out / cohort / path.relative_to(folder) for path in found}
+    return _copy(targets)
+
+
+def redraw_reference(
+    study_file: Path, config_folder: Path, folder: Path, names: Iterable[str] = ()
+) -> tuple[list[Path], dict[str, str]]:
+    """Make tables and figures of a kept study again, from the runs in its folder; the scans are not needed.
+
+    Runs of the study that the folder lacks are left out, as by `only_finished`.
+
+    Args:
+        study_file: file of the study, such as `config/brain_mr.yaml`.
+        config_folder: the folder `config/`.
+        folder: folder of the kept study, such as `results/reference/brain_mr`.
+        names: tables and figures to make; if empty, those that the folder has.
+
+    Returns:
+        The files written, and for each table or figure that needs a file which is not kept, such as scans, that file.
+
+    Raises:
+        InputError: the study has no table or figure of a name, or a file of a run cannot be used.
+    """
+    study = load_study(
+        {**read_yaml(study_file), "only_finished": True},
+        config_folder,
+        [study_file],
+        is_finished=lambda run: (folder / "runs" / run / "metrics.csv").is_file(),
+    )
+    files, kinds = StudyFiles(study), {"tables": study.tables, "figures": study.figures}
+    if unknown := sorted(set(names) - {*study.tables, *study.figures}):
+        raise InputError(f"{study_file}: has no table or figure '{unknown[0]}'")
+    wanted = set(names) or {path.stem for kind in kinds for path in (folder / kind).glob("*.csv")}
+    reported, left_out = config_folder / "reported.yaml", {}
+    with tempfile.TemporaryDirectory() as temporary:
+        layout = Layout(Path(temporary) / "results")
+        source = layout.study(study.name)
+        source.mkdir(parents=True)
+        (source / "runs").symlink_to((folder / "runs").resolve())
+        for segmentations in folder.glob("*/segmentations"):
+            cohort = layout.cohort(segmentations.parent.name)
+            cohort.mkdir(parents=True)
+            (cohort / "segmentations").symlink_to(segmentations.resolve())
+        for kind, name in ((folder_of, item) for folder_of, items in kinds.items() for item in items if item in wanted):
+            needed = files.of_table(name) if kind == "tables" else files.of_figure(name)
+            if missing := [path for path in needed if not (Path(temporary) / path).is_file()]:
+                left_out[f"{kind}/{name}"] = missing[0]
+                continue
+            item = make_item(stage_settings(study, f"{study.name}/{kind}/{name}"), f"{study_file}: {name}")
+            results = Results(layout.root, study.name)
+            if kind == "tables":
+                write_table(make(item, results, reported), source / kind / f"{name}.csv")
+            else:
+                write_figure(item, results, reported, source / kind / f"{name}.pdf")
+        made = [path for pattern in _OF_STUDY for path in sorted(source.glob(pattern))]
+        return _copy({path: folder / path.relative_to(source) for path in made}), left_out
+
+
+def _copy(targets: dict[Path, Path]) -> list[Path]:
     for path, target in targets.items():
         with atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
