@@ -31,10 +31,13 @@ def main() -> None:
         "--initial",
         default="auto",
         help="alignment before the network: none (trust the headers), centre, rigid, affine, or the file of an affine "
-        "transformation; auto trusts headers by which the scans overlap well, else takes what overlaps most (default)",
+        "transformation; auto (default): as in the model's training, or headers by which the scans overlap well, else "
+        "what overlaps most",
     )
     parser.add_argument("--refine", type=count, default=0, help="steps of optimisation after the network (default: 0)")
-    parser.add_argument("--fixed-labels", type=Path, help="label map of the fixed scan, with the model's labels")
+    parser.add_argument(
+        "--fixed-labels", type=Path, help="label map of the fixed scan, numbered as the model's training data"
+    )
     parser.add_argument("--moving-labels", type=Path, help="label map of the moving scan, to be warped")
     parser.add_argument("--score-only", action="store_true", help="use label maps for Dice only, not as regions")
     parser.add_argument("--fill", type=float, help="value for voxels that are NaN (default: refuse them)")

@@ -4,6 +4,7 @@ import itertools
 import shutil
 import subprocess
 import weakref
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,22 @@ def test_labels_of_another_place_or_anatomy_are_refused(cohort: Cohort, checkpoi
         write_nifti(tmp_path / f"{name}.nii.gz", values, affine)
         with pytest.raises(InputError, match=message):
             registrar.register(fixed, fixed, "none", read_label_file(tmp_path / f"{name}.nii.gz"))
+
+
+def test_a_label_map_numbered_in_another_way_is_refused_even_if_other_structures_are_background(
+    cohort: Cohort, checkpoint: Path, tmp_path: Path
+) -> None:
+    fixed = read_image_file(cohort.image_path("s6"))
+    labels = read_image(cohort.label_path("s6")).data.astype(np.uint8)
+    registrar = ScanRegistrar(checkpoint, CPU)
+    registrar.recipe = replace(registrar.recipe, other_labels="background", values=((41,), (1, 3)))
+    for values, message in (
+        (labels, r"map\.nii\.gz: \d\d % of its labelled voxels have numbers of no structure .* expected .* 1, 3, 41"),
+        (np.array([0, 41, 3], np.uint8)[labels], None),
+    ):
+        write_nifti(tmp_path / "map.nii.gz", values, fixed.affine)
+        with pytest.raises(InputError, match=message) if message else nullcontext():
+            registrar.register(fixed, fixed, "none", read_label_file(tmp_path / "map.nii.gz"))
 
 
 def test_a_checkpoint_that_was_moved_says_what_it_lacks(cohort: Cohort, checkpoint: Path, tmp_path: Path) -> None:

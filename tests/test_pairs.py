@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.scan_files import make_checkpoint, padded, save, smooth, stored_as, turned
+from textscf.data import alignment
 from textscf.data.alignment import align
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file
@@ -212,6 +213,18 @@ def test_scans_far_apart_are_brought_together(
     points = np.random.default_rng(0).uniform(-25, 25, (50, 3)) + MIDDLE
     missed = points @ (matrix - affine)[:3, :3].T + (matrix - affine)[:3, 3]
     assert np.linalg.norm(missed, axis=1).mean() < 2
+
+
+def test_the_alignment_of_the_training_scans_is_the_default(
+    registrar: ScanRegistrar, scans: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [registrar._on_own_grid(registrar._content(read_image_file(path))) for path in (scans[0], scans[0])]
+    assert [align(*images, "auto", trained)[1] for trained in (None, "rigid", "affine")] == ["none", "rigid", "affine"]
+    far = np.eye(4)
+    far[0, 3] = 60
+    monkeypatch.setattr(alignment, "by_ants", lambda *_: far)
+    matrix, kind = align(*images, "auto", "affine")
+    assert (kind, np.abs(matrix - np.eye(4)).max() < 1e-6) == ("centre", True)
 
 
 def test_a_written_alignment_is_taken_as_ants_wrote_it(

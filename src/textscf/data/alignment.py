@@ -24,6 +24,9 @@ Two brains at 2 mm, deformed at random from one, overlap by 0.95 to 0.98; turned
 0.67.
 """
 
+_FAILED_OVERLAP = 0.8
+"""Overlap after an alignment of ANTs below which `auto` doubts it."""
+
 _SKEW = 0.1  # degrees
 _CONTENT = 0.05  # of the intensities of a prepared image, [0, 1]
 _SAMPLES = 200_000
@@ -71,22 +74,26 @@ def content_overlap(fixed: PlacedImage, moving: PlacedImage, alignment: NDArray[
     return min(1.0, voxel * float((contents[0] & contents[1]).sum()) / max(smaller, 1e-9))
 
 
-def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArray[np.float64], str]:
+def align(
+    fixed: PlacedImage, moving: PlacedImage, initial: str, trained: str | None = None
+) -> tuple[NDArray[np.float64], str]:
     """Affine (4, 4) from points of the fixed scan to points of the moving scan, and the kind of alignment that it is.
 
-    `auto` is ``none``, which trusts the headers, where the scans' contents overlap by `GOOD_OVERLAP` or more. Elsewhere
-    it is the one of ``affine``, ``centre`` and ``none`` by which they overlap most: on small crops ANTs can fail.
+    `auto` is the alignment that the network's training scans had. Where they had none, `auto` is ``none``, which trusts
+    the headers, if the scans' contents overlap by `GOOD_OVERLAP` or more. Elsewhere, and where ANTs seems to fail, it
+    is the one of ``affine``, ``centre`` and ``none`` by which they overlap most: on small crops ANTs can fail.
 
     Args:
         fixed: fixed image, whose grid covers its scan.
         moving: moving image, whose grid covers its scan.
         initial: one of `INITIALS`, or the path of a file.
+        trained: alignment of the training scans, rigid or affine; None for none.
 
     Raises:
         InputError: the file is no affine transformation, or ANTs fails.
     """
     if initial == "auto":
-        return _by_overlap(fixed, moving)
+        return _automatic(fixed, moving, trained)
     if initial == "none":
         return np.eye(4), initial
     if initial == "centre":
@@ -99,12 +106,17 @@ def align(fixed: PlacedImage, moving: PlacedImage, initial: str) -> tuple[NDArra
     return _from_file(Path(initial)), initial
 
 
-def _by_overlap(fixed: PlacedImage, moving: PlacedImage) -> tuple[NDArray[np.float64], str]:
-    """Choose the headers if the contents overlap well by them, else the alignment with the largest overlap."""
-    if content_overlap(fixed, moving, np.eye(4)) >= GOOD_OVERLAP:
+def _automatic(fixed: PlacedImage, moving: PlacedImage, trained: str | None) -> tuple[NDArray[np.float64], str]:
+    def overlap(found: tuple[NDArray[np.float64], str]) -> float:
+        return content_overlap(fixed, moving, found[0])
+
+    if trained:
+        found = align(fixed, moving, trained)
+        if overlap(found) >= _FAILED_OVERLAP:
+            return found
+    elif overlap((np.eye(4), "none")) >= GOOD_OVERLAP:
         return np.eye(4), "none"
-    found = [align(fixed, moving, kind) for kind in ("affine", "centre", "none")]
-    return max(found, key=lambda each: content_overlap(fixed, moving, each[0]))
+    return max((align(fixed, moving, kind) for kind in (trained or "affine", "centre", "none")), key=overlap)
 
 
 def _shift(millimetres: NDArray[np.float64]) -> NDArray[np.float64]:

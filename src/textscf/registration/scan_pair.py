@@ -33,6 +33,7 @@ _OBLIQUE = 0.01  # degrees
 _WELL_INSIDE = 0.98  # part of the fixed scan inside the network's field of view
 _POOR_OVERLAP = 0.5
 _SAME_PLACE = 0.5  # part of the fixed scan that a label map must cover
+_OTHER_NUMBERS = 0.1  # part of the labelled voxels that numbers of no structure may have
 _SPLINES: Literal[2] = 2  # as in the preparation of cohorts
 
 
@@ -115,7 +116,7 @@ class ScanRegistrar:
         seconds = {}
         started = time.perf_counter()
         images = [self._on_own_grid(content) for content in contents]
-        matrix, kind = align(images[0], images[1], initial)
+        matrix, kind = align(images[0], images[1], initial, self.recipe.align_kind)
         overlap = tuple(content_overlap(images[0], images[1], m) for m in (np.eye(4), matrix))
         seconds["alignment"] = time.perf_counter() - started
         remarks += _overlap_remarks(fixed, moving, overlap[1])
@@ -257,6 +258,13 @@ def _region_labels(labels: ImageFile, fixed: Grid, file: ImageFile, recipe: Reci
         regions = renumbered(labels.data, recipe)
     except InputError as error:
         raise InputError(f"{labels.path}: {error}") from error
+    other = float((regions == 0)[labels.data != 0].mean())
+    if other > _OTHER_NUMBERS:
+        known = sorted(number for numbers in recipe.values or [recipe.labels] for number in numbers)
+        raise InputError(
+            f"{labels.path}: {100 * other:.0f} % of its labelled voxels have numbers of no structure of the model; "
+            f"expected those of its training data, {', '.join(map(str, known))}"
+        )
     covered = _part_inside(fixed, Grid(labels.data.shape, labels.affine))
     if covered < _SAME_PLACE:
         raise InputError(
