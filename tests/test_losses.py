@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.test_spatial import smooth_field
 from textscf.losses import SoftDice, smoothness
+from textscf.losses.box_mean import box_mean
 from textscf.losses.similarities import mse, multi_window_ncc
 from textscf.spatial import halve
 
@@ -75,6 +76,18 @@ def test_smoothness_is_the_mean_squared_forward_difference() -> None:
 def test_mse() -> None:
     fixed, warped = torch.tensor([[[[[1.0, 2.0]]]]]), torch.tensor([[[[[1.5, 4.0]]]]])
     assert mse.dissimilarity(fixed, warped, 1).item() == pytest.approx((0.25 + 4) / 2)
+
+
+@pytest.mark.parametrize("window", [1, 3, 5, 7, 9])
+@pytest.mark.parametrize("shape", [(9, 8, 11), (1, 2, 3)])
+def test_box_mean_equals_a_convolution_in_value_and_gradient(window: int, shape: tuple[int, ...]) -> None:
+    x = torch.randn(2, 1, *shape, dtype=torch.float64, requires_grad=True)
+    box = torch.full((1, 1, *[window] * 3), window**-3, dtype=torch.float64)
+    expected = torch.nn.functional.conv3d(x, box, padding=window // 2)
+    torch.testing.assert_close(box_mean(x, window), expected, rtol=1e-12, atol=1e-12)
+    weights = torch.randn_like(x)
+    gradients = [torch.autograd.grad((mean * weights).sum(), x)[0] for mean in (box_mean(x, window), expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
 
 
 def ncc_in_float64(fixed: np.ndarray, warped: np.ndarray, window: int) -> float:

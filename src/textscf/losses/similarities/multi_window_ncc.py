@@ -1,8 +1,8 @@
 """Local correlation in windows of several sizes, the training loss of LapIRN."""
 
 from torch import Tensor
-from torch.nn import functional
 
+from textscf.losses.box_mean import box_mean
 from textscf.spatial import halve
 
 _WINDOWS = (7, 5, 3)
@@ -30,15 +30,8 @@ def squared_correlation(fixed: Tensor, warped: Tensor, window: int) -> Tensor:
     negative are set to zero: in the published form they caused a division by zero.
     """
     size = window**3
-    mean_f, mean_w = _local_mean(fixed, window), _local_mean(warped, window)
-    covariance = size * (_local_mean(fixed * warped, window) - mean_f * mean_w)
-    variance_f = size * (_local_mean(fixed.square(), window) - mean_f.square()).clamp(min=0)
-    variance_w = size * (_local_mean(warped.square(), window) - mean_w.square()).clamp(min=0)
+    mean_f, mean_w = box_mean(fixed, window), box_mean(warped, window)
+    covariance = size * (box_mean(fixed * warped, window) - mean_f * mean_w)
+    variance_f = size * (box_mean(fixed.square(), window) - mean_f.square()).clamp(min=0)
+    variance_w = size * (box_mean(warped.square(), window) - mean_w.square()).clamp(min=0)
     return covariance.square() / (variance_f * variance_w + _EPSILON)
-
-
-def _local_mean(x: Tensor, window: int) -> Tensor:
-    for axis in range(3):
-        kernel = [window if axis == a else 1 for a in range(3)]
-        x = functional.avg_pool3d(x, kernel, 1, [n // 2 for n in kernel])
-    return x
