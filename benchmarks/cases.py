@@ -27,6 +27,7 @@ from textscf.data.simulation.simulated_cohort import simulate_cohort
 from textscf.files.io import read_json
 from textscf.job.devices import has_bfloat16
 from textscf.losses import SoftDice
+from textscf.losses.similarities.multi_window_ncc import squared_correlation
 from textscf.metrics import evaluate_pair
 from textscf.models import RegistrationNetwork, build_network
 from textscf.models.backbones.lku_net import LargeKernelBlock
@@ -59,6 +60,7 @@ def cases(device: str, data_root: Path | None = None) -> dict[str, Case]:
     tolerance = 3e-2 if precision == "bfloat16" else 1e-3
     return {
         "dice": _pair("Dice loss, forward + backward, 36 classes, 160x192x224", dice_loss, 1e-5),
+        "correlation": _pair("Local correlation, forward + backward, window 7, 160x192x224", correlation, 1e-4),
         "block": _pair("Large-kernel block, forward + backward, 64 channels, 48x40x64", block, 1e-4),
         "head": _pair("SCF head, forward + backward, 14 regions, 64 channels, 48x40x64", head, 1e-4),
         "step": _pair(
@@ -112,6 +114,21 @@ def dice_loss(device: str, fast: bool) -> Timed:
     def timed() -> list[float]:
         value = loss(fixed, moving, field)
         (gradient,) = torch.autograd.grad(value, field)
+        return [value.item(), gradient.norm().item()]
+
+    return timed
+
+
+def correlation(device: str, fast: bool) -> Timed:
+    """Time the local correlation of two images; returns its mean and the norm of its gradient."""
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.rand(1, 1, *BRAIN, generator=generator).to(device) for _ in range(2)]
+    images[1].requires_grad_()
+    measure = squared_correlation if fast else plain.pooled_correlation
+
+    def timed() -> list[float]:
+        value = measure(images[0], images[1], 7).mean()
+        (gradient,) = torch.autograd.grad(value, images[1])
         return [value.item(), gradient.norm().item()]
 
     return timed

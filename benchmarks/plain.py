@@ -30,6 +30,24 @@ def one_hot_dice(fixed: Tensor, moving: Tensor, displacement: Tensor, n_regions:
     return 1 - (2 * intersection / (soft.square().sum((2, 3, 4)) + fixed_hot.sum((2, 3, 4)) + 1e-5)).mean()
 
 
+def pooled_correlation(fixed: Tensor, warped: Tensor, window: int) -> Tensor:
+    """Squared correlation in the window around each voxel; means by pooling along one axis after another."""
+
+    def mean(x: Tensor) -> Tensor:
+        for axis in range(3):
+            kernel = [window if axis == a else 1 for a in range(3)]
+            x = functional.avg_pool3d(x, kernel, 1, [n // 2 for n in kernel])
+        return x
+
+    size = window**3
+    means = mean(fixed), mean(warped)
+    covariance = size * (mean(fixed * warped) - means[0] * means[1])
+    variances = [
+        size * (mean(x.square()) - m.square()).clamp(min=0) for x, m in zip((fixed, warped), means, strict=True)
+    ]
+    return covariance.square() / (variances[0] * variances[1] + 1e-5)
+
+
 def per_voxel_filters(head: SCFHead, features: Tensor, regions: Tensor, confidence: Tensor) -> Tensor:
     """Text-driven head with a filter for every voxel, a literal version of paper eqs. (3)-(4)."""
     filters = head.region_filters()[regions[:, 0].long()]

@@ -138,6 +138,7 @@ def test_cases_have_a_name_and_two_versions() -> None:
     found = cases("cpu")
     assert {
         "dice",
+        "correlation",
         "block",
         "head",
         "step",

@@ -10,8 +10,8 @@ from torch.nn import functional
 def box_mean(x: Tensor, window: int) -> Tensor:
     """Mean of `x` (N, C, H, W, D) over the cube of `window` voxels around each voxel, with zeros outside; same shape.
 
-    `window` is odd. On a CPU it needs few additions, as a window's sum is made of two sums over half of it; that is
-    eight times as fast as pooling, forward and backward.
+    `window` is odd. On a CPU a window's sum is made of sums over 1, 2 and 4 voxels, which takes an eighth of the time
+    of pooling at 80x96x112, forward and backward; volumes that no cache holds gain less.
     """
     if x.device.type == "cpu":
         return _BoxMean.apply(x, window)
