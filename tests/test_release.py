@@ -1,5 +1,7 @@
 """A model in one file does what its run did, and its card says what it is."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from tests.cohorts import SEGMENTOR, make_cohort
 from tests.test_inference import SCF_RUN
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.files.image_file import read_image_file
+from textscf.files.image_file import read_image_file, read_label_file
 from textscf.files.io import read_json, sha256_of, write_csv, write_yaml
 from textscf.files.state import load_state, save_state
 from textscf.prompts import Embedding
+from textscf.registration.coverage import covered_share
 from textscf.registration.evaluation import evaluate_run
 from textscf.registration.inference import Registrar
 from textscf.registration.scan_pair import ScanRegistrar
@@ -33,7 +36,7 @@ CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {
     **{"model": "blobs", "study": "tests", "run": "scf", "initial": "initial", "cohort": "blobs", "segmentor": "net"},
     **{"title": "Blobs", "purpose": "Registers two blobs.", "unfit": ["Three blobs.", "Any clinical decision."]},
-    **{"data": "Simulated blobs", "notice": "simulated", "licence": "CC0", "citation": "Nobody"},
+    **{"data": "Simulated blobs", "notice": "simulated", "licence": "CC0", "citation": "Nobody", "convention": "paper"},
 }
 
 
@@ -84,6 +87,27 @@ def test_weights_are_in_half_precision_and_filters_frozen(model: Path) -> None:
     tensors = [*content["network"].values(), *content["segmentor"]["weights"].values()]
     assert {tensor.dtype for tensor in tensors if tensor.is_floating_point()} == {torch.float16}
     assert not any("filters" in name for name in content["network"])
+
+
+def test_a_scan_that_shows_far_more_than_the_training_scans_gets_a_remark(results: Path, model: Path) -> None:
+    cohort, registrar = Cohort.load(results / "cohorts/blobs"), ScanRegistrar(model, CPU)
+    low, high = load_checkpoint(model, CPU).covered or (0, 0)
+    shares = [covered_share(cohort.load_image(s), cohort.load_labels(s)) for s in cohort.splits["train"]]
+    assert (low, high) == (min(shares), max(shares))
+    fixed, labels = read_image_file(cohort.image_path("s6")), read_label_file(cohort.label_path("s6"))
+    small = replace(labels, data=np.where(np.indices(labels.data.shape)[0] < 8, labels.data, 0))
+    remarks = [registrar.register(fixed, fixed, "none", given).remarks for given in (labels, small)]
+    assert remarks[0] == []
+    assert re.search(
+        rf"s6\.nii\.gz: structures cover \d+ % .* but {100 * low:.0f} to {100 * high:.0f} %", remarks[1][0]
+    )
+
+
+@pytest.mark.parametrize("covered", [[0.5], [0.6, 0.5], "some", [0, 2]])
+def test_a_model_with_a_damaged_range_of_shares_is_refused(model: Path, tmp_path: Path, covered: object) -> None:
+    save_state(tmp_path / "model.pt", {**load_state(model), "covered": covered})
+    with pytest.raises(InputError, match=r"model\.pt: covered: expected two shares in order"):
+        load_checkpoint(tmp_path / "model.pt", CPU)
 
 
 def test_half_precision_is_not_used_where_it_costs_dice(

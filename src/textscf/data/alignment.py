@@ -24,11 +24,13 @@ Two brains at 2 mm, deformed at random from one, overlap by 0.95 to 0.98; turned
 0.67.
 """
 
+CONTENT = 0.05
+"""Intensity of a prepared image, in [0, 1], above which a voxel shows something."""
+
 _FAILED_OVERLAP = 0.8
 """Overlap after an alignment of ANTs below which `auto` doubts it."""
 
 _SKEW = 0.1  # degrees
-_CONTENT = 0.05  # of the intensities of a prepared image, [0, 1]
 _SAMPLES = 200_000
 """Voxels that ANTs compares; its own fifth of a small crop is too few, and it turns some crops by 20 degrees."""
 _TRANSFORMS = {"rigid": "Rigid", "affine": "Affine"}
@@ -67,9 +69,9 @@ def content_overlap(fixed: PlacedImage, moving: PlacedImage, alignment: NDArray[
         alignment: affine (4, 4) from points of the fixed scan to points of the moving scan.
     """
     turned = sample(moving.data, moving.grid.affine, fixed.grid, lambda points: apply_affine(alignment, points))
-    contents = fixed.data > _CONTENT, turned > _CONTENT
+    contents = fixed.data > CONTENT, turned > CONTENT
     voxel = float(np.prod(fixed.grid.spacing))
-    whole = float(np.prod(moving.grid.spacing)) * float((moving.data > _CONTENT).sum()) / np.linalg.det(alignment)
+    whole = float(np.prod(moving.grid.spacing)) * float((moving.data > CONTENT).sum()) / np.linalg.det(alignment)
     smaller = min(voxel * float(contents[0].sum()), whole)
     return min(1.0, voxel * float((contents[0] & contents[1]).sum()) / max(smaller, 1e-9))
 

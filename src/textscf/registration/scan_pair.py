@@ -18,6 +18,7 @@ from textscf.files.image_file import ImageFile
 from textscf.files.io import read_yaml
 from textscf.files.layout import NETWORK_FILES, Layout
 from textscf.job.progress import progress_bar
+from textscf.registration.coverage import coverage_remarks, covered_share
 from textscf.registration.inference import predict
 from textscf.registration.refinement import refine
 from textscf.registration.trained_run import TrainedRun, load_checkpoint
@@ -124,6 +125,9 @@ class ScanRegistrar:
         remarks += self._view_remarks(fixed, grid, inside)
         started = time.perf_counter()
         fixed_scan = self._scan(contents[0], grid, np.eye(4), fixed, fixed_labels)
+        if self.trained.covered and fixed_scan.regions is not None:
+            share = covered_share(fixed_scan.image[0, 0].cpu().numpy(), fixed_scan.regions[0, 0].cpu().numpy())
+            remarks += [f"{fixed.path}: {remark}" for remark in coverage_remarks(share, self.trained.covered)]
         moving_scan = self._scan(contents[1], grid, matrix, moving, None, with_regions=steps > 0)
         seconds["segmentation"] = time.perf_counter() - started
         started = time.perf_counter()

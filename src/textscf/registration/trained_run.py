@@ -30,12 +30,15 @@ class TrainedRun:
         run: settings of the run.
         cohort: description of the run's cohort.
         segmentor: `settings` and `weights` of the segmentor in a released model; None for other checkpoints.
+        covered: smallest and largest share of the training scans' content that their structures cover, of a released
+            model (see `textscf.registration.coverage`); None for other checkpoints.
     """
 
     network: RegistrationNetwork
     run: dict[str, Any]
     cohort: dict[str, Any]
     segmentor: Mapping[str, Any] | None = None
+    covered: tuple[float, float] | None = None
 
 
 def export_checkpoint(path: Path, network: RegistrationNetwork, run: Mapping[str, Any], cohort: Cohort) -> None:
@@ -68,7 +71,8 @@ def load_checkpoint(path: Path, device: torch.device) -> TrainedRun:
         raise InputError(f"{path}: weights do not fit the network of its settings ({reason})") from error
     if not all(weights.isfinite().all() for weights in network.state_dict().values()):
         raise InputError(f"{path}: has weights that are not finite; expected those of a finished training")
-    return TrainedRun(network.to(device).eval(), run, cohort, _segmentor(path, content.get("segmentor")))
+    segmentor, covered = _segmentor(path, content.get("segmentor")), _covered(path, content.get("covered"))
+    return TrainedRun(network.to(device).eval(), run, cohort, segmentor, covered)
 
 
 @contextmanager
@@ -99,6 +103,19 @@ def _segmentor(path: Path, content: Any) -> Mapping[str, Any] | None:
         raise InputError(f"{path}: segmentor: expected its settings and weights, as src/release.py writes them")
     found: Mapping[str, Any] | None = content
     return found
+
+
+def _covered(path: Path, content: Any) -> tuple[float, float] | None:
+    """The range of shares in a released model, None without one; InputError for anything else."""
+    if content is None:
+        return None
+    try:
+        low, high = (float(share) for share in content)
+    except (TypeError, ValueError):
+        low, high = 1.0, 0.0
+    if not 0 <= low <= high <= 1:
+        raise InputError(f"{path}: covered: expected two shares in order, as src/release.py writes them")
+    return low, high
 
 
 def _regions(state: Mapping[str, torch.Tensor], cohort: Mapping[str, Any]) -> int:

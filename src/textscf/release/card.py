@@ -11,6 +11,7 @@ from textscf.files.io import read_json, read_yaml, sha256_of
 from textscf.metrics.aggregation import METRIC_COLUMNS, structure_means
 from textscf.metrics.measures import METRICS
 from textscf.release.model import Release
+from textscf.results.captions import convention_sentence
 from textscf.results.items import read_csv
 from textscf.tables.display import Cell, Column, Display
 from textscf.tables.formats import to_markdown
@@ -45,7 +46,7 @@ def model_card(
         "## Data",
         _data(settings, cohort),
         "## Accuracy",
-        _accuracy(cohort, initial, release),
+        _accuracy(settings, cohort, initial, release),
         _field(cohort, release),
         *([_regions(segmentor)] if segmentor else []),
         "## How it was made",
@@ -78,9 +79,9 @@ def _millimetres(cohort: Cohort) -> str:
     return " x ".join(f"{edge:g}" for edge in cohort.spacing) + " mm"
 
 
-def _accuracy(cohort: Cohort, initial: Path, release: Release) -> str:
-    before = structure_means(read_csv(initial / "metrics.csv", METRIC_COLUMNS, "metrics of a run"), "learn2reg")
-    after = structure_means(release.metrics, "learn2reg")
+def _accuracy(settings: Mapping[str, Any], cohort: Cohort, initial: Path, release: Release) -> str:
+    unregistered = read_csv(initial / "metrics.csv", METRIC_COLUMNS, "metrics of a run")
+    before, after = (structure_means(frame, settings["convention"]) for frame in (unregistered, release.metrics))
     names = [Cell(name) for name in after["structure"]] + [Cell("mean")]
     columns = [Column("Structure", "", names)]
     for metric, digits in ((METRICS["dice"], 1), (METRICS["hd95"], 2)):
@@ -88,9 +89,8 @@ def _accuracy(cohort: Cohort, initial: Path, release: Release) -> str:
             values = [*(metric.scale * frame[metric.name]), metric.scale * frame[metric.name].mean()]
             columns.append(Column(metric.heading, when, [Cell(f"{value:.{digits}f}") for value in values]))
     pairs = f"{len(release.pairs)} pairs of {len(cohort.splits['test'])} test subjects"
-    return to_markdown(
-        Display("Accuracy", "accuracy", f"Means over {pairs}, before and after registration.", columns, [])
-    )
+    caption = f"Means over {pairs}, before and after registration. {convention_sentence(settings['convention'])}"
+    return to_markdown(Display("Accuracy", "accuracy", caption, columns, []))
 
 
 def _field(cohort: Cohort, release: Release) -> str:

@@ -17,6 +17,7 @@ from textscf.errors import InputError
 from textscf.files.io import atomic_path, read_yaml
 from textscf.files.state import load_state, save_state
 from textscf.metrics.aggregation import METRIC_COLUMNS, run_means
+from textscf.registration.coverage import training_range
 from textscf.registration.evaluation import evaluate_run
 from textscf.registration.inference import timed_prediction
 from textscf.registration.scan_pair import find_segmentor
@@ -62,7 +63,8 @@ def write_model(run: Path, cohort: Cohort, segmentor: Path | None, out: Path, de
         InputError: the segmentor was not trained here, or a file is missing or cannot be used.
     """
     content = {**load_state(run / "checkpoint.pt"), "cohort": description(cohort),
-               "segmentor": _read_segmentor(segmentor) if segmentor else None}  # fmt: skip
+               "segmentor": _read_segmentor(segmentor) if segmentor else None,
+               "covered": training_range(cohort) if cohort.labelled("train") else None}  # fmt: skip
     expected = _mean_dice(read_csv(run / "metrics.csv", METRIC_COLUMNS, "metrics of the run"))
     forms = {"half": _halved(content), "single": content}
     if not _is_finite(forms["half"]):

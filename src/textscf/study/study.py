@@ -78,6 +78,7 @@ class Study:
         left_out: names of omitted tables and figures, which would be empty because none of their rows is run.
         cohorts: role -> name of the cohort.
         paper_cohort: whether the cohorts are the paper's own.
+        convention: how missing and lost structures count, "paper" or "learn2reg".
         models: settings of the released models by name, from the study's file.
     """
 
@@ -90,6 +91,7 @@ class Study:
     left_out: list[str]
     cohorts: dict[str, str]
     paper_cohort: bool
+    convention: str
     models: dict[str, Settings]
     _catalogue: Catalogue = field(repr=False)
     _rows: "Rows" = field(repr=False)
@@ -201,7 +203,8 @@ class _Resolver:
             {name: figure for name, figure in figures.items() if name not in empty},
             empty,
             self.config["cohorts"],
-            self.config.get("paper_cohorts", False),
+            self._paper_cohort,
+            self._convention,
             self.config.get("models", {}),
             self.catalogue,
             rows,
@@ -395,15 +398,22 @@ class _Resolver:
         auxiliary = [self.catalogue.cohort(cohort) for cohort in rows.auxiliary_cohorts(resolved)]
         notices = [c["notice"] for c in described if c["notice"]]
         notices += [f"auxiliary {c['title']}: {c['notice']}" for c in auxiliary if c["notice"]]
-        paper_cohort = self.config.get("paper_cohorts", False)
         return {
-            "convention": self.config.get("convention", "paper" if paper_cohort else "learn2reg"),
+            "convention": self._convention,
             **spec,
             "name": item.partition(".")[2],
             "study": self.config["study"],
             "study_title": self.config["title"],
             "cohorts": [c["title"] for c in described],
             "notices": notices,
-            "paper_cohort": paper_cohort,
+            "paper_cohort": self._paper_cohort,
             "rows": resolved,
         }
+
+    @property
+    def _paper_cohort(self) -> bool:
+        return bool(self.config.get("paper_cohorts", False))
+
+    @property
+    def _convention(self) -> str:
+        return str(self.config.get("convention", "paper" if self._paper_cohort else "learn2reg"))

@@ -17,7 +17,7 @@ def model_settings(study: "Study", name: str) -> Settings:
     Returns:
         model, study; title, purpose, unfit from the study's file; run (id), initial (id of the run without
         registration), cohort, segmentor (None for a run without one); data (title), notice, licence, citation of the
-        cohort.
+        cohort; convention, how missing and lost structures count.
 
     Raises:
         InputError: the study does not train the run with this seed, or has no run without registration.
@@ -42,4 +42,5 @@ def model_settings(study: "Study", name: str) -> Settings:
         **{"model": name, "study": study.name, **told, "run": run["run"], "initial": initial[0]},
         **{"cohort": run["cohort"], "segmentor": run.get("segmentor"), "data": cohort["title"]},
         **{key: cohort[key] for key in ("notice", "licence", "citation")},
+        "convention": study.convention,
     }
