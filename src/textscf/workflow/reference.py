@@ -71,8 +71,10 @@ def redraw_reference(
         The files written, and for each table or figure that needs a file which is not kept, such as scans, that file.
 
     Raises:
-        InputError: the study has no table or figure of a name, or a file of a run cannot be used.
+        InputError: the folder has no runs, the study has no table or figure of a name, or a file cannot be used.
     """
+    if not (folder / "runs").is_dir():
+        raise InputError(f"{folder}: has no folder runs; expected a study that src/reference.py has kept")
     study = load_study(
         {**read_yaml(study_file), "only_finished": True},
         config_folder,
