@@ -59,7 +59,7 @@ def test_a_kept_study_is_redrawn_from_its_own_runs(root: Path, tmp_path: Path) -
 
 
 def test_a_name_that_the_study_lacks_and_a_folder_without_runs_are_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no folder runs; expected a study that src/reference.py has kept"):
+    with pytest.raises(InputError, match="has no folder runs; expected a study"):
         redraw_reference(root / "config/brain_mr.yaml", root / "config", tmp_path)
     (tmp_path / "runs").mkdir()
     with pytest.raises(InputError, match=r"brain_mr\.yaml: has no table or figure 'table33'"):
