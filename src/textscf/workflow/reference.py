@@ -68,7 +68,7 @@ def redraw_reference(
         names: tables and figures to make; if empty, those that the folder has.
 
     Returns:
-        The files written, and for each table or figure that needs a file which is not kept, such as scans, that file.
+        The files written, and for each table or figure that needs what is not kept, such as scans, what that is.
 
     Raises:
         InputError: the folder has no runs, the study has no table or figure of a name, or a file cannot be used.
@@ -84,8 +84,11 @@ def redraw_reference(
     files, kinds = StudyFiles(study), {"tables": study.tables, "figures": study.figures}
     if unknown := sorted(set(names) - {*study.tables, *study.figures}):
         raise InputError(f"{study_file}: has no table or figure '{unknown[0]}'")
-    wanted = set(names) or {path.stem for kind in kinds for path in (folder / kind).glob("*.csv")}
-    reported, left_out = config_folder / "reported.yaml", {}
+    kept = {kind: {path.stem for path in (folder / kind).glob("*.csv")} for kind in kinds}
+    wanted = set(names) or set.union(*kept.values())
+    reported = config_folder / "reported.yaml"
+    gone = {} if names else {kind: kept[kind] - set(kinds[kind]) for kind in kinds}
+    left_out = {f"{kind}/{name}": "metrics of its runs" for kind in gone for name in sorted(gone[kind])}
     with tempfile.TemporaryDirectory() as temporary:
         layout = Layout(Path(temporary) / "results")
         source = layout.study(study.name)
