@@ -75,6 +75,20 @@ def test_the_readme_quotes_the_intervals_of_the_latest_results(root: Path) -> No
     masks = pd.read_csv(REFERENCE / "brain_mr/tables/table5.csv").set_index("run")
     assert f"textSCF has {masks.loc['textscf_ground_truth', 'dice_percent']:.1f} %" in readme
     assert f"({masks.loc['textscf_tiny', 'segmentor_dice_percent']:.1f} % Dice on the test scans)" in readme
+    gains = pd.read_csv(REFERENCE / "abdomen_anatomy/figures/figure7.csv").set_index("label")
+    for name in ("VoxelMorph", "TransMorph", "LapIRN"):
+        line = gains.loc[name]
+        assert line.gain_low > 0
+        assert f"{name} by {line.gain:.1f}" in readme
+        assert f" ({line.gain_low:.1f} to {line.gain_high:.1f})" in readme
+    masks = pd.read_csv(REFERENCE / "abdomen_anatomy/tables/table5.csv").set_index("run")
+    assert f"fixed scan textSCF has {masks.loc['textscf_ground_truth', 'dice_percent']:.1f} %" in readme
+    brain = pd.read_csv(REFERENCE / "brain_2mm/tables/table3.csv").set_index("run")["dice_percent"]
+    assert (
+        f"{brain['textscf']:.1f} % mean Dice over 34 structures of 9 people ({brain['initial']:.1f} % before)" in readme
+    )
+    line = pd.read_csv(REFERENCE / "brain_2mm/figures/differences.csv").set_index("method").loc["ANTs SyN"]
+    assert f"{line.difference:.1f} points ahead of ANTs SyN ({line.low:.1f} to {line.high:.1f})" in readme
     model = pd.read_csv(REFERENCE / "hippocampus/runs/textscf_smooth/pairs.csv")
     assert f"{100 * model['dice'].mean():.1f} % Dice" in (root / "README.md").read_text()
     beyond = pd.read_csv(REFERENCE / "hippocampus_beyond/tables/beyond.csv").set_index("run")["dice_percent"]
