@@ -77,6 +77,10 @@ def test_the_readme_quotes_the_intervals_of_the_latest_results(root: Path) -> No
         assert line.gain_low > 0
         assert f"{name} by {line.gain:.1f}" in readme
         assert f" ({line.gain_low:.1f} to {line.gain_high:.1f})" in readme
+    line = pd.read_csv(REFERENCE / "brain_mr/figures/figure7.csv").set_index("label").loc["VoxelMorph"]
+    assert f"VoxelMorph gains {line.gain:.1f} ({line.gain_low:.1f} to {line.gain_high:.1f})" in readme
+    prompts = pd.read_csv(REFERENCE / "brain_mr/tables/table1.csv").set_index("run")["dice_percent"]
+    assert f"in place of texts do as well ({prompts['one_hot']:.1f} %)" in readme
     masks = pd.read_csv(REFERENCE / "abdomen_anatomy/tables/table5.csv").set_index("run")
     assert f"fixed scan textSCF has {masks.loc['textscf_ground_truth', 'dice_percent']:.1f} %" in readme
     brain = pd.read_csv(REFERENCE / "brain_2mm/tables/table3.csv").set_index("run")["dice_percent"]

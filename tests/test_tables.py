@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -246,6 +247,8 @@ def test_what_the_segmentation_costs_is_told(reported, tmp_path):
         "regions, by a SwinUNETR; for a scan: textSCF 0.50 s, 3.75 M parameters."
     ) in made.readable.notes
     assert list(made.frame["segmentor_seconds"]) == [0, 0, 0.5]
+    short = make(replace(item, metrics=["dice"]), results, reported)
+    assert not any("segmentation" in note for note in short.readable.notes)
     write_json(folder / "cost.json", {"parameters": 1})
     with pytest.raises(InputError, match=r"cost\.json: expected parameters and seconds"):
         make(item, results, reported)

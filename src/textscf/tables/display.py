@@ -151,15 +151,15 @@ def _lost(table: pd.DataFrame) -> list[str]:
     return [f"{LOST} {what}: {'; '.join(counts)}."] if counts else []
 
 
-def _segmentors(table: pd.DataFrame) -> list[str]:
-    """Footnote on what the segmentation of a scan costs, for tables with the time per pair."""
+def _segmentors(item: Item, table: pd.DataFrame) -> list[str]:
+    """Footnote on what the segmentation of a scan costs, for tables that show the time per pair."""
     lines = zip(table["method"], table["segmentor_parameters"], table["segmentor_seconds"], strict=True)
     costs = [
         f"{method} {number(seconds, 2)} s, {parameters / 1e6:.2f} M parameters"
         for method, parameters, seconds in lines
         if parameters
     ]
-    if not costs or METRICS["seconds"].column not in table:
+    if not costs or METRICS["seconds"] not in shown_metrics(item, table.columns):
         return []
     scans = "of the fixed scan, and of the moving scan where a method compares regions,"
     return [f"Time per pair includes the segmentation {scans} by a SwinUNETR; for a scan: {'; '.join(costs)}."]
@@ -192,7 +192,7 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
-    notes += _segmentors(table) + item.remarks
+    notes += _segmentors(item, table) + item.remarks
     undefined = table[~table["trained"] & table["not_run"].eq("")]
     of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
     if undefined[of_field].isna().to_numpy().any():
