@@ -68,7 +68,7 @@ def test_a_wheel_registers_without_the_packages_of_extras(wheel: Path, tmp_path:
     scans: list[str | Path] = ["--fixed", "no.nii", "--moving", "no.nii", "--out", "x"]
     done = textscf(["register", "--model", "nothing", *scans], wheel, tmp_path, lean=True)
     assert "no model 'nothing'" in done.stderr
-    assert "(hippocampus)" in done.stderr
+    assert "(brain_2mm, hippocampus)" in done.stderr
 
 
 def test_a_missing_extra_is_named(wheel: Path, tmp_path: Path) -> None:
