@@ -56,6 +56,10 @@ def test_a_kept_study_is_redrawn_from_its_own_runs(root: Path, tmp_path: Path) -
     np.testing.assert_allclose(new["dice_percent"].drop("lapirn"), old["dice_percent"].drop("lapirn"), rtol=1e-12)
     assert new.loc["lapirn", "not_run"] == "not finished"
     assert sorted(path.name for path in out.iterdir()) == ["figures", "runs", "tables"]
+    (out / "tables/learning_rate.md").touch()
+    again, left_out = redraw_reference(config / "brain_mr.yaml", config, out)
+    assert left_out == {"tables/learning_rate": "metrics of its runs"}
+    assert set(again) == set(written)
 
 
 def test_a_name_that_the_study_lacks_and_a_folder_without_runs_are_refused(root: Path, tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def redraw_reference(
     files, kinds = StudyFiles(study), {"tables": study.tables, "figures": study.figures}
     if unknown := sorted(set(names) - {*study.tables, *study.figures}):
         raise InputError(f"{study_file}: has no table or figure '{unknown[0]}'")
-    kept = {kind: {path.stem for path in (folder / kind).glob("*.csv")} for kind in kinds}
+    suffixes = {"tables": "md", "figures": "txt"}  # each has one; a table's tests are another .csv
+    kept = {kind: {path.stem for path in (folder / kind).glob(f"*.{suffixes[kind]}")} for kind in kinds}
     wanted = set(names) or set.union(*kept.values())
     reported = config_folder / "reported.yaml"
     gone = {} if names else {kind: kept[kind] - set(kinds[kind]) for kind in kinds}
