@@ -30,7 +30,9 @@ def test_tables_settings_and_metrics_are_kept_and_weights_and_volumes_are_not(tm
     for path in [*(f"small/{name}" for name in study), *(f"cohorts/blobs/{name}" for name in cohort)]:
         (results / path).parent.mkdir(parents=True, exist_ok=True)
         (results / path).write_text(path)
-    (results / "small/runs/a/config.yaml").write_text("cohort: blobs")
+    for run, cohort_name in {"a": "blobs", "unfinished": "others"}.items():
+        (results / "small/runs" / run).mkdir(exist_ok=True)
+        (results / "small/runs" / run / "config.yaml").write_text(f"cohort: {cohort_name}")
     out = tmp_path / "reference"
     written = keep_reference(results, "small", out)
     assert {str(path.relative_to(out)) for path in written} == KEPT
@@ -38,8 +40,24 @@ def test_tables_settings_and_metrics_are_kept_and_weights_and_volumes_are_not(tm
     assert (out / "runs/a/metrics.csv").read_text() == "small/runs/a/metrics.csv"
 
 
-def test_a_study_that_is_not_finished_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no tables or figures; expected a finished study"):
+def test_runs_are_added_to_those_of_another_machine(tmp_path: Path) -> None:
+    for results, run in (("here", "a"), ("there", "b")):
+        folder = tmp_path / results / "small/runs" / run
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text("cohort: blobs")
+        (folder / "metrics.csv").write_text(run)
+        keep_reference(tmp_path / results, "small", tmp_path / "out")
+    assert {path.parent.name: path.read_text() for path in (tmp_path / "out").rglob("metrics.csv")} == {
+        "a": "a",
+        "b": "b",
+    }
+
+
+def test_a_study_without_a_finished_run_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "small/runs/a"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("cohort: blobs")
+    with pytest.raises(InputError, match="small: has no finished run; expected a file"):
         keep_reference(tmp_path, "small", tmp_path / "out")
 
 

@@ -36,17 +36,20 @@ _OF_COHORTS = tuple(
 def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
     """Copy tables, figures, claims, settings, metrics and provenance of `study` to `out`, without weights and volumes.
 
-    Returns the files written. InputError if the study has no tables or figures yet.
+    Runs without metrics are left out. What `out` has from other runs, such as those of another machine, stays there.
+
+    Returns the files written. InputError if no run of the study is finished.
     """
     layout = Layout(results)
     source = layout.study(study)
+    runs = [path.parent for path in sorted(source.glob("runs/*/metrics.csv"))]
+    if not runs:
+        raise InputError(f"{source}: has no finished run; expected a file metrics.csv in a folder of {source / 'runs'}")
     files = [path for pattern in _OF_STUDY for path in sorted(source.glob(pattern))]
-    if not files:
-        raise InputError(f"{source}: has no tables or figures; expected a finished study")
     targets = {path: out / path.relative_to(source) for path in files}
-    for run in sorted((source / "runs").iterdir()):
+    for run in runs:
         targets |= {run / name: out / "runs" / run.name / name for name in _OF_RUNS if (run / name).is_file()}
-    cohorts = {read_yaml(path)["cohort"] for path in (source / "runs").glob("*/config.yaml")}
+    cohorts = {read_yaml(run / "config.yaml")["cohort"] for run in runs}
     for cohort in sorted(cohorts):
         folder = layout.cohort(cohort)
         found = [path for pattern in _OF_COHORTS for path in sorted(folder.glob(pattern))]
