@@ -27,7 +27,7 @@ COUNTS = ("parameters", "multi_adds", "attention_multi_adds")
 """Numbers of a network in `complexity.json`, given for training and for inference."""
 
 _NUMBERS = {"label", *(column for metric in METRICS.values() for column in metric.columns)}
-_TEXT = ("run", "fixed", "moving", "structure")
+_TEXT = ("run", "fixed", "moving", "structure", "subject")
 
 
 @dataclass(frozen=True)
@@ -252,6 +252,13 @@ class Results:
         what = "the accuracy of a segmentor, made by src/segmentor_accuracy.py"
         frame = read_csv(path, ["split", "dice"], what, empty=True)
         return float(frame.set_index("split")["dice"]["all"]) if len(frame) else math.nan
+
+    def segmentor_scores(self, row: Row) -> pd.DataFrame:
+        """Dice of a row's segmentor in each labelled scan and structure: columns subject, split, structure, dice."""
+        cohort = self.settings(row.runs[0])["cohort"]
+        path = Layout(self.folder).segmentation(cohort, str(row.segmentor)) / "accuracy.csv"
+        what = "the accuracy of a segmentor, made by src/segmentor_accuracy.py"
+        return read_csv(path, ["subject", "split", "structure", "dice"], what)
 
     def segmentation_cost(self, row: Row) -> tuple[int, float]:
         """Parameters of a row's segmentor, and median computing time of a scan in s; NaN where nothing was measured.

@@ -170,7 +170,7 @@ class StudyFiles:
         return [*self.metrics(figure), *self.figure(figure)]
 
     def figure(self, figure: str) -> list[str]:
-        """Input of a figure beside metrics: checkpoints and segmentations, complexity files, or histories."""
+        """Input of a figure beside metrics: checkpoints and segmentations, complexity files, histories, accuracies."""
         match self._study.figures[figure]["kind"]:
             case "example" | "field":
                 return self.registering(self._study.runs_of(figure))
@@ -179,6 +179,8 @@ class StudyFiles:
             case "training_curves" | "validation_curves":
                 runs = self._trained(self._study.runs_of(figure))
                 return [*(self._run(run, "history.csv") for run in runs), *self.timings(figure)]
+            case "region_gain":
+                return self._accuracies(self._study.runs_of(figure), "accuracy.csv")
         return []
 
     def model(self, model: str) -> dict[str, str]:
@@ -261,11 +263,11 @@ class StudyFiles:
         found = (trained_run(run, each) for run, each in settings.items())
         return list(dict.fromkeys(run for run in found if run))
 
-    def _accuracies(self, runs: Iterable[str]) -> list[str]:
+    def _accuracies(self, runs: Iterable[str], name: str = "accuracy_by_split.csv") -> list[str]:
         """Accuracy files of the segmentors of runs; runs without a segmentor are skipped."""
         settings = [self._study.runs[run] for run in runs]
         folders = {self._layout.segmentation(s["cohort"], s["segmentor"]) for s in settings if s.get("segmentor")}
-        return [f"{folder}/accuracy_by_split.csv" for folder in sorted(folders)]
+        return [f"{folder}/{name}" for folder in sorted(folders)]
 
     def _run(self, run: str, name: str) -> str:
         return f"{self._layout.run(self._study.name, run)}/{name}"

@@ -29,7 +29,8 @@ _OF_RUNS = (
     "complexity.json",
 )
 _OF_COHORTS = tuple(
-    f"segmentations/*/{name}" for name in ("accuracy_by_split.csv", "config.yaml", "history.csv", COST_FILE)
+    f"segmentations/*/{name}"
+    for name in ("accuracy.csv", "accuracy_by_split.csv", "config.yaml", "history.csv", COST_FILE)
 )
 
 
