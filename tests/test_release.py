@@ -52,7 +52,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_state(own / "network.pt", {"network": build_segmentor(settings, 3).state_dict()})
     segment_cohort(cohort, settings, own / "network.pt", own, CPU)
     opened = load_segmentation(own / "segmentation.json", cohort)
-    write_csv(own / "accuracy_by_split.csv", by_split(accuracy(cohort, opened, "net")))
+    scores = accuracy(cohort, opened, "net")
+    write_csv(own / "accuracy.csv", scores)
+    write_csv(own / "accuracy_by_split.csv", by_split(scores))
     vectors = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
     embedding = Embedding(np.arange(3), ["background", "left", "right"], [""] * 3, vectors)
     run, initial = folder / "tests/runs/scf", folder / "tests/runs/initial"
@@ -165,6 +167,10 @@ def test_the_card_says_what_the_model_is(results: Path, model: Path) -> None:
         "half precision",
     ):
         assert text in card, text
+    scores = pd.read_csv(results / "cohorts/blobs/segmentations/net/accuracy.csv").query("split == 'test'")
+    lost = [name for name, dice in scores.groupby("structure", sort=False)["dice"] if dice.max() == 0]
+    assert lost, "this untrained segmentor should miss a structure"
+    assert f"% Dice on the test scans. It finds no voxel of {', '.join(lost)} in any of them." in card
 
 
 def test_a_segmentor_of_others_is_not_passed_on(results: Path, tmp_path: Path) -> None:

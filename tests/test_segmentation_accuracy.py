@@ -12,7 +12,7 @@ from tests.python_server import python
 from textscf.data.cohort import Cohort
 from textscf.files.io import write_json, write_nifti
 from textscf.segmentation import load_segmentation
-from textscf.segmentation.segmentor_accuracy import accuracy, by_split
+from textscf.segmentation.segmentor_accuracy import accuracy, by_split, never_found
 
 
 @pytest.fixture
@@ -68,3 +68,15 @@ def test_script_writes_both_tables(cohort: Cohort, root: Path) -> None:
     assert completed.returncode == 0, completed.stderr
     assert len(pd.read_csv(folder / "accuracy.csv")) == 15
     assert pd.read_csv(folder / "accuracy_by_split.csv")["split"].tolist() == ["train", "validation", "test", "all"]
+    assert "finds no voxel" not in completed.stderr
+    for subject in cohort.subjects():
+        write_nifti(folder / f"labels/{subject}.nii.gz", np.zeros(SHAPE, np.uint8), cohort.affine)
+    warned = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "segmentor tiny finds no voxel of left blob, right blob in any scan" in warned.stderr
+
+
+def test_a_structure_found_in_one_scan_is_found(cohort: Cohort) -> None:
+    frame = scores(cohort)
+    assert never_found(frame.assign(dice=frame["dice"].where(frame["label"] == 2, 0.0))) == ["left blob"]
+    found = (frame["label"] == 2) | (frame["subject"] == "s1")
+    assert never_found(frame.assign(dice=frame["dice"].where(found, 0.0))) == []

@@ -13,6 +13,7 @@ from textscf.metrics.measures import METRICS
 from textscf.release.model import Release
 from textscf.results.captions import convention_sentence
 from textscf.results.items import read_csv
+from textscf.segmentation.segmentor_accuracy import never_found
 from textscf.tables.display import Cell, Column, Display
 from textscf.tables.formats import to_markdown
 
@@ -106,7 +107,9 @@ def _field(cohort: Cohort, release: Release) -> str:
 
 def _regions(segmentor: Path) -> str:
     splits = pd.read_csv(segmentor / "accuracy_by_split.csv").set_index("split")["dice"]
-    return f"The segmentor in it has {100 * splits['test']:.1f} % Dice on the test scans."
+    lost = never_found(pd.read_csv(segmentor / "accuracy.csv").query("split == 'test'"))
+    without = f" It finds no voxel of {', '.join(lost)} in any of them." if lost else ""
+    return f"The segmentor in it has {100 * splits['test']:.1f} % Dice on the test scans.{without}"
 
 
 def _making(settings: Mapping[str, Any], run: Path, cohort: Cohort) -> str:

@@ -34,3 +34,9 @@ def by_split(frame: pd.DataFrame) -> pd.DataFrame:
     everything = per_scan.assign(split="all")
     grouped = pd.concat([per_scan, everything]).groupby(["segmentor", "split"], sort=False)["dice"]
     return grouped.agg(scans="size", dice="mean").reset_index()
+
+
+def never_found(frame: pd.DataFrame) -> list[str]:
+    """Structures of which a segmentor finds no voxel in any of the scans of `frame`, see `accuracy`."""
+    best = frame.groupby("structure", sort=False)["dice"].max()
+    return list(best.index[best == 0])

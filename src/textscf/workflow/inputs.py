@@ -188,7 +188,7 @@ class StudyFiles:
         settings = model_settings(self._study, model)
         run, cohort = settings["run"], self._layout.cohort(settings["cohort"])
         segmentor = self._layout.segmentation(settings["cohort"], str(settings["segmentor"]))
-        of_segmentor = {"network": f"{segmentor}/network.pt", "accuracy": f"{segmentor}/accuracy_by_split.csv"}
+        of_segmentor = {"network": f"{segmentor}/network.pt", "accuracy": f"{segmentor}/accuracy.csv"}
         return {
             "checkpoint": self._run(run, "checkpoint.pt"),
             "metrics": self._run(run, "metrics.csv"),

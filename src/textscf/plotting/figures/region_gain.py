@@ -130,9 +130,11 @@ def _sentences(item: Item, results: Results, data: pd.DataFrame) -> list[str]:
     assert item.reference_row is not None
     found = [f"{method} {value:.2f}" for method, value in rank_correlations(data).items()]
     counts = data.groupby("method")["structure"].size()
+    lost = data[data["segmentor_dice"] == 0].groupby("method", sort=False)["structure"].agg(", ".join)
     return [
         f"Gain: mean Dice of a structure minus that of {captions.marked_label(item.reference_row)}, paired by pair; "
         f"bars: {INTERVAL}. Segmentor's Dice: mean over the test scans that are fixed. Lines join the same structure.",
         *([f"Spearman's correlation over {counts.max()} structures: {', '.join(found)}."] if found else []),
+        *(f"{method} finds no voxel of {structures}." for method, structures in lost.items()),
         *basis(item, results, item.rows),
     ]
