@@ -13,11 +13,16 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--study", help="name of the study to keep")
     what.add_argument(
-        "--redraw", type=Path, metavar="CONFIG", help="file of the study: make tables and figures from the runs in OUT"
+        "--redraw",
+        type=Path,
+        metavar="CONFIG",
+        help="file of the study: make tables, figures, claims from the runs in OUT",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder, such as results/reference/<study>")
     parser.add_argument(
-        "names", nargs="*", help="tables and figures that --redraw makes (default: those that OUT has already)"
+        "names",
+        nargs="*",
+        help="tables and figures, or claims, that --redraw makes (default: those that OUT has already)",
     )
     args = parser.parse_args()
     if args.study:

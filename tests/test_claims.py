@@ -183,6 +183,10 @@ def test_frontier(toy: Toy) -> None:
     assert verdict(toy, "frontier", **claim).verdict == REFUTED
     toy.figure("figure4b", [own, smoother])
     assert verdict(toy, "frontier", **claim).verdict == UNTESTED
+    before = toy.run("before", 0.65)
+    write_yaml(toy.folder / "toy/runs/before/config.yaml", {"run": "before", "method": "initial", "cohort": "toys"})
+    toy.figure("figure4b", [before, own, rough, smooth])
+    assert verdict(toy, "frontier", **claim).verdict == REPRODUCED
 
 
 def test_frontier_of_counts(toy: Toy) -> None:

@@ -80,6 +80,24 @@ def test_a_kept_study_is_redrawn_from_its_own_runs(root: Path, tmp_path: Path) -
     assert set(again) == set(written)
 
 
+def test_the_claims_page_of_a_kept_study_is_made(root: Path, tmp_path: Path) -> None:
+    kept, config = root / "results/reference/brain_mr", root / "config"
+    for run in ("lku_net", "voxelmorph", "textscf"):
+        shutil.copytree(kept / "runs" / run, tmp_path / "runs" / run)
+    accuracy = "brain_mr_4mm/segmentations/tiny/accuracy_by_split.csv"
+    assert redraw_reference(config / "brain_mr.yaml", config, tmp_path, ["claims"])[1] == {
+        "claims": f"results/cohorts/{accuracy}"
+    }
+    shutil.copytree((kept / accuracy).parent, (tmp_path / accuracy).parent)
+    written, left_out = redraw_reference(config / "brain_mr.yaml", config, tmp_path, ["claims"])
+    assert not left_out
+    assert {path.name for path in written} == {"claims.csv", "claims.md"}
+    verdicts = pd.read_csv(tmp_path / "claims.csv").set_index("id")["verdict"]
+    assert verdicts["gain_over_voxelmorph"] == "reproduced"
+    assert verdicts["gain_over_transmorph"] == "not tested"
+    assert verdicts["fewer_parameters"] == "reproduced"
+
+
 def test_a_name_that_the_study_lacks_and_a_folder_without_runs_are_refused(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no folder runs; expected a study"):
         redraw_reference(root / "config/brain_mr.yaml", root / "config", tmp_path)

@@ -60,7 +60,8 @@ def trend(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
 def frontier(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     """Check that a method's best point at no higher cost has a higher Dice than each point of the others in a figure.
 
-    Points of other methods that cost less than every point of the method are not compared.
+    Points of other methods that cost less than every point of the method are not compared, nor is the state before
+    registration, which costs nothing.
     """
     cost_name = "multi-adds" if claim["cost"] == "multi_adds" else METRICS[claim["cost"]].phrase
     rule = (
@@ -73,6 +74,7 @@ def frontier(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     for row in evidence.figure(claim["figure"]).rows:
         try:
             points = [point for point in evidence.use(row).points or [row] if point.runs]
+            points = [point for point in points if not evidence.results.is_initial(point)]
         except Missing as gap:
             missing[gap.name] = gap.reason
             continue

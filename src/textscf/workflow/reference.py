@@ -5,15 +5,21 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from textscf.claims.claims_page import make as make_claims
+from textscf.claims.evidence import load_page
 from textscf.errors import InputError
-from textscf.files.io import atomic_path, read_yaml
+from textscf.files.io import atomic_path, read_yaml, write_yaml
 from textscf.files.layout import COST_FILE, Layout
 from textscf.plotting.draw_figure import write_figure
 from textscf.results.items import Results, make_item
 from textscf.study import load_study
+from textscf.study.study import Study
+from textscf.tables.claim_table import check_claim, load_claim
 from textscf.tables.table_kinds import make
-from textscf.tables.written import write_table
+from textscf.tables.written import write_page, write_table
+from textscf.workflow.claims_settings import PAGE
 from textscf.workflow.inputs import StudyFiles
+from textscf.workflow.report_settings import CLAIM
 from textscf.workflow.stage_settings import stage_settings
 
 _OF_STUDY = (
@@ -61,7 +67,7 @@ def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
 def redraw_reference(
     study_file: Path, config_folder: Path, folder: Path, names: Iterable[str] = ()
 ) -> tuple[list[Path], dict[str, str]]:
-    """Make tables and figures of a kept study again, from the runs in its folder; the scans are not needed.
+    """Make tables, figures and claims of a kept study again, from the runs in its folder; the scans are not needed.
 
     Runs of the study that the folder lacks are left out, as by `only_finished`.
 
@@ -69,7 +75,7 @@ def redraw_reference(
         study_file: file of the study, such as `config/brain_mr.yaml`.
         config_folder: the folder `config/`.
         folder: folder of the kept study, such as `results/reference/brain_mr`.
-        names: tables and figures to make; if empty, those that the folder has.
+        names: tables and figures to make, and `claims` for the claims page; if empty, those that the folder has.
 
     Returns:
         The files written, and for each table or figure that needs what is not kept, such as scans, what that is.
@@ -86,23 +92,18 @@ def redraw_reference(
         is_finished=lambda run: (folder / "runs" / run / "metrics.csv").is_file(),
     )
     files, kinds = StudyFiles(study), {"tables": study.tables, "figures": study.figures}
-    if unknown := sorted(set(names) - {*study.tables, *study.figures}):
+    if unknown := sorted(set(names) - {*study.tables, *study.figures, PAGE}):
         raise InputError(f"{study_file}: has no table or figure '{unknown[0]}'")
     suffixes = {"tables": "md", "figures": "txt"}  # each has one; a table's tests are another .csv
     kept = {kind: {path.stem for path in (folder / kind).glob(f"*.{suffixes[kind]}")} for kind in kinds}
-    wanted = set(names) or set.union(*kept.values())
+    wanted = set(names) or set.union(*kept.values(), {PAGE} if (folder / f"{PAGE}.md").is_file() else set())
     reported = config_folder / "reported.yaml"
     gone = {} if names else {kind: kept[kind] - set(kinds[kind]) for kind in kinds}
     left_out = {f"{kind}/{name}": "metrics of its runs" for kind in gone for name in sorted(gone[kind])}
     with tempfile.TemporaryDirectory() as temporary:
         layout = Layout(Path(temporary) / "results")
         source = layout.study(study.name)
-        source.mkdir(parents=True)
-        (source / "runs").symlink_to((folder / "runs").resolve())
-        for segmentations in folder.glob("*/segmentations"):
-            cohort = layout.cohort(segmentations.parent.name)
-            cohort.mkdir(parents=True)
-            (cohort / "segmentations").symlink_to(segmentations.resolve())
+        _link(folder, study.name, layout)
         for kind, name in ((folder_of, item) for folder_of, items in kinds.items() for item in items if item in wanted):
             needed = files.of_table(name) if kind == "tables" else files.of_figure(name)
             if missing := [path for path in needed if not (Path(temporary) / path).is_file()]:
@@ -114,8 +115,34 @@ def redraw_reference(
                 write_table(make(item, results, reported), source / kind / f"{name}.csv")
             else:
                 write_figure(item, results, reported, source / kind / f"{name}.pdf")
+        if PAGE in wanted:
+            claim = load_claim(config_folder / "complexity_claim.yaml")
+            write_table(check_claim(claim, reported), layout.root / f"{CLAIM}.csv")
+            if missing := [path for path in files.claims() if not (Path(temporary) / path).is_file()]:
+                left_out[PAGE] = missing[0]
+            else:
+                _make_claims(study, layout.root)
         made = [path for pattern in _OF_STUDY for path in sorted(source.glob(pattern))]
         return _copy({path: folder / path.relative_to(source) for path in made}), left_out
+
+
+def _link(folder: Path, study: str, layout: Layout) -> None:
+    """Put the runs and segmentations of a kept study where a study's own lie."""
+    source = layout.study(study)
+    source.mkdir(parents=True)
+    (source / "runs").symlink_to((folder / "runs").resolve())
+    for segmentations in folder.glob("*/segmentations"):
+        cohort = layout.cohort(segmentations.parent.name)
+        cohort.mkdir(parents=True)
+        (cohort / "segmentations").symlink_to(segmentations.resolve())
+
+
+def _make_claims(study: Study, results: Path) -> None:
+    """Make the claims page of a study in a folder of results that has all files of `StudyFiles.claims`."""
+    settings = results / study.name / PAGE / "config.yaml"
+    write_yaml(settings, stage_settings(study, f"{study.name}/{PAGE}"))
+    page = load_page(settings)
+    write_page(make_claims(page, Results(results, study.name)), results / study.name / f"{PAGE}.csv")
 
 
 def _copy(targets: dict[Path, Path]) -> list[Path]:
