@@ -8,6 +8,9 @@ rule table:
         timings=lambda wildcards: files.timings(wildcards.table),
         segmentors=lambda wildcards: files.segmentor_accuracy(wildcards.table),
         costs=lambda wildcards: files.segmentation_costs(study.runs_of(wildcards.table)),
+        histories=lambda wildcards: files.segmentor_histories(
+            study.runs_of(wildcards.table)
+        ),
         reported=f"{CHECKOUT}/config/reported.yaml",
     output:
         csv=f"{TABLE}.csv",

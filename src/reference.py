@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from textscf.job.cli import run
-from textscf.workflow.reference import keep_reference, redraw_reference
+from textscf.reference.kept_study import keep_reference, redraw_reference
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from textscf.errors import InputError
-from textscf.workflow.reference import keep_reference, redraw_reference
+from textscf.reference.kept_study import keep_reference, redraw_reference
 
 KEPT = {
     "claims.csv", "tables/table3.csv", "figures/figure3.png", "runs/a/config.yaml", "runs/a/metrics.csv",

@@ -254,6 +254,20 @@ def test_what_the_segmentation_costs_is_told(reported, tmp_path):
         make(item, results, reported)
 
 
+def test_a_segmentor_that_still_learned_is_told(reported, tmp_path):
+    item = _item(tmp_path)
+    write_runs(tmp_path, table_spec())
+    results = Results(tmp_path, "toy")
+    assert make(item, results, reported).frame["segmentor_rise"].isna().all()
+    path = tmp_path / "cohorts/toy_cohort/segmentations/tiny/history.csv"
+    for last, expected in ((0.5074, ["textSCF +0.7 points"]), (0.5029, [])):
+        write_csv(path, pd.DataFrame({"step": [100, 200, 300], "validation_dice": [0.1, 0.5, last]}))
+        made = make(item, Results(tmp_path, "toy"), reported)
+        assert made.frame["segmentor_rise"].iloc[-1] == pytest.approx(100 * (last - 0.5))
+        notes = [note for note in made.readable.notes if note.startswith("Segmentors that still learned")]
+        assert [note.partition(": ")[2].rstrip(".") for note in notes] == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"reported": "table9"}, "no table 'table9'"), ({"rows": "unknown method"}, "table3: 0 rows 'DeepReg'")],

@@ -193,6 +193,7 @@ def test_a_study_resolves_the_segmentor_and_makes_its_segmentation_first(
     folder = f"results/cohorts/hippocampus_mr/segmentations/{expected}"
     assert files.segmentation(["voxelopt"]) == [f"{folder}/segmentation.json"]
     assert files.segmentation_costs(["voxelopt"]) == [f"{folder}/cost.json"]
+    assert files.segmentor_histories(["voxelopt"]) == ([f"{folder}/history.csv"] if expected == "tiny" else [])
     assert files.head("voxelopt") == {}
     row = next(row for row in study.tables["beyond"]["rows"] if row["run"] == "voxelopt")
     assert row["segmentor"] == expected

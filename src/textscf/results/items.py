@@ -20,6 +20,7 @@ from textscf.metrics.aggregation import METRIC_COLUMNS, PAIR_COLUMNS, apply_conv
 from textscf.metrics.measures import METRICS
 from textscf.metrics.metric import Convention, Metric
 from textscf.results.statistics import ALL, compare_runs, holm, mean_over_seeds
+from textscf.training.convergence import last_rise
 
 GROUND_TRUTH = "ground_truth"
 
@@ -276,6 +277,19 @@ class Results:
             return int(content["parameters"]), float(np.median(list(content["seconds"].values())))
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(f"{path}: expected parameters and seconds, as src/segment.py writes") from None
+
+    def segmentor_rise(self, row: Row) -> float:
+        """Rise of validation Dice at the end of the training of a row's segmentor, a fraction; see `last_rise`.
+
+        NaN for a segmentor that was not trained here, and where validation scans have no labels.
+        """
+        cohort = self.settings(row.runs[0])["cohort"]
+        path = Layout(self.folder).segmentation(cohort, str(row.segmentor)) / "history.csv"
+        if not path.is_file():
+            return math.nan
+        history = read_csv(path, ["validation_dice"], "the history of a segmentor, made by src/train_segmentor.py")
+        rise = last_rise(list(history["validation_dice"]))
+        return math.nan if rise is None else rise
 
     def _read(self, row: Row, name: str, columns: Iterable[str], empty: bool = False) -> list[pd.DataFrame]:
         return [self._frame(self.run_folder(run) / name, columns, empty) for run in row.runs]

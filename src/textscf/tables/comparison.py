@@ -56,7 +56,8 @@ def compare(item: Item, results: Results, reported: Path) -> pd.DataFrame:
         in which the warp lost a structure), trained, converged (whether the trainings of all seeds converged; None for
         a method without training or where it is not known), training (length in words), segmentor_parameters,
         segmentor_seconds (the part of `seconds` for the regions, the median of all scans; NaN where it was not
-        measured), sees_fixed_labels, paper_quoted (whether the paper quotes the values from other sources), not_run
+        measured), segmentor_rise (points that its validation Dice rose at the end of its training; NaN if it was not
+        trained here), sees_fixed_labels, paper_quoted (whether the paper quotes the values from other sources), not_run
         (reason, or empty), convention, notice. Units are those of `METRICS`. Metrics of a displacement field are NaN
         for a run without registration.
 
@@ -97,6 +98,7 @@ def _line(item: Item, results: Results, row: Row, printed: Mapping[str, Any], me
         "converged": results.has_converged(row) if trained else None,
         "training": captions.schedule_phrase(training["epochs"], training["steps_per_epoch"]) if training else "",
         **dict(zip(_COSTS, results.segmentation_cost(row) if row.runs else (0, 0.0), strict=True)),
+        "segmentor_rise": 100 * results.segmentor_rise(row) if row.runs and row.segmentor else np.nan,
         "sees_fixed_labels": row.sees_fixed_labels,
         "paper_quoted": bool(printed.get("quoted", False)),
         "not_run": row.not_run or "",

@@ -12,7 +12,7 @@ from textscf.results import captions
 from textscf.results.items import Item
 from textscf.tables.best import BOLD
 from textscf.tables.comparison import SEGMENTOR, shown_metrics
-from textscf.training.convergence import RULE
+from textscf.training.convergence import LIMIT, RULE
 
 UNDEFINED = "-"
 NOT_RUN = "not run"
@@ -165,6 +165,14 @@ def _segmentors(item: Item, table: pd.DataFrame) -> list[str]:
     return [f"Time per pair includes the segmentation {scans} by a SwinUNETR; for a scan: {'; '.join(costs)}."]
 
 
+def _learning_segmentors(table: pd.DataFrame) -> list[str]:
+    """Footnote on segmentors whose own training had not converged."""
+    lines = zip(table["method"], table["segmentor_rise"], strict=True)
+    found = [f"{method} +{rise:.1f} points" for method, rise in lines if rise >= 100 * LIMIT]
+    what = "Segmentors that still learned at the end of their own training (rise of validation Dice, by the same rule)"
+    return [f"{what}: {'; '.join(found)}."] if found else []
+
+
 def _pair_sentences(table: pd.DataFrame) -> list[str]:
     """Sentences on the numbers of pairs with labels, if not all have them, and with landmarks, if any have them."""
     run = table[table["not_run"].eq("")]
@@ -192,7 +200,7 @@ def _notes(item: Item, table: pd.DataFrame) -> list[str]:
     notes += captions.not_run_sentences(item)
     if _quoted(table).any():
         notes.append(f"{QUOTED} quoted by the paper from the challenge's leaderboard or the method's publication.")
-    notes += _segmentors(item, table) + item.remarks
+    notes += _learning_segmentors(table) + _segmentors(item, table) + item.remarks
     undefined = table[~table["trained"] & table["not_run"].eq("")]
     of_field = [metric.column for metric in METRICS.values() if metric.of_field and metric.column in table]
     if undefined[of_field].isna().to_numpy().any():

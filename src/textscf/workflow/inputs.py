@@ -69,6 +69,13 @@ class StudyFiles:
         """Files with the costs of the segmentations that runs use."""
         return [str(Path(path).with_name(COST_FILE)) for path in self.segmentation(runs)]
 
+    def segmentor_histories(self, runs: Iterable[str]) -> list[str]:
+        """Histories of the segmentors trained here that runs use."""
+        settings = [self._study.runs[run] for run in runs]
+        used = {(s["cohort"], s["segmentor"]) for s in settings if s.get("segmentor")}
+        trained = [pair for pair in sorted(used) if self._study.segmentor(*pair)["source"] == "train"]
+        return [f"{self._layout.segmentation(*pair)}/history.csv" for pair in trained]
+
     def auxiliary(self, run: str) -> list[str]:
         """The preprocessed auxiliary cohort of a run; empty for a run without one."""
         auxiliary = self._study.runs[run].get("auxiliary")
