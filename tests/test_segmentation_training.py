@@ -67,6 +67,22 @@ def test_the_best_validation_is_kept(cohort: Cohort, tmp_path: Path, monkeypatch
     assert any(not torch.equal(last[name], weights[name]) for name in weights)
 
 
+@pytest.mark.parametrize(("scores", "told"), [([0.3, 0.5, 0.512], True), ([0.3, 0.6, 0.602], False)])
+def test_a_segmentor_that_still_learns_is_told(
+    cohort: Cohort,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    scores: list[float],
+    told: bool,
+) -> None:
+    history = pd.DataFrame({"step": [2, 4, 5], "loss": 1.0, "validation_dice": scores})
+    monkeypatch.setattr(SegmentorTraining, "fit", lambda self: ({}, history))
+    train_segmentor(cohort, SETTINGS, tmp_path / "tiny/network.pt", CPU)
+    message = "segmentor tiny still learned at its end: validation Dice rose by 1.2 points; more than its 5 steps would"
+    assert (message in caplog.text) == told
+
+
 def test_it_learns(cohort: Cohort, tmp_path: Path) -> None:
     settings = {**SETTINGS, "steps": 30, "validate_every": 10}
     train_segmentor(cohort, settings, tmp_path / "network.pt", CPU)

@@ -29,6 +29,7 @@ from textscf.job.devices import autocast
 from textscf.job.progress import progress_bar
 from textscf.metrics.overlap import confusion_counts, dice_scores
 from textscf.segmentation.swin_unetr import build_segmentor, check_window, probabilities
+from textscf.training.convergence import LIMIT, last_rise
 from textscf.training.schedule import polynomial
 
 logger = logging.getLogger(__name__)
@@ -177,6 +178,12 @@ def train_segmentor(cohort: Cohort, settings: Mapping[str, Any], path: Path, dev
     weights, history = SegmentorTraining(cohort, settings, path.parent, device).fit()
     write_csv(path.parent / "history.csv", history)
     save_state(path, {"network": weights})
+    rise = last_rise(list(history["validation_dice"]))
+    if rise is not None and rise >= LIMIT:
+        logger.warning(
+            "segmentor %s still learned at its end: validation Dice rose by %.1f points; more than its %d steps would help",
+            *(path.parent.name, 100 * rise, settings["steps"]),
+        )
 
 
 def _augmentation(window: list[int]) -> Compose:
