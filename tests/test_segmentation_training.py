@@ -79,7 +79,7 @@ def test_a_segmentor_that_still_learns_is_told(
     history = pd.DataFrame({"step": [2, 4, 5], "loss": 1.0, "validation_dice": scores})
     monkeypatch.setattr(SegmentorTraining, "fit", lambda self: ({}, history))
     train_segmentor(cohort, SETTINGS, tmp_path / "tiny/network.pt", CPU)
-    message = "segmentor tiny still learned at its end: validation Dice rose by 1.2 points; more than its 5 steps would"
+    message = "segmentor tiny still learned at its end: validation Dice rose by 1.2 points; more than 5 steps would"
     assert (message in caplog.text) == told
 
 

@@ -181,7 +181,7 @@ def train_segmentor(cohort: Cohort, settings: Mapping[str, Any], path: Path, dev
     rise = last_rise(list(history["validation_dice"]))
     if rise is not None and rise >= LIMIT:
         logger.warning(
-            "segmentor %s still learned at its end: validation Dice rose by %.1f points; more than its %d steps would help",
+            "segmentor %s still learned at its end: validation Dice rose by %.1f points; more than %d steps would help",
             *(path.parent.name, 100 * rise, settings["steps"]),
         )
 
