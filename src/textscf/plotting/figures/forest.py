@@ -15,8 +15,10 @@ from textscf.results.items import Item, Results, compare_with_reference
 from textscf.results.statistics import ALL
 
 _NAMES = ["reference", "method"]
-_ROOM, _LINE, _LONGEST = 22.0, 4.9, 16
-"""Height in mm of the axis and its labels, and of a method's line; characters in a line of a method's name."""
+_ROOM, _LINE = 22.0, 4.9
+"""Height in mm of the axis and its labels, and of a method's line."""
+_LONGEST, _LONGEST_LABEL = 16, 42
+"""Characters in a line of a method's name, and of the axis label."""
 
 NEEDS_DICE = True
 
@@ -75,7 +77,8 @@ def _draw_axes(axes: Axes, item: Item, data: pd.DataFrame) -> None:
     axes.set_axisbelow(True)
     assert item.reference_row is not None
     reference = captions.marked_label(item.reference_row)
-    axes.set_xlabel(f"Dice of {reference} minus that of the method\n(percentage points)")
+    difference = textwrap.fill(f"Dice of {reference} minus that of the method", _LONGEST_LABEL)
+    axes.set_xlabel(f"{difference}\n(percentage points)")
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0), max(high, 0))
     for side, text, align in ((4, f"{reference} better →", "left"), (-4, "← worse", "right")):
