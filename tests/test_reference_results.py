@@ -67,10 +67,8 @@ def test_the_readme_quotes_the_intervals_of_the_latest_results(root: Path) -> No
     text = pd.read_csv(REFERENCE / "brain_mr/figures/differences_im2grid.csv").set_index("method")
     gain = text.loc["im2grid"]
     assert gain.low < 0 < gain.high
-    assert (
-        f"head on im2grid, with the brief regions, adds {gain.difference:.1f} ({gain.low:.1f} to {gain.high:.1f})"
-        in readme
-    )
+    interval = f"({gain.low:.1f} to {gain.high:.1f})"
+    assert f"head on im2grid, with the regions of the first, adds {gain.difference:.1f} {interval}" in readme
     masks = pd.read_csv(REFERENCE / "brain_mr/tables/table5.csv").set_index("run")
     assert f"textSCF has {masks.loc['textscf_ground_truth', 'dice_percent']:.1f} %" in readme
     accuracy = pd.read_csv(REFERENCE / "brain_mr/brain_mr_4mm/segmentations/tiny/accuracy_by_split.csv")
@@ -124,3 +122,4 @@ def test_the_readme_counts_the_claims(root: Path) -> None:
         held = verdicts["reproduced"]
         counts = f"[{held} of {held + verdicts['not reproduced']}](results/reference/{name}/claims.md)"
         assert counts in readme
+        assert f"the paper's {len(pd.read_csv(REFERENCE / name / 'claims.csv'))} claims" in readme
