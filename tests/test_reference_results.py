@@ -92,6 +92,13 @@ def test_the_readme_quotes_the_intervals_of_the_latest_results(root: Path) -> No
     )
     line = pd.read_csv(REFERENCE / "brain_2mm/figures/differences.csv").set_index("method").loc["ANTs SyN"]
     assert f"{line.difference:.1f} points ahead of ANTs SyN ({line.low:.1f} to {line.high:.1f})" in readme
+    masks = pd.read_csv(REFERENCE / "hippocampus/tables/table5.csv").set_index("run")["dice_percent"]
+    assert f"ground-truth regions textSCF has {masks['textscf_ground_truth']:.1f} %" in readme
+    line = pd.read_csv(REFERENCE / "hippocampus/figures/figure7.csv").set_index("label").loc["VoxelMorph"]
+    assert (
+        f"VoxelMorph gains {line.gain:.1f} by text-driven filters ({line.gain_low:.1f} to {line.gain_high:.1f})"
+        in readme
+    )
     model = pd.read_csv(REFERENCE / "hippocampus/runs/textscf_smooth/pairs.csv")
     assert f"{100 * model['dice'].mean():.1f} % Dice" in (root / "README.md").read_text()
     beyond = pd.read_csv(REFERENCE / "hippocampus_beyond/tables/beyond.csv").set_index("run")["dice_percent"]
