@@ -554,7 +554,8 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
         "small/tables/structures",
         "complexity/claim",
     ]
-    assert whole["figures"] == ["small/figures/figure3", "small/figures/differences", "small/figures/curves"]
+    figures = ("region_gain", "figure3", "differences", "curves")
+    assert whole["figures"] == [f"small/figures/{name}" for name in figures]
     assert {Path(example["figure"]).name: example["pair"] for example in whole["examples"]} == {
         "example": "median",
         "best": "best",
@@ -608,7 +609,8 @@ def test_a_stage_without_an_epoch_is_found_before_anything_runs(folder: Path) ->
 def test_the_report_of_a_study_without_table3_is_about_its_first_table(folder: Path) -> None:
     edit(folder / "experiments" / "table5.yaml", runs={"textscf": {}, "lku_net": {"head": None}})
     study = load_study(study_with(experiments=["table5"], not_run=UNTRAINED), folder)
-    assert stage_settings(study, "small/quick")["headline"] == {"table": "small/tables/table5", "figure": None}
+    headline = {"table": "small/tables/table5", "figure": "small/figures/region_gain"}
+    assert stage_settings(study, "small/quick")["headline"] == headline
 
 
 def test_files_of_the_report_are_those_that_it_shows(folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_study_without_a_finished_run_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "small/runs/a"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text("cohort: blobs")
-    with pytest.raises(InputError, match="small: has no finished run; expected a file"):
+    with pytest.raises(InputError, match="small: no study with a finished run; expected"):
         keep_reference(tmp_path, "small", tmp_path / "out")
 
 

@@ -119,7 +119,7 @@ def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: P
     counts = jobs(changed)
     counts.pop("total")
     expected = {
-        "settings": 1, "train": 1, "evaluate": 1, "table": 2, "structure_table": 1, "figure": 7, "run_complexity": 1,
+        "settings": 1, "train": 1, "evaluate": 1, "table": 2, "structure_table": 1, "figure": 8, "run_complexity": 1,
         "complexity_table": 1, "claims": 1, "quick": 1, "viewer": 1, "report": 1, "all": 1,
     }  # fmt: skip
     assert counts == expected

@@ -51,7 +51,9 @@ def keep_reference(results: Path, study: str, out: Path) -> list[Path]:
     source = layout.study(study)
     runs = [path.parent for path in sorted(source.glob("runs/*/metrics.csv"))]
     if not runs:
-        raise InputError(f"{source}: has no finished run; expected a file metrics.csv in a folder of {source / 'runs'}")
+        raise InputError(
+            f"{source}: no study with a finished run; expected metrics.csv in a folder of {source / 'runs'}"
+        )
     files = [path for pattern in _OF_STUDY for path in sorted(source.glob(pattern))]
     targets = {path: out / path.relative_to(source) for path in files}
     for run in runs:
