@@ -103,7 +103,8 @@ class SegmentorTraining:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         with self._autocast:
-            loss = self._loss(self._network(batch["image"]).float(), batch["labels"])
+            logits = self._network(batch["image"]).contiguous()  # channels first, as the loss reads them, for speed
+            loss = self._loss(logits.float(), batch["labels"])
         if not torch.isfinite(loss):
             found = f"the segmentor's loss is {loss.item()} at step {self._step} (scans {', '.join(subjects)})"
             raise InputError(f"{found}; check these scans or lower learning_rate ({self._settings['learning_rate']})")
