@@ -52,7 +52,8 @@ def _placed(line: pd.Series, other: str) -> str:
     """How the README says where textSCF is against another method."""
     low, high = sorted(abs(value) for value in (line.low, line.high))
     if line.low > 0 or line.high < 0:
-        return f"{abs(line.difference):.1f} points {'ahead of' if line.low > 0 else 'behind'} {other} ({low:.1f} to {high:.1f})"
+        side = "ahead of" if line.low > 0 else "behind"
+        return f"{abs(line.difference):.1f} points {side} {other} ({low:.1f} to {high:.1f})"
     return f"not told apart from {other} ({line.difference:+.1f}, {line.low:.1f} to {line.high:.1f})"
 
 
