@@ -84,7 +84,7 @@ def test_the_claims_page_of_a_kept_study_is_made(root: Path, tmp_path: Path) -> 
     kept, config = root / "results/reference/brain_mr", root / "config"
     for run in ("lku_net", "voxelmorph", "textscf"):
         shutil.copytree(kept / "runs" / run, tmp_path / "runs" / run)
-    accuracy = "brain_mr_4mm/segmentations/tiny/accuracy_by_split.csv"
+    accuracy = "brain_mr_4mm/segmentations/small/accuracy_by_split.csv"
     assert redraw_reference(config / "brain_mr.yaml", config, tmp_path, ["claims"])[1] == {
         "claims": f"results/cohorts/{accuracy}"
     }

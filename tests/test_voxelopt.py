@@ -179,7 +179,7 @@ def test_probabilities_are_the_stored_confidence_and_an_even_rest(cohort: Cohort
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("own", "expected"), [(None, "tiny"), ("ground_truth", "ground_truth")])
+@pytest.mark.parametrize(("own", "expected"), [(None, "small"), ("ground_truth", "ground_truth")])
 def test_a_study_resolves_the_segmentor_and_makes_its_segmentation_first(
     root: Path, own: str | None, expected: str
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_study_resolves_the_segmentor_and_makes_its_segmentation_first(
     folder = f"results/cohorts/hippocampus_mr/segmentations/{expected}"
     assert files.segmentation(["voxelopt"]) == [f"{folder}/segmentation.json"]
     assert files.segmentation_costs(["voxelopt"]) == [f"{folder}/cost.json"]
-    assert files.segmentor_histories(["voxelopt"]) == ([f"{folder}/history.csv"] if expected == "tiny" else [])
+    assert files.segmentor_histories(["voxelopt"]) == ([f"{folder}/history.csv"] if expected == "small" else [])
     assert files.head("voxelopt") == {}
     row = next(row for row in study.tables["beyond"]["rows"] if row["run"] == "voxelopt")
     assert row["segmentor"] == expected
