@@ -162,6 +162,20 @@ def test_stand_ins_take_the_place_of_all_runs_of_a_claim() -> None:
     assert all("stand_ins" not in claim for claim in settings(load("paper"))["claims"])
 
 
+def test_a_brain_in_the_place_of_the_papers_is_tested_by_what_the_paper_says_of_brains() -> None:
+    claims = {claim["id"]: claim for claim in settings(load("brain_mr"))["claims"]}
+    assert claims["brain_best_dice"]["run"] == "textscf"
+    assert "lku_net" in claims["brain_best_dice"]["against"]
+    assert claims["best_dice"]["kind"] == "untestable"
+    assert claims["best_dice"]["reason"] == (
+        "about the paper's abdomen cohort; the primary cohort stands for its brain cohort"
+    )
+    assert claims["text_over_one_hot"]["kind"] == CLAIMS["text_over_one_hot"]["kind"]
+    of_abdomen = {claim["id"]: claim for claim in settings(load("abdomen_anatomy"))["claims"]}
+    assert of_abdomen["best_dice"]["kind"] == "compare"
+    assert of_abdomen["brain_best_dice"]["run"] == "brain_textscf"
+
+
 def test_labels_budgets_and_reasons_are_those_of_the_study() -> None:
     longer = {"runs": {"lku_net": {"training": {"epochs": 9}}}}
     study = load_study(merge(read_yaml(ROOT / "config/demo.yaml"), longer), ROOT / "config")

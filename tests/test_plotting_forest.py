@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
+from scipy import stats
 
 from tests.result_files import figure_spec, write_runs
 from textscf.files.io import write_yaml
@@ -50,17 +51,14 @@ def test_points_are_paired_differences_in_the_order_of_the_table(results: Result
     np.testing.assert_allclose(drawing.data["difference"], expected)
 
 
-def test_bars_are_a_bootstrap_over_subjects_of_the_paired_difference(results: Results) -> None:
-    """Against a bootstrap that draws subjects one by one and lists the pairs of the sample."""
+def test_bars_are_a_jackknife_over_subjects_of_the_paired_difference(results: Results) -> None:
+    """Against means of the square of subjects without one row and column at a time."""
     drawing = drawn(results)
-    difference = (dice(results, "textscf") - dice(results, "lku_net")).unstack()  # noqa: PD010 a square of subjects
-    generator = np.random.default_rng(7)
-    means = []
-    for _ in range(3000):
-        sample = generator.integers(0, len(difference), len(difference))
-        means.append(np.nanmean(difference.to_numpy()[np.ix_(sample, sample)]))
+    square = (dice(results, "textscf") - dice(results, "lku_net")).unstack().to_numpy()  # noqa: PD010 a square
+    without_one = [np.nanmean(np.delete(np.delete(square, n, 0), n, 1)) for n in range(len(square))]
+    reach = stats.t.ppf(0.975, len(square) - 1) * np.sqrt((len(square) - 1) * np.var(without_one))
     (low, high) = bars(drawing.figure.axes[0])[1].lines[2][0].get_segments()[0][:, 0]
-    np.testing.assert_allclose([low, high], np.quantile(means, [0.025, 0.975]), atol=0.15)
+    np.testing.assert_allclose([low, high], [np.nanmean(square) - reach, np.nanmean(square) + reach])
     np.testing.assert_allclose([low, high], drawing.data.loc[1, ["low", "high"]].to_numpy(float))
 
 
@@ -73,7 +71,7 @@ def test_zero_is_in_view_and_the_numbers_are_those_of_the_data(results: Results)
     assert axes.texts[0].get_text() == f"{line.difference:+.1f} [{line.low:+.1f}, {line.high:+.1f}]"
     assert "percentage points" in axes.get_xlabel()
     text = " ".join(drawing.sentences)
-    for part in ("42 test pairs of 7 subjects", "2 seeds", "1,000 steps", "draws subjects, not pairs", "Dice 0"):
+    for part in ("42 test pairs of 7 subjects", "2 seeds", "1,000 steps", "over subjects, not pairs", "Dice 0"):
         assert part in text
 
 

@@ -47,7 +47,7 @@ def _spec() -> dict[str, Any]:
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder, spec = tmp_path_factory.mktemp("results"), _spec()
     flat = [spec["rows"][0], *spec["rows"][1]["points"]]
-    write_runs(folder, spec | {"rows": flat}, structures=["liver", "spleen"], subjects=4)
+    write_runs(folder, spec | {"rows": flat}, structures=["liver", "spleen"], subjects=5)
     for n, row in enumerate(flat):
         run = folder / "toy/runs" / row["run"]
         swept = row.get("swept", {"loss.smoothness": 0.5, "integration_steps": 0})
@@ -281,7 +281,7 @@ def test_the_regression_is_that_of_the_means_in_their_units(rising: Results) -> 
     assert f"R² = {r**2:.2f}, n = 12" in axes.texts[0].get_text()
     line = axes.lines[0]
     assert np.ptp(line.get_ydata()) / np.ptp(line.get_xdata()) == pytest.approx(np.polyfit(x, y, 1)[0])
-    assert "12 test pairs of 4 subjects" in " ".join(drawing.sentences)
+    assert "20 test pairs of 5 subjects" in " ".join(drawing.sentences)
 
 
 def _points(axes: Axes) -> np.ndarray:

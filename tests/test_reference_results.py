@@ -111,7 +111,7 @@ def test_the_readme_quotes_what_better_regions_do(root: Path) -> None:
     readme = " ".join((root / "README.md").read_text().split())
     for name in LATEST:
         lines = pd.read_csv(REFERENCE / name / "figures/differences_regions.csv").set_index("method")
-        gain = lines.loc["textSCF, SwinUNETR tiny"]
+        gain = lines.loc["textSCF with SwinUNETR tiny"]
         assert gain.low > 0
         assert f"{gain.difference:.1f} points ({gain.low:.1f} to {gain.high:.1f})" in readme
         for segmentor in ("tiny", "small"):

@@ -23,7 +23,7 @@ _NOTES = [
     "Reproduced: every comparison that the claim consists of agrees with it by the rule beside it. Not reproduced: at "
     "least one has the opposite sign, or the claimed one with an interval that includes 0 (undecided), or a number "
     "that is too far from the paper's. Not tested: none disagrees, and the study lacks a run that the claim is about.",
-    "Intervals: 95 %, by a bootstrap over subjects, seeds averaged per pair; they do not contain the spread of seeds. "
+    "Intervals: 95 %, by a jackknife over subjects, seeds averaged per pair; they do not contain the spread of seeds. "
     "Of many comparisons the one that decides is shown; the CSV file has all.",
     f"{NOT_CONVERGED} A run counts as converged if for every seed {RULE}. Runs that still learn are compared by their "
     "budgets as well as by their methods.",

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textscf.claims.evidence import Evidence, Missing
-from textscf.claims.outcome import INTERVAL, NUMBER, Outcome, Part, decide, interval, signed_part, untested
+from textscf.claims.outcome import INTERVAL, NUMBER, Outcome, Part, decide, signed_part, untested
 from textscf.results.items import Row
-from textscf.results.statistics import bootstrap_means
+from textscf.results.statistics import jackknife_interval, leave_one_out_means
 
 _FEWEST = 3
 _MEASURES = ("sdlogj", "nonpositive_jacobian_fraction")
@@ -34,14 +34,14 @@ def correlation(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     from scipy import stats  # takes long to import, and only this claim needs it
 
     r, p = (float(x) for x in stats.pearsonr(*means))
-    samples = _row_correlation(*(bootstrap_means(table) for table in tables))
+    without_one = _row_correlation(*(leave_one_out_means(table) for table in tables))
     power = 2 if squared else 1
-    low, high = interval(samples**power)
+    low, high = jackknife_interval(r**power, without_one**power)
     text = f"{r**power:.2f} (p = {p:.1g}, {len(models)} models)".replace("-", "−")
     if evidence.paper_cohort:
         near = abs(r**power - claim["paper"]) <= claim["tolerance"]
         return decide(rule, [Part("", r**power, low, high, "holds" if near else "too far", text=text)], {}, NUMBER)
-    part = Part("", r**power, low, high, signed_part("", r, samples, 1, "").state, text=text)
+    part = Part("", r**power, low, high, signed_part("", r, without_one, 1, "").state, text=text)
     if squared:
         return untested("a number of the paper's own models; see the correlation for the direction", [part], rule)
     return decide(rule, [part])
@@ -52,14 +52,14 @@ def value_range(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     factor = claim["tolerance"]
     rule = f"lowest and highest mean over models are the paper's within a factor of {factor}"
     table = evidence.table(_models(evidence, claim["figure"]), claim["metric"], scaled=False)
-    means, samples = table.mean(), bootstrap_means(table)
+    means, without_one = table.mean(), leave_one_out_means(table)
     parts = []
     for label, index, paper in zip(
         ("lowest", "highest"), (means.argmin(), means.argmax()), claim["paper"], strict=True
     ):
         value = float(means.iloc[index])
         near = value > 0 and abs(math.log(value / paper)) <= math.log(factor)
-        low, high = interval(samples[:, index])
+        low, high = jackknife_interval(value, without_one[:, index])
         text = f"{value:.3g}"
         parts.append(Part(label, value, low, high, "holds" if near else "too far", text=text))
     if not evidence.paper_cohort:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from textscf.claims.evidence import Evidence
-from textscf.claims.outcome import NUMBER, Outcome, Part, decide, interval, untested
+from textscf.claims.outcome import NUMBER, Outcome, Part, decide, untested
 from textscf.metrics.measures import METRICS
 from textscf.results.items import read_csv
-from textscf.results.statistics import bootstrap_means
+from textscf.results.statistics import jackknife_interval, leave_one_out_means
 
 COMPLEXITY = "complexity/claim.csv"
 """Path of the complexity claim table below `results/`."""
@@ -25,7 +25,7 @@ def value(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
         unit, name = metric.unit, f"mean {metric.phrase}"
         table = evidence.table([row], claim["metric"])
         found = float(table.mean().iloc[0])
-        low, high = interval(bootstrap_means(table)[:, 0])
+        low, high = jackknife_interval(found, leave_one_out_means(table)[:, 0])
     rule = f"{name} is the paper's within {claim['tolerance']} {unit}"
     near = abs(found - claim["paper"]) <= claim["tolerance"]
     part = Part("", found, low, high, "holds" if near else "too far", unit)

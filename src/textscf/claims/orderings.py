@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textscf.claims.evidence import Evidence, Missing
-from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, interval, signed_part
+from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, signed_part
 from textscf.metrics.measures import METRICS
 from textscf.results.items import Row
-from textscf.results.statistics import bootstrap_means
+from textscf.results.statistics import jackknife_interval, leave_one_out_means
 
 SIGNS = {"higher": 1, "lower": -1}
 
@@ -31,8 +31,8 @@ def compare(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     unit = "%" if claim.get("relative") else metric.unit_of_difference
     parts = []
     for other in others:
-        value, samples = difference(row, other, evidence, claim)
-        part = signed_part(other.label, value, samples, sign, unit)
+        value, without_one = difference(row, other, evidence, claim)
+        part = signed_part(other.label, value, without_one, sign, unit)
         parts.append(_near(part, claim) if "paper" in claim and evidence.paper_cohort else part)
     parts += [_against_quoted(row, name, values, evidence, claim) for name, values in quoted.items()]
     numbers = "paper" in claim and evidence.paper_cohort
@@ -45,8 +45,8 @@ def not_worse(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     unit = metric.unit_of_difference
     rule = f"{metric.phrase} less that of the other run; its {INTERVAL} lies above −{margin} {unit}"
     row, other = evidence.row(claim["run"]), evidence.row(claim["against"])
-    value, samples = difference(row, other, evidence, claim)
-    low, high = interval(samples)
+    value, without_one = difference(row, other, evidence, claim)
+    low, high = jackknife_interval(value, without_one)
     parts = [Part(other.label, value, low, high, "holds" if low > -margin else "fails", unit)]
     return decide(rule, parts)
 
@@ -69,12 +69,14 @@ def best_of(rows: list[Row], evidence: Evidence, metric: str, sign: int = 1) -> 
 
 
 def difference(row: Row, other: Row, evidence: Evidence, claim: Mapping[str, Any]) -> tuple[float, NDArray[np.float64]]:
-    """Difference `row` - `other` in the claim's metric, in percent of `other` for a relative claim, and its samples."""
+    """Difference `row` - `other` in the claim's metric, in percent of `other` for a relative claim, and the
+    same without each subject in turn.
+    """
     table = evidence.table({"row": row, "other": other}, claim["metric"])
-    means, samples = table.mean().to_numpy(), bootstrap_means(table)
+    means, without_one = table.mean().to_numpy(), leave_one_out_means(table)
     if claim.get("relative"):
-        return float(100 * (means[0] / means[1] - 1)), 100 * (samples[:, 0] / samples[:, 1] - 1)
-    return float(means[0] - means[1]), samples[:, 0] - samples[:, 1]
+        return float(100 * (means[0] / means[1] - 1)), 100 * (without_one[:, 0] / without_one[:, 1] - 1)
+    return float(means[0] - means[1]), without_one[:, 0] - without_one[:, 1]
 
 
 def _against_quoted(
@@ -83,12 +85,12 @@ def _against_quoted(
     """Compare the run with a value that the paper quotes; the interval covers only the run."""
     value = values[claim["metric"]]
     table = evidence.table([row], claim["metric"])
-    mean, samples = float(table.mean().iloc[0]) - value, bootstrap_means(table)[:, 0] - value
+    mean, without_one = float(table.mean().iloc[0]) - value, leave_one_out_means(table)[:, 0] - value
     unit = METRICS[claim["metric"]].unit_of_difference
     if claim.get("relative"):
-        mean, samples, unit = 100 * mean / value, 100 * samples / value, "%"
+        mean, without_one, unit = 100 * mean / value, 100 * without_one / value, "%"
     label = f"{evidence.page.rows[name].label} (quoted by the paper)"
-    return signed_part(label, mean, samples, SIGNS[claim["is"]], unit)
+    return signed_part(label, mean, without_one, SIGNS[claim["is"]], unit)
 
 
 def _near(part: Part, claim: Mapping[str, Any]) -> Part:

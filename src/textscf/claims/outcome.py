@@ -8,14 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from textscf.results.statistics import FEWEST_SUBJECTS, jackknife_interval
+
 Verdict = Literal["reproduced", "not reproduced", "not tested"]
-State = Literal["holds", "undecided", "opposite", "too far", "fails"]
+State = Literal["holds", "undecided", "no interval", "opposite", "too far", "fails"]
 
 ORDERING = "ordering"
 NUMBER = "number"
 INTERVAL = "95 % interval over subjects"
 
-_CONFIDENCE = 0.95
 _SHOWN = 3
 
 
@@ -71,7 +72,7 @@ class Outcome:
         """The part that disagrees most; if all hold, the one whose interval is nearest to 0; None without parts."""
         failing = [part for part in self.parts if part.state != "holds"]
         if failing:
-            return max(failing, key=lambda part: (part.state != "undecided", abs(part.value)))
+            return max(failing, key=lambda part: (part.state not in ("undecided", "no interval"), abs(part.value)))
         return min(self.parts, key=_distance) if self.parts else None
 
     @property
@@ -121,23 +122,18 @@ def untested(reason: str, parts: Sequence[Part] = (), rule: str = "") -> Outcome
     return Outcome(rule, "not tested", reason, list(parts))
 
 
-def signed_part(label: str, value: float, samples: NDArray[np.float64], sign: int, unit: str) -> Part:
-    """Make a part that holds if `value` has the claimed `sign` and its interval lies on that side of 0."""
-    low, high = interval(samples)
-    if sign * value < 0:
-        state: State = "opposite"
-    else:
-        state = "holds" if min(sign * low, sign * high) > 0 else "undecided"
+def signed_part(label: str, value: float, without_one: NDArray[np.float64], sign: int, unit: str) -> Part:
+    """Make a part that holds if the interval of `value` lies on the claimed side of 0, `sign` 1 or -1.
+
+    `without_one` has the value without each subject in turn.
+    """
+    low, high = jackknife_interval(value, without_one)
+    lower, upper = sorted((sign * low, sign * high))
+    state: State = "holds" if lower > 0 else "opposite" if upper < 0 else "undecided"
+    if math.isnan(low):
+        state = "no interval"
     plus = "+" if value > 0 else ""
     return Part(label, value, low, high, state, unit, f"{plus}{number_text(value, unit)}")
-
-
-def interval(samples: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % percentile interval of samples ``(n,)``; NaN if there are none or one is not finite."""
-    if not len(samples) or not np.isfinite(samples).all():
-        return math.nan, math.nan
-    low, high = np.quantile(samples, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
-    return float(low), float(high)
 
 
 def number_text(value: float, unit: str = "") -> str:
@@ -151,6 +147,7 @@ def number_text(value: float, unit: str = "") -> str:
 _IN_WORDS: dict[State, str] = {
     "opposite": "the opposite",
     "undecided": "undecided, as the interval includes 0",
+    "no interval": f"undecided, as there are fewer than {FEWEST_SUBJECTS} subjects",
     "too far": "too far from the paper's value",
     "fails": "does not hold",
 }

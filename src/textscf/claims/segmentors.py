@@ -25,7 +25,7 @@ def follows_segmentation(claim: Mapping[str, Any], evidence: Evidence) -> Outcom
     accuracy = {row.run: 100 * evidence.results.segmentor_dice(row) for row in rows}
     parts = []
     for better, worse in pairwise(sorted(rows, key=lambda row: -accuracy[row.run])):
-        value, samples = difference(better, worse, evidence, claim)
+        value, without_one = difference(better, worse, evidence, claim)
         label = f"{better.label} ({accuracy[better.run]:.1f} %) less {worse.label} ({accuracy[worse.run]:.1f} %)"
-        parts.append(signed_part(label, value, samples, SIGNS[claim["is"]], metric.unit_of_difference))
+        parts.append(signed_part(label, value, without_one, SIGNS[claim["is"]], metric.unit_of_difference))
     return decide(rule, parts, missing, every=False)

@@ -10,7 +10,7 @@ from textscf.claims.orderings import found
 from textscf.claims.outcome import INTERVAL, Outcome, Part, decide, signed_part
 from textscf.errors import InputError
 from textscf.results.items import Row
-from textscf.results.statistics import ALL, bootstrap_means, compare_runs
+from textscf.results.statistics import ALL, compare_runs, leave_one_out_means
 
 _LEVEL = 0.05
 _UNIT = "points"
@@ -71,9 +71,9 @@ def hardest(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
             continue
         named = dice[claim["structures"]].mean(axis=1)
         table = pd.DataFrame({"named": named, "others": dice.drop(columns=claim["structures"]).mean(axis=1)}).dropna()
-        samples = bootstrap_means(table)
+        without_one = leave_one_out_means(table)
         value = float(table["named"].mean() - table["others"].mean())
-        parts.append(signed_part(row.label, value, samples[:, 0] - samples[:, 1], -1, _UNIT))
+        parts.append(signed_part(row.label, value, without_one[:, 0] - without_one[:, 1], -1, _UNIT))
     return decide(rule, parts, missing)
 
 

@@ -32,8 +32,8 @@ def peak(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
         )
     parts = []
     for end in (points[0], points[-1]):
-        value, samples = difference(best, end, evidence, _DICE)
-        parts.append(signed_part(f"{_value(best)} against {_value(end)}", value, samples, 1, _POINTS))
+        value, without_one = difference(best, end, evidence, _DICE)
+        parts.append(signed_part(f"{_value(best)} against {_value(end)}", value, without_one, 1, _POINTS))
     return decide(rule, parts, {}, compared)
 
 
@@ -51,9 +51,9 @@ def trend(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
             missing[gap.name] = gap.reason
             continue
         first, last = min(points, key=_value), max(points, key=_value)
-        value, samples = difference(last, first, evidence, _DICE)
+        value, without_one = difference(last, first, evidence, _DICE)
         label = f"{evidence.row(name).label}, {_value(last)} against {_value(first)}"
-        parts.append(signed_part(label, value, samples, 1, _POINTS))
+        parts.append(signed_part(label, value, without_one, 1, _POINTS))
     return decide(rule, parts, missing)
 
 
@@ -86,8 +86,8 @@ def frontier(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     for other in others:
         affordable = [point for point in own if costs[point.run] <= costs[other.run]]
         if affordable:
-            value, samples = difference(best_of(affordable, evidence, "dice"), other, evidence, _DICE)
-            parts.append(signed_part(_name(other), value, samples, 1, _POINTS))
+            value, without_one = difference(best_of(affordable, evidence, "dice"), other, evidence, _DICE)
+            parts.append(signed_part(_name(other), value, without_one, 1, _POINTS))
     if not parts and not missing:
         return untested(f"each point of the others has a lower {cost_name} than all points of the method", rule=rule)
     return decide(rule, parts, missing)

@@ -12,7 +12,7 @@ BOXES = (
     "Boxes: quartiles and median; diamonds: means; whiskers: furthest value within 1.5 interquartile ranges; points: "
     "values beyond."
 )
-INTERVAL = "95 % interval by a bootstrap that draws subjects, not pairs"
+INTERVAL = "95 % interval by a jackknife over subjects, not pairs"
 
 
 def basis(item: Item, results: Results, rows: Sequence[Row]) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from textscf.metrics.aggregation import run_means
 from textscf.results.items import Item, Results, Row
-from textscf.results.statistics import bootstrap_means
+from textscf.results.statistics import jackknife_interval, leave_one_out_means
 
 
 def dice_of_pairs(item: Item, results: Results, row: Row) -> pd.Series:
@@ -17,9 +17,8 @@ def dice_of_pairs(item: Item, results: Results, row: Row) -> pd.Series:
 
 
 def mean_interval(dice: pd.Series) -> tuple[float, float]:
-    """95 % percentile interval of the mean by a bootstrap that draws subjects with replacement."""
-    low, high = np.quantile(bootstrap_means(dice.to_frame())[:, 0], [0.025, 0.975])
-    return float(low), float(high)
+    """95 % interval of the mean, by a jackknife over subjects."""
+    return jackknife_interval(float(dice.mean()), leave_one_out_means(dice.to_frame())[:, 0])
 
 
 def seed_means(item: Item, results: Results, row: Row) -> list[float]:

@@ -1,22 +1,23 @@
 """Paired comparison of two runs: the paper's t-test per structure, with further statistics.
 
 The paper (section 4.3.2, Fig. 3) compares Dice per structure over pairs by a paired t-test. This module adds p values
-adjusted for the number of structures (Holm 1979), an effect size, and a bootstrap over subjects, because pairs that
-share a subject are not independent.
+adjusted for the number of structures (Holm 1979), an effect size, and an interval by a jackknife over subjects, because
+pairs that share a subject are not independent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from textscf.metrics.aggregation import metrics_of_structures
 
 ALL = "all"
 
 FEWEST_SUBJECTS = 5
-"""Subjects below which a bootstrap over them says nothing: of two, every sample with a pair is the same."""
+"""Subjects below which the spread over them is too uncertain for an interval."""
 
 _PAIR = ["fixed", "moving"]
 _STRUCTURE = ["label", "structure"]
@@ -39,14 +40,7 @@ def mean_over_seeds(seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return groups[metrics_of_structures(rows)].mean().reset_index()
 
 
-def compare_runs(
-    a: pd.DataFrame,
-    b: pd.DataFrame,
-    metric: str = "dice",
-    confidence: float = 0.95,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
-) -> pd.DataFrame:
+def compare_runs(a: pd.DataFrame, b: pd.DataFrame, metric: str = "dice", confidence: float = 0.95) -> pd.DataFrame:
     """Test run `a` against run `b` on each structure, and on the mean over structures (``all``, the last row).
 
     Args:
@@ -54,16 +48,13 @@ def compare_runs(
             convention has been applied. For a run of several seeds, use `mean_over_seeds`.
         b: the same for the other run.
         metric: column to compare.
-        confidence: level of the bootstrap interval.
-        n_bootstrap: number of bootstrap samples.
-        seed: random seed of the bootstrap; the same seed gives the same interval.
+        confidence: level of the interval.
 
     Returns:
         Columns structure, n (pairs with a finite value in both), mean_a, mean_b, difference (a - b), t, p, p_holm,
-        effect_size, ci_low, ci_high. Values for which n is too small are NaN, and so is the interval of fewer than
-        `FEWEST_SUBJECTS`; t, p and effect_size are also NaN if all differences are equal. Holm's adjustment is over the
-        structures; ``all`` is not adjusted, since its family is the methods that are compared
-        (`compare_with_reference`).
+        effect_size, ci_low, ci_high (`jackknife_interval`). Values for which n is too small are NaN; t, p and
+        effect_size are also NaN if all differences are equal. Holm's adjustment is over the structures; ``all`` is not
+        adjusted, since its family is the methods that are compared (`compare_with_reference`).
 
     Raises:
         ValueError: the runs were not evaluated on the same pairs and structures.
@@ -79,10 +70,8 @@ def compare_runs(
     result = pd.DataFrame(rows)
     result.insert(0, "structure", list(table_a.columns))
     result["p_holm"] = np.append(holm(result["p"].to_numpy()[:-1]), result["p"].iloc[-1])
-    weights = subject_bootstrap_weights(list(table_a.index), n_bootstrap, np.random.default_rng(seed))
-    interval = [_weighted_mean_interval(column, weights, confidence) for column in (values_a - values_b).T]
-    few = count_subjects(table_a.index) < FEWEST_SUBJECTS
-    result[["ci_low", "ci_high"]] = np.nan if few else interval
+    differences = pd.DataFrame(values_a - values_b, table_a.index)
+    result[["ci_low", "ci_high"]] = [_mean_interval(differences[n].dropna(), confidence) for n in differences]
     order = ["structure", "n", "mean_a", "mean_b", "difference", "t", "p", "p_holm", "effect_size", "ci_low", "ci_high"]
     return result[order]
 
@@ -126,42 +115,46 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def count_subjects(pairs: Iterable[tuple[str, str]]) -> int:
-    """Number of subjects that occur in pairs, as fixed or as moving."""
-    return len({subject for pair in pairs for subject in pair})
-
-
-def subject_bootstrap_weights(
-    pairs: Sequence[tuple[str, str]], n_samples: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Bootstrap weights ``(n_samples, P)`` of the pairs; subjects, not pairs, are drawn with replacement.
-
-    Subjects are drawn from all that occur in a pair, as fixed or as moving. If the two subjects of a pair are drawn c
-    and d times, the pair occurs c * d times in the sample. This is the bootstrap of the vertices of a graph (Snijders &
-    Borgatti 1999); the graph is complete if the pairs are all ordered pairs. A subject paired with its own copy has no
-    registration and is left out.
-    """
-    subjects, index = np.unique(np.array(pairs, dtype=str).reshape(-1, 2), return_inverse=True)
-    fixed, moving = index.reshape(-1, 2).T
-    counts = generator.multinomial(len(subjects), np.full(len(subjects), 1 / len(subjects)), size=n_samples)
-    return (counts[:, fixed] * counts[:, moving]).astype(np.float64)
-
-
-def bootstrap_means(values: pd.DataFrame, n_bootstrap: int = 10_000, seed: int = 0) -> NDArray[np.float64]:
-    """Means of the columns of `values` in bootstrap samples, for intervals of numbers computed from several means.
+def leave_one_out_means(values: pd.DataFrame) -> NDArray[np.float64]:
+    """Means of the columns of `values` without the pairs of each subject in turn, for `jackknife_interval`.
 
     Args:
         values: ``(P, K)``, finite, one line per pair with the index (fixed, moving).
-        n_bootstrap: number of samples of subjects; samples without any pair are dropped.
-        seed: random seed; the same seed gives the same samples as in `compare_runs`.
 
     Returns:
-        Array ``(S, K)`` with S at most `n_bootstrap`.
+        Array ``(N, K)`` for N subjects that occur in a pair, as fixed or as moving, in alphabetical order; NaN where no
+        pair is left.
     """
-    weights = subject_bootstrap_weights(list(values.index), n_bootstrap, np.random.default_rng(seed))
-    weights = weights[weights.sum(1) > 0]
-    means: NDArray[np.float64] = weights @ values.to_numpy(dtype=np.float64) / weights.sum(1, keepdims=True)
+    subjects, index = np.unique(np.array(list(values.index), dtype=str).reshape(-1, 2), return_inverse=True)
+    with_subject = (index.reshape(-1, 2).T[:, None] == np.arange(len(subjects))[:, None]).any(axis=0)
+    rest = (~with_subject).astype(np.float64)
+    kept = rest.sum(axis=1, keepdims=True)
+    means: NDArray[np.float64] = rest @ values.to_numpy(dtype=np.float64) / np.where(kept, kept, np.nan)
     return means
+
+
+def jackknife_interval(value: float, without_one: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a number computed from means over pairs, by a jackknife that leaves out one subject at a time.
+
+    The standard error is that of Tukey (1958), with Student's t for one less than the number of subjects. For a mean of
+    effects of subjects, this is the usual t interval. Where pairs differ by chance alone it is too wide, by 1.5 to 1.9
+    times. On the pairs of this project's cohorts, at least 94.9 % of simulated intervals contained the true value
+    (tests/test_statistics.py). Its width contains the spread of subjects, not that of trainings.
+
+    Args:
+        value: the number, computed from all pairs.
+        without_one: the same number ``(N,)`` without each of N subjects, computed from `leave_one_out_means`.
+        confidence: level of the interval.
+
+    Returns:
+        Lower and upper end; NaN for fewer than `FEWEST_SUBJECTS` subjects, or if a number is not finite.
+    """
+    n = len(without_one)
+    if n < FEWEST_SUBJECTS or not np.isfinite(without_one).all():
+        return np.nan, np.nan
+    error = np.sqrt((n - 1) * without_one.var())
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2) * error)
+    return value - reach, value + reach
 
 
 def excludes_zero(low: pd.Series, high: pd.Series) -> pd.Series:
@@ -169,15 +162,6 @@ def excludes_zero(low: pd.Series, high: pd.Series) -> pd.Series:
     return (low > 0) | (high < 0)
 
 
-def _weighted_mean_interval(
-    differences: NDArray[np.float64], weights: NDArray[np.float64], confidence: float
-) -> tuple[float, float]:
-    """Percentile interval of the weighted mean; samples without any pair are dropped."""
-    known = ~np.isnan(differences)
-    total = weights[:, known].sum(1)
-    drawn = total > 0
-    if np.count_nonzero(known) < 2 or not drawn.any():
-        return np.nan, np.nan
-    means = (weights[drawn][:, known] @ differences[known]) / total[drawn]
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+def _mean_interval(values: pd.Series, confidence: float) -> tuple[float, float]:
+    """Jackknife interval of the mean of a value per pair."""
+    return jackknife_interval(float(values.mean()), leave_one_out_means(values.to_frame())[:, 0], confidence)

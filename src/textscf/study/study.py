@@ -78,6 +78,7 @@ class Study:
         left_out: names of omitted tables and figures, which would be empty because none of their rows is run.
         cohorts: role -> name of the cohort.
         paper_cohort: whether the cohorts are the paper's own.
+        stands_for: the paper's cohort in whose place the primary cohort is, "abdomen" or "brain".
         convention: how missing and lost structures count, "paper" or "learn2reg".
         models: settings of the released models by name, from the study's file.
     """
@@ -91,6 +92,7 @@ class Study:
     left_out: list[str]
     cohorts: dict[str, str]
     paper_cohort: bool
+    stands_for: str
     convention: str
     models: dict[str, Settings]
     _catalogue: Catalogue = field(repr=False)
@@ -204,6 +206,7 @@ class _Resolver:
             empty,
             self.config["cohorts"],
             self._paper_cohort,
+            self.config.get("stands_for", "abdomen"),
             self._convention,
             self.config.get("models", {}),
             self.catalogue,

@@ -39,7 +39,7 @@ def make(item: Item, results: Results, reported: Path) -> Content:
 def significance(item: Item, results: Results) -> pd.DataFrame:
     """Comparison of the reference's Dice with every other method's, per structure and for their mean (`all`).
 
-    Seeds are averaged per pair first. Means, their difference (reference - method) and its 95 % bootstrap interval over
+    Seeds are averaged per pair first. Means, their difference (reference - method) and its 95 % interval over
     subjects are in percent. The t-test over pairs is the paper's; it takes pairs that share a subject for independent,
     so the interval decides. Holm's adjustment is over a method's structures, and for their mean over the methods. The
     effect size is Cohen's d_z. A table without a reference gives no rows.

@@ -8,22 +8,21 @@ import pandas as pd
 from textscf.metrics.aggregation import metrics_of_structures
 from textscf.metrics.metric import Metric
 from textscf.results.items import Item, Results, Row
-from textscf.results.statistics import FEWEST_SUBJECTS, bootstrap_means, count_subjects
+from textscf.results.statistics import excludes_zero, jackknife_interval, leave_one_out_means
 
 BOLD = (
-    "Bold: the best value, if the 95 % interval of its difference to every other method, by a bootstrap over subjects, "
+    "Bold: the best value, if the 95 % interval of its difference to every other method, by a jackknife over subjects, "
     "excludes zero, there are at least five test subjects, and all trainings have the same length."
 )
 
 _PAIR = ["fixed", "moving"]
-_LEVEL = [0.025, 0.975]
 
 
 def best_rows(item: Item, results: Results, table: pd.DataFrame, metrics: Iterable[Metric]) -> dict[str, list[bool]]:
     """Masks of the rows with the best value of each metric, by the metric's name; at most one row per metric is best.
 
     A row is best if its mean is, and if the 95 % interval of its paired difference to every other competing row, by a
-    bootstrap over subjects, excludes zero. Rows that see the labels on which they are scored do not compete, and
+    jackknife over subjects, excludes zero. Rows that see the labels on which they are scored do not compete, and
     nothing is best among trainings of different lengths.
 
     Args:
@@ -69,9 +68,8 @@ def _of_pairs(item: Item, results: Results, row: Row, metrics: Iterable[Metric])
 
 
 def _differ(differences: pd.DataFrame) -> bool:
-    """Whether the interval of each column's mean, by a bootstrap over subjects, excludes zero; a row is a pair."""
+    """Whether the interval of each column's mean, by a jackknife over subjects, excludes zero; a row is a pair."""
     finite = differences.replace([np.inf, -np.inf], np.nan).dropna()
-    if count_subjects(finite.index) < FEWEST_SUBJECTS:
-        return False
-    low, high = np.quantile(bootstrap_means(finite), _LEVEL, axis=0)
-    return bool(((low > 0) | (high < 0)).all())
+    ends = [jackknife_interval(*each) for each in zip(finite.mean(), leave_one_out_means(finite).T, strict=True)]
+    intervals = pd.DataFrame(ends, columns=["low", "high"])
+    return bool(excludes_zero(intervals["low"], intervals["high"]).all())

@@ -1,6 +1,6 @@
 """Settings of the claims page: the claims of the paper (`config/claims.yaml`) with the runs of a study."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from textscf.files.registry import MEASURES, entries
@@ -14,8 +14,14 @@ Settings = dict[str, Any]
 PAGE = "claims"
 """Name of the page and of its Snakemake target."""
 
+_ELSEWHERE = "about the paper's {about} cohort; the primary cohort stands for its {stands_for} cohort"
+_PREFIX = "brain_"
+"""Beginning of the names of runs on the cohort of the role `brain`."""
+
 _RUN_KEYS = ("run", "against", "runs", "sweep", "sweeps")
 """Keys of a claim that name runs or sweeps."""
+
+_TEXT_KEYS = ("id", "about", "place", "statement", "printed", "remark")
 
 
 def claims_settings(study: "Study") -> Settings:
@@ -23,7 +29,9 @@ def claims_settings(study: "Study") -> Settings:
 
     Returns:
         study, title, cohorts (titles), notices, paper_cohort, convention, and these keys:
-        `claims`: the claims of the file; stand-ins may replace runs that the study leaves out.
+        `claims`: the claims of the file; stand-ins may replace runs that the study leaves out. If the primary cohort
+        stands for the paper's brain cohort, claims about the brain name runs on the primary cohort, and claims about
+        the abdomen are not tested.
         `rows`: resolved rows by name, for the runs that the study defines.
         `figures`: specifications by name, for the figures that the study has.
         `quoted`: for runs that the study leaves out, values by name that the paper quotes from other sources; only on
@@ -31,7 +39,8 @@ def claims_settings(study: "Study") -> Settings:
         `steps`: number of training steps of each trained run, by name.
     """
     content = study.claims_file
-    claims = [_with_stand_ins(study, claim, content["stand_ins"]) for claim in content["claims"]]
+    claims = [_of_primary(study.stands_for, claim) for claim in content["claims"]]
+    claims = [_with_stand_ins(study, claim, content["stand_ins"]) for claim in claims]
     labels = _labels(study)
     names = {name for claim in claims for name in run_names(claim)}
     rows = {name: row for name in sorted(names) if (row := study.row(name, labels.get(name, name.replace("_", " "))))}
@@ -92,16 +101,32 @@ def rows_segmented(settings: Mapping[str, Any]) -> list[Settings]:
     return [row for row in rows if row["runs"] and row.get("segmentor")]
 
 
+def _of_primary(stands_for: str, claim: Settings) -> Settings:
+    """The claim as a study tests it whose primary cohort stands for the given cohort of the paper."""
+    about = claim.get("about")
+    if stands_for != "brain" or about is None:
+        return claim
+    if about != stands_for:
+        reason = _ELSEWHERE.format(about=about, stands_for=stands_for)
+        return {key: claim[key] for key in _TEXT_KEYS if key in claim} | {"kind": "untestable", "reason": reason}
+    return _with_runs(claim, lambda name: name.removeprefix(_PREFIX))
+
+
+def _with_runs(claim: Settings, rename: Callable[[str], str]) -> Settings:
+    """The claim with other names of its runs and sweeps."""
+    new = dict(claim)
+    for key in set(_RUN_KEYS) & claim.keys():
+        value = claim[key]
+        new[key] = rename(value) if isinstance(value, str) else [rename(name) for name in value]
+    return new
+
+
 def _with_stand_ins(study: "Study", claim: Settings, stand_ins: Mapping[str, str]) -> Settings:
     """Replace all runs of a claim that have stand-ins by these, if the study leaves out one of them."""
     replaced = {name: stand_ins[name] for name in run_names(claim) if name in stand_ins}
     if all(study.groups.get(name) for name in replaced):
         return claim
-    new: Settings = {**claim, "stand_ins": replaced}
-    for key in set(_RUN_KEYS) & claim.keys():
-        value = claim[key]
-        new[key] = replaced.get(value, value) if isinstance(value, str) else [replaced.get(n, n) for n in value]
-    return new
+    return _with_runs({**claim, "stand_ins": replaced}, lambda name: replaced.get(name, name))
 
 
 def _labels(study: "Study") -> dict[str, str]:
