@@ -3,6 +3,7 @@
 A row is a slice plane, a column is a scan.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
 from textscf.plotting.slices import AXIAL, CORONAL, View, grey_window, nice_length
-from textscf.plotting.style import INK, TEXT_WIDTH, legend_columns, new_figure
+from textscf.plotting.style import CHARACTER_WIDTH, INK, TEXT_WIDTH, legend_columns, new_figure
 
 VIEWS = (AXIAL, CORONAL)
 
@@ -22,6 +23,8 @@ _GRID_LINES = 22
 _RIM = 0.6
 """Width in points of the dark rims by which outlines stand out from any tissue, on both sides together."""
 _LEGEND_SIZE, _LEGEND_COLUMN = 6.0, 7.0
+_TITLE_LINE = 3.2
+"""Height in mm of a line of a title."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,11 @@ def draw_pictures(
     heights = [extent[view.in_plane[1]] / extent[view.in_plane[0]] for view in VIEWS]
     handles = _structures_shown(pictures, centre, structures)
     columns = legend_columns(handles, TEXT_WIDTH, _LEGEND_SIZE, _LEGEND_COLUMN) if handles else 1
+    width = (TEXT_WIDTH - 5) / n_columns - 1
+    pictures = [replace(picture, title=_wrapped(picture.title, width)) for picture in pictures]
+    above = _TITLE_LINE * max(picture.title.count("\n") for picture in pictures)
     below = 3.2 * -(-len(handles) // columns)
-    figure = new_figure(TEXT_WIDTH, sum(heights) * ((TEXT_WIDTH - 5) / n_columns - 1) + below + 11)
+    figure = new_figure(TEXT_WIDTH, sum(heights) * width + above + below + 8)
     figure.set_layout_engine("compressed", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     axes = figure.subplots(len(VIEWS), n_columns, squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, view in zip(axes, VIEWS, strict=True):
@@ -95,6 +101,11 @@ def draw_pictures(
             handletextpad=0.5, columnspacing=1.2, borderpad=0.2,
         )  # fmt: skip
     return figure, step
+
+
+def _wrapped(title: str, width: float) -> str:
+    """Title with line breaks, so that no line is wider than `width` mm."""
+    return "\n".join(textwrap.fill(line, int(width / CHARACTER_WIDTH)) for line in title.splitlines())
 
 
 def _draw_row(row: Sequence[Axes], view: View, pictures: Sequence[Picture], index: int, scene: _Scene) -> None:

@@ -62,9 +62,14 @@ def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
             markeredgecolor=INK, markeredgewidth=0.4, ecolor=INK, elinewidth=0.8, capsize=2, capthick=0.8,
         )  # fmt: skip
         axes.plot(line["printed"], place, color=look.colour, **PRINTED)
-        interval = f" [{line['low']:+.1f}, {line['high']:+.1f}]" if math.isfinite(line["low"]) else ""
-        text = f"{middle:+.1f}{interval}".replace("-", "−")
+        interval = f" [{_signed(line['low'])}, {_signed(line['high'])}]" if math.isfinite(line["low"]) else ""
+        text = f"{_signed(middle)}{interval}".replace("-", "−")
         axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
+
+
+def _signed(points: float) -> str:
+    """Number with its sign and one decimal, or two if it would look like zero."""
+    return f"{points:+.2f}" if abs(points) < 0.05 else f"{points:+.1f}"
 
 
 def _draw_axes(axes: Axes, item: Item, data: pd.DataFrame) -> None:

@@ -17,6 +17,8 @@ from textscf.results.items import Item, Results, compare_with_reference
 from textscf.results.statistics import ALL
 
 _FEWEST_STRUCTURES = 5
+_PERFECT = 99.9
+"""Dice in percent from which regions are those of the ground truth."""
 _LOWEST, _LINE, _NAME_SIZE = 62.0, 2.3, 5.0
 """Smallest height in mm of the axes, and of a line of names; size of the names in points."""
 _ROOM = 20.0
@@ -95,6 +97,8 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def _draw_intervals(axes: Axes, item: Item, data: pd.DataFrame) -> None:
+    """Draw the interval of each gain, but not where the regions are perfect: these lie one upon the other."""
+    data = data[data["segmentor_dice"] < _PERFECT]
     colours = list(data["method"].map(colours_of(item)))
     axes.vlines(data["segmentor_dice"], data["low"], data["high"], colors=colours, linewidth=0.6, alpha=0.5)
 
@@ -133,7 +137,8 @@ def _sentences(item: Item, results: Results, data: pd.DataFrame) -> list[str]:
     lost = data[data["segmentor_dice"] == 0].groupby("method", sort=False)["structure"].agg(", ".join)
     return [
         f"Gain: mean Dice of a structure minus that of {captions.marked_label(item.reference_row)}, paired by pair; "
-        f"bars: {INTERVAL}. Segmentor's Dice: mean over the test scans that are fixed. Lines join the same structure.",
+        f"bars: {INTERVAL}, not drawn for perfect regions. Segmentor's Dice: mean over the test scans that are fixed. "
+        "Lines join the same structure.",
         *([f"Spearman's correlation over {counts.max()} structures: {', '.join(found)}."] if found else []),
         *(f"{method} finds no voxel of {structures}." for method, structures in lost.items()),
         *basis(item, results, item.rows),

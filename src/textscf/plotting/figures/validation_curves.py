@@ -68,7 +68,13 @@ def _write_names(axes: Axes, item: Item, data: pd.DataFrame) -> None:
     places = isotonic_regression(heights_of_ends - gaps).x + gaps
     known = looks(item)
     for row, name, end, place in zip(rows, names, heights_of_ends, places, strict=True):
-        line = {"arrowstyle": "-", "color": known[row.label].colour, "linewidth": 1, "shrinkB": 0}
+        line = {
+            "arrowstyle": "-",
+            "color": known[row.label].colour,
+            "linewidth": 0.5,
+            "linestyle": "dotted",
+            "shrinkB": 2,
+        }
         axes.annotate(
             name, (1, end), (1.07, place), xycoords=axes.get_yaxis_transform(), va="center", fontsize=6, color=INK,
             annotation_clip=False, arrowprops=line | {"relpos": (0, 0.5)},
