@@ -34,17 +34,19 @@ def test_formats_agree(nifti: Path, tmp_path: Path, name: str) -> None:
     assert found.remarks == []
 
 
-def write_dicom(folder: Path, slices: list[int]) -> None:
-    """Write slices of 7 as a DICOM series whose slices lie 3 mm apart."""
+def write_dicom(folder: Path, slices: list[int], tilt: float = 0, step: int = 3) -> None:
+    """Write slices of 7 as a DICOM series: `step` mm apart along z, turned about x by `tilt` degrees."""
     folder.mkdir()
     writer = SimpleITK.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     image = SimpleITK.GetImageFromArray((1000 * smooth(SHAPE, 0)).astype(np.int16).T)
     image.SetSpacing((1.0, 2.0, 3.0))
+    cosine, sine = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     for index in slices:
         cut = image[:, :, index]
-        tags = {"0008|0060": "CT", "0020|000e": "1.2.3.4", "0020|000d": "1.2.3", "0020|0037": "1\\0\\0\\0\\1\\0",
-                "0020|0032": f"-5\\7\\{3 * index}", "0020|0013": str(index), "0018|0050": "3"}  # fmt: skip
+        tags = {"0008|0060": "CT", "0020|000e": "1.2.3.4", "0020|000d": "1.2.3",
+                "0020|0037": f"1\\0\\0\\0\\{cosine:.9f}\\{sine:.9f}", "0020|0032": f"-5\\7\\{step * index}",
+                "0020|0013": str(index), "0018|0050": "3"}  # fmt: skip
         for tag, value in tags.items():
             cut.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{index:02d}.dcm"))
@@ -59,6 +61,21 @@ def test_a_folder_of_dicom_slices_is_a_scan(tmp_path: Path) -> None:
     assert locale.setlocale(locale.LC_ALL) == before
     np.testing.assert_array_equal(found.data, (1000 * smooth(SHAPE, 0)).astype(np.int16))
     np.testing.assert_allclose(found.affine, [[-1, 0, 0, 5], [0, -2, 0, -7], [0, 0, 3, 0], [0, 0, 0, 1]], atol=1e-6)
+
+
+def test_the_slices_of_a_tilted_gantry_stay_tilted(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "series", list(range(7)), tilt=15)
+    found = read_image_file(tmp_path / "series")
+    cosine, sine = np.cos(np.radians(15)), np.sin(np.radians(15))
+    expected = [[-1, 0, 0, 5], [0, -2 * cosine, 0, -7], [0, 2 * sine, 3, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(found.affine, expected, atol=1e-6)
+    assert found.skew == pytest.approx(15, abs=1e-3)
+
+
+def test_slices_at_one_place_are_refused(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "series", list(range(7)), step=0)
+    with pytest.raises(InputError, match="series: two of its slices lie at one place; expected slices that follow"):
+        read_image_file(tmp_path / "series")
 
 
 def test_a_series_with_a_missing_slice_is_refused(tmp_path: Path) -> None:

@@ -187,7 +187,10 @@ def _read_series(folder: Path, itk: Any) -> Any:
         raise InputError(f"{folder}: has {len(series)} DICOM series; expected one: give the folder of one series")
     names = itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
     _check_steps(folder, [_position(name, itk) for name in names])
-    return itk.ReadImage(names)
+    reader = itk.ImageSeriesReader()
+    reader.SetFileNames(names)
+    reader.ForceOrthogonalDirectionOff()  # the slices of a tilted gantry are not at right angles to the table
+    return reader.Execute()
 
 
 def _position(name: str, itk: Any) -> tuple[float, ...]:
@@ -199,6 +202,10 @@ def _position(name: str, itk: Any) -> tuple[float, ...]:
 
 def _check_steps(folder: Path, positions: list[tuple[float, ...]]) -> None:
     steps = np.linalg.norm(np.diff(np.array(positions), axis=0), axis=1)
-    if len(steps) and steps.max() - steps.min() > _SAME_STEP * max(float(np.median(steps)), 1e-6):
+    if not len(steps):
+        return
+    if steps.min() == 0:
+        raise InputError(f"{folder}: two of its slices lie at one place; expected slices that follow each other")
+    if steps.max() - steps.min() > _SAME_STEP * float(np.median(steps)):
         found = f"{steps.min():.2f} to {steps.max():.2f} mm apart"
         raise InputError(f"{folder}: its slices lie {found}; expected equal steps: a slice may be missing")
