@@ -119,7 +119,8 @@ def test_headers_that_contradict_themselves_are_said(tmp_path: Path) -> None:
     image.set_qform(AFFINE + np.array([[0, 0, 0, 4.0], [0] * 4, [0] * 4, [0] * 4]), 1)
     nib.save(image, tmp_path / "two.nii.gz")
     assert read_image_file(tmp_path / "two.nii.gz").remarks == [
-        "its sform and qform differ by up to 4.0 mm: the sform is used"
+        "its sform and qform differ by up to 4.0 mm: the sform is used, but ITK, ANTs and 3D Slicer may place the file "
+        "by its qform: warp it with src/apply.py, or set both forms alike first"
     ]
     image.set_sform(None, 0)
     image.set_qform(None, 0)

@@ -127,7 +127,10 @@ def _header_remarks(header: Any, affine: NDArray[np.float64], shape: tuple[int, 
     if sform and qform:
         distance = _corner_distance(affine, header.get_qform(), shape)
         if distance > _SAME_GRID * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
-            return [f"its sform and qform differ by up to {distance:.1f} mm: the sform is used"]
+            return [
+                f"its sform and qform differ by up to {distance:.1f} mm: the sform is used, but ITK, ANTs and 3D "
+                "Slicer may place the file by its qform: warp it with src/apply.py, or set both forms alike first"
+            ]
     return []
 
 
