@@ -14,7 +14,7 @@ from tests.python_server import python
 from tests.scan_files import make_checkpoint, save, smooth, stored_as, turned
 from textscf.errors import InputError
 from textscf.files.image_file import read_image_file
-from textscf.pairs.application import apply_to_image, apply_to_points
+from textscf.pairs.application import apply_to_image, apply_to_list, apply_to_points
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
 from textscf.pairs.registration_files import Options, PairFiles, register_files
@@ -97,6 +97,27 @@ def test_what_is_no_transformation_is_refused(registered: Path, tmp_path: Path) 
         apply_to_image(scan, scan, scan, tmp_path / "out.nii.gz")
     with pytest.raises(InputError, match="no such file; expected a displacement field"):
         apply_to_image(tmp_path / "none.h5", scan, scan, tmp_path / "out.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("interp", "label", r"column 'interp'; expected input, out, warp, reference, points, axes, interp"),
+        ("interpolation", "Label", r"row 2: interpolation: found 'Label'; expected one of linear, nearest, lab"),
+        ("fill", "black", r"row 2: fill: found 'black'; expected a number"),
+        ("axes", "ras", r"row 2: axes: found 'ras'; expected one of LPS, RAS"),
+        ("points", "points.csv", r"row 2: --axes missing; expected --warp, --points, --axes, --out"),
+    ],
+)
+def test_wrong_rows_are_refused_before_the_first_is_applied(
+    registered: Path, tmp_path: Path, column: str, value: str, message: str
+) -> None:
+    row = {"input": registered / "moving.nii.gz", "out": tmp_path / "first.nii.gz"}
+    listed = write_list(tmp_path, [row, {**row, "out": tmp_path / "second.nii.gz", column: value}])
+    common = {"warp": str(registered / "out/warp.nii.gz"), "reference": str(registered / "fixed.nii.gz")}
+    with pytest.raises(InputError, match=rf"pairs\.csv: {message}"):
+        apply_to_list(listed, common)
+    assert not (tmp_path / "first.nii.gz").exists()
 
 
 def write_list(folder: Path, rows: list[dict[str, Any]]) -> Path:
