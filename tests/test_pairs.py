@@ -199,6 +199,28 @@ def test_labels_are_warped_and_scored(registrar: ScanRegistrar, scans: tuple[Pat
     assert (tmp_path / "out/registration.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("name", ["fixed", "moving"])
+def test_label_maps_of_another_place_are_refused(
+    registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    image = read_image_file(scans[0])
+    away = save(tmp_path / "away.nii.gz", (image.data > 0.6).astype(np.uint8), image.affine + 300 * np.eye(4, k=3))
+    files = PairFiles(*scans, **{f"{name}_labels": away})
+    with pytest.raises(InputError, match=rf"away\.nii\.gz: by its header it covers 0 % of .*{name}\.nii\.gz"):
+        register_files(registrar, files, tmp_path / "out", Options("none", score_only=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_remarks_on_label_maps_are_kept(registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path) -> None:
+    moving = read_image_file(scans[1])
+    labels = nib.Nifti1Image((moving.data > 0.6).astype(np.uint8), moving.affine)
+    labels.set_qform(moving.affine + 4 * np.eye(4, k=3), 1)
+    nib.save(labels, tmp_path / "labels.nii.gz")
+    files = PairFiles(*scans, moving_labels=tmp_path / "labels.nii.gz")
+    record = register_files(registrar, files, tmp_path / "out", NONE)
+    assert [remark for remark in record["remarks"] if remark.startswith(f"{tmp_path}/labels.nii.gz: its sform and q")]
+
+
 @pytest.mark.parametrize("initial", ["auto", "rigid", "affine"])
 def test_scans_far_apart_are_brought_together(
     registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path, initial: str

@@ -20,7 +20,7 @@ from textscf.pairs.outputs import warp_labels, write_pair
 from textscf.plotting.pair_picture import Plane, draw_pair
 from textscf.plotting.slices import AXIAL, CORONAL, DISPLAY_AXES, SAGITTAL, View
 from textscf.plotting.style import journal_style, save_picture
-from textscf.registration.scan_pair import PairRegistration, ScanRegistrar
+from textscf.registration.scan_pair import PairRegistration, ScanRegistrar, check_place
 from textscf.registration.world_transform import WorldTransform
 from textscf.world.grid import Grid, Points, apply_affine, oriented, sample, without_constant_border
 
@@ -102,9 +102,11 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
     labels = {name: _labels(getattr(files, f"{name}_labels")) for name in ("fixed", "moving")}
     points = [_points(files.fixed_points), _points(files.moving_points)]
     _check_points(files, points)
+    remarks = [*_remarks(labels["fixed"], fixed), *_remarks(labels["moving"], moving)]
     regions = None if options.score_only else labels["fixed"]
     pair = registrar.register(fixed, moving, options.initial, regions, options.refine)
-    for remark in pair.remarks:
+    remarks += pair.remarks
+    for remark in remarks:
         _LOG.warning("%s", remark)
     (out / RECORD).unlink(missing_ok=True)
     written = write_pair(pair, fixed, moving, out)
@@ -121,7 +123,7 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
         **asdict(written),
         **scores,
         "seconds": pair.seconds,
-        "remarks": pair.remarks,
+        "remarks": remarks,
         "version": textscf.__version__,
     }
     write_json(out / RECORD, record)
@@ -130,6 +132,15 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
 
 def _labels(path: Path | None) -> ImageFile | None:
     return None if path is None else read_label_file(path)
+
+
+def _remarks(labels: ImageFile | None, scan: ImageFile) -> list[str]:
+    """Remarks on the label map of a scan. Raises InputError if it is a map of another place."""
+    if labels is None:
+        return []
+    data, affine = without_constant_border(scan.data, scan.affine)
+    check_place(labels, Grid(data.shape, affine), scan)
+    return [f"{labels.path}: {remark}" for remark in labels.remarks]
 
 
 def _points(path: Path | None) -> NDArray[np.float64] | None:

@@ -269,12 +269,17 @@ def _region_labels(labels: ImageFile, fixed: Grid, file: ImageFile, recipe: Reci
             f"{labels.path}: {100 * other:.0f} % of its labelled voxels have numbers of no structure of the model; "
             f"expected those of its training data, {', '.join(map(str, known))}"
         )
-    covered = _part_inside(fixed, Grid(labels.data.shape, labels.affine))
+    check_place(labels, fixed, file)
+    return regions
+
+
+def check_place(labels: ImageFile, content: Grid, file: ImageFile) -> None:
+    """Raise InputError unless a label map covers at least half of the grid of a scan without constant borders."""
+    covered = _part_inside(content, Grid(labels.data.shape, labels.affine))
     if covered < _SAME_PLACE:
         raise InputError(
             f"{labels.path}: by its header it covers {100 * covered:.0f} % of {file.path}; expected its label map"
         )
-    return regions
 
 
 def _recipe(checkpoint: Path, cohort: dict[str, Any]) -> Recipe:
