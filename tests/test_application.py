@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK
 import torch
 
 from tests.python_server import python
@@ -150,6 +151,20 @@ def test_a_list_is_registered_once_and_goes_on_where_it_was(
     pd.testing.assert_frame_equal(register_list(registrar, listed, tmp_path, NONE), table)
     with pytest.raises(AssertionError, match="registered again"):
         register_list(registrar, listed, tmp_path, Options(initial="centre"))
+    with pytest.raises(AssertionError, match="registered again"):
+        register_list(ScanRegistrar(checkpoint, CPU, registered / "fixed.nii.gz"), listed, tmp_path, NONE)
+
+
+def test_a_pair_is_registered_again_after_a_change_of_its_alignment(
+    registered: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    registrar, initial = ScanRegistrar(checkpoint, CPU), tmp_path / "initial.tfm"
+    listed = write_list(registered, [{"fixed": "fixed.nii.gz", "moving": "moving.nii.gz"}])
+    overlaps = []
+    for place in (0.0, 30.0):
+        SimpleITK.WriteTransform(SimpleITK.TranslationTransform(3, (place, 0, 0)), str(initial))
+        overlaps.append(register_list(registrar, listed, tmp_path, Options(str(initial)))["overlap"].item())
+    assert overlaps[0] > overlaps[1]
 
 
 def test_wrong_lists_are_refused_before_the_first_pair(registered: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
     record = {
         **_model(registrar),
         "regions": _regions(registrar, regions),
+        "segmentor": None if registrar.given_segmentor is None else str(registrar.given_segmentor),
         **{key: str(value) for key, value in asdict(files).items() if value},
         "options": asdict(options),
         "alignment": pair.alignment,

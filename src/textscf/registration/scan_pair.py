@@ -79,6 +79,7 @@ class ScanRegistrar:
 
     Attributes:
         checkpoint: file of the network.
+        given_segmentor: weights that segment the scans; None for the run's own segmentor.
         trained: the network and its settings.
         recipe: settings for preparing scans.
 
@@ -89,7 +90,7 @@ class ScanRegistrar:
     def __init__(self, checkpoint: Path, device: torch.device, segmentor: Path | None = None) -> None:
         self.trained = load_checkpoint(checkpoint, device)
         self.recipe = _recipe(checkpoint, self.trained.cohort)
-        self.checkpoint, self._device, self._given = checkpoint, device, segmentor
+        self.checkpoint, self.given_segmentor, self._device = checkpoint, segmentor, device
         self._segmentor: Segmentor | None = None
 
     def register(
@@ -232,7 +233,7 @@ class ScanRegistrar:
         from textscf.segmentation.stored import StoredImage  # imports MONAI, which takes seconds
 
         if self._segmentor is None:
-            self._segmentor = find_segmentor(self.checkpoint, self.trained, self._given, self._device)
+            self._segmentor = find_segmentor(self.checkpoint, self.trained, self.given_segmentor, self._device)
         onto = Grid(grid.shape, alignment @ grid.affine)
         covered = sample(np.ones(content.grid.shape, np.uint8), content.grid.affine, onto, order=0) > 0
         stored = StoredImage(np.ascontiguousarray(content.data), content.grid.affine, onto, covered)
