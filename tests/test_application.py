@@ -181,6 +181,19 @@ def test_wrong_lists_are_refused_before_the_first_pair(registered: Path, checkpo
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["fixed", "moving"])
+def test_landmarks_outside_of_their_scan_are_refused(
+    registered: Path, checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "ras.csv").write_text("x,y,z\n10,-50,30\n10,-45,30\n")
+    (tmp_path / "lps.csv").write_text("x,y,z\n-10,50,30\n-10,45,30\n")
+    points = {f"{part}_points": tmp_path / f"{'lps' if part == name else 'ras'}.csv" for part in ("fixed", "moving")}
+    files = PairFiles(registered / "fixed.nii.gz", registered / "moving.nii.gz", **points)
+    with pytest.raises(InputError, match=rf"lps\.csv: 2 of 2 points, the first at \(-10, 50, 30\), .*{name}\.nii\.gz"):
+        register_files(ScanRegistrar(checkpoint, CPU), files, tmp_path / "out", NONE)
+    assert not (tmp_path / "out").exists()
+
+
 def test_models_are_found_by_name(tmp_path: Path, checkpoint: Path) -> None:
     (tmp_path / "brain.pt").touch()
     assert model_file("brain", None, tmp_path) == tmp_path / "brain.pt"

@@ -102,6 +102,8 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
     labels = {name: _labels(getattr(files, f"{name}_labels")) for name in ("fixed", "moving")}
     points = [_points(files.fixed_points), _points(files.moving_points)]
     _check_points(files, points)
+    _check_inside(files.fixed_points, points[0], fixed)
+    _check_inside(files.moving_points, points[1], moving)
     remarks = [*_remarks(labels["fixed"], fixed), *_remarks(labels["moving"], moving)]
     regions = None if options.score_only else labels["fixed"]
     pair = registrar.register(fixed, moving, options.initial, regions, options.refine)
@@ -153,6 +155,16 @@ def _check_points(files: PairFiles, points: list[NDArray[np.float64] | None]) ->
     if counts[0] != counts[1]:
         found = f"{counts[0] or 'no'} points, and {files.moving_points} {counts[1] or 'no'}"
         raise InputError(f"{files.fixed_points}: has {found}; expected the same landmarks in the same order")
+
+
+def _check_inside(path: Path | None, points: NDArray[np.float64] | None, scan: ImageFile) -> None:
+    if points is None:
+        return
+    outside = points[~Grid(scan.data.shape, scan.affine).contains(points)]
+    if len(outside):
+        first = ", ".join(f"{value:g}" for value in outside[0])
+        found = f"{len(outside)} of {len(points)} points, the first at ({first}), lie outside of {scan.path}"
+        raise InputError(f"{path}: {found}; expected landmarks of this scan, in mm of RAS axes")
 
 
 def _model(registrar: ScanRegistrar) -> dict[str, Any]:

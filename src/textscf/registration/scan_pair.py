@@ -242,12 +242,8 @@ class ScanRegistrar:
 
 def _part_inside(grid: Grid, view: Grid) -> float:
     """Part of the voxels of a grid that lie in the field of view of another one."""
-    counts = 0
-    to_view, last = np.linalg.inv(view.affine), np.array(view.shape) - 1
-    for rows in grid.slabs():
-        index = apply_affine(to_view, grid.points(rows))
-        counts += int(((index >= -0.5) & (index <= last + 0.5)).all(axis=-1).sum())
-    return counts / int(np.prod(grid.shape))
+    inside = sum(int(view.contains(grid.points(rows)).sum()) for rows in grid.slabs())
+    return inside / int(np.prod(grid.shape))
 
 
 def _overlap_remarks(fixed: ImageFile, moving: ImageFile, overlap: float) -> list[str]:
