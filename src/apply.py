@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument(
         "--fill", type=float, help="value outside of the input (default: 0 for labels, else its minimum)"
     )
-    parser.add_argument("--out", type=Path, help="file of the result")
+    parser.add_argument("--out", type=Path, help="file of the result: .nii or .nii.gz; for points .csv")
     parser.add_argument(
         "--list", type=Path, help="CSV with the columns input, out, and others of these options by name"
     )

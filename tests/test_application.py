@@ -92,6 +92,14 @@ def test_points_beyond_the_field_are_refused(registered: Path, tmp_path: Path) -
     assert not (tmp_path / "moved.csv").exists()
 
 
+@pytest.mark.parametrize("name", ["out.nrrd", "out.mgz", "out.img", "out"])
+def test_a_result_has_the_name_of_a_nifti_file(registered: Path, tmp_path: Path, name: str) -> None:
+    scan = registered / "fixed.nii.gz"
+    with pytest.raises(InputError, match=rf"{name}: found '.*'; expected a name that ends in .nii or .nii.gz"):
+        apply_to_image(registered / "out/warp.nii.gz", scan, registered / "moving.nii.gz", tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
 def test_what_is_no_transformation_is_refused(registered: Path, tmp_path: Path) -> None:
     scan = registered / "fixed.nii.gz"
     with pytest.raises(InputError, match=r"fixed\.nii\.gz: is an image with 1 values a voxel; expected a displacement"):
@@ -107,6 +115,7 @@ def test_what_is_no_transformation_is_refused(registered: Path, tmp_path: Path) 
         ("interpolation", "Label", r"row 2: interpolation: found 'Label'; expected one of linear, nearest, lab"),
         ("fill", "black", r"row 2: fill: found 'black'; expected a number"),
         ("axes", "ras", r"row 2: axes: found 'ras'; expected one of LPS, RAS"),
+        ("out", "b.nrrd", r"row 2: b.nrrd: found '.nrrd'; expected a name that ends in .nii or .nii.gz"),
         ("points", "points.csv", r"row 2: --axes missing; expected --warp, --points, --axes, --out"),
     ],
 )

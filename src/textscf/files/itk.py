@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 _VECTOR = 1007  # NIfTI's code of a vector in every voxel, as ANTs writes displacement fields
 _ORTHOGONAL = 0.1  # degrees
 _MM = "mm"
+_NAMES = (".nii", ".nii.gz")
+
+
+def check_name(path: Path) -> None:
+    """Raise InputError if a file's name does not end as that of a NIfTI file."""
+    if not path.name.endswith(_NAMES):
+        raise InputError(f"{path}: found '{path.suffix}'; expected a name that ends in {' or '.join(_NAMES)}")
 
 
 def write_like(path: Path, data: NDArray[Any], reference: ImageFile, intent: int = 0) -> None:

@@ -11,7 +11,7 @@ from textscf.errors import InputError
 from textscf.files.csv_file import read_rows
 from textscf.files.image_file import LPS, ImageFile, read_image_file, read_label_file
 from textscf.files.io import write_csv
-from textscf.files.itk import image_of, read_transform, write_like
+from textscf.files.itk import check_name, image_of, read_transform, write_like
 from textscf.files.point_file import read_points
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def _check_options(options: Mapping[str, str]) -> None:
         float(options.get("fill", 0))
     except ValueError:
         raise InputError(f"fill: found '{options['fill']}'; expected a number") from None
+    if "points" not in options:
+        check_name(Path(options["out"]))
 
 
 def apply_to_image(
@@ -99,7 +101,7 @@ def apply_to_image(
         warp: transformation, see `textscf.files.itk.read_transform`; it maps points of the reference to the source.
         reference: scan whose grid and header the result gets.
         source: image or label map in the other scan's space, on any grid.
-        out: NIfTI file of the result.
+        out: NIfTI file of the result, `.nii` or `.nii.gz`.
         interpolation: one of `INTERPOLATIONS`.
         fill: value where the source has no voxel; the default is 0 for labels and the smallest intensity for images.
 
@@ -108,6 +110,7 @@ def apply_to_image(
     """
     import SimpleITK
 
+    check_name(out)
     onto = read_image_file(reference, fill=0.0)
     moving = read_label_file(source) if interpolation in _LABELS else read_image_file(source)
     for remark in (*onto.remarks, *moving.remarks):
