@@ -229,3 +229,11 @@ def test_scripts_register_and_apply(registered: Path, checkpoint: Path, tmp_path
     refused = subprocess.run([*apply[:-2], "--points", listed, "--out", tmp_path / "x"], capture_output=True, text=True)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: --axes missing; expected --warp, --points, --axes, --out")
+
+
+@pytest.mark.parametrize("option", ["--fixed", "--moving", "--fixed-labels", "--moving-labels"])
+def test_files_beside_a_list_are_refused(root: Path, tmp_path: Path, option: str) -> None:
+    command = [python(), root / "src/register.py", "--pairs", "pairs.csv", "--out", tmp_path, option, "scan.nii.gz"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: found --pairs and {option}; expected the files of pairs in the CSV alone")
