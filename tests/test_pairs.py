@@ -197,6 +197,8 @@ def test_labels_are_warped_and_scored(registrar: ScanRegistrar, scans: tuple[Pat
     assert record["dice"]["mean"] == record["dice"]["7"]
     assert json.loads((tmp_path / "out/registration.json").read_text())["dice"] == record["dice"]
     assert (tmp_path / "out/registration.png").stat().st_size > 10_000
+    register_files(registrar, PairFiles(*scans), tmp_path / "out", NONE)
+    assert not (tmp_path / "out/warped_labels.nii.gz").exists()
 
 
 @pytest.mark.parametrize("name", ["fixed", "moving"])

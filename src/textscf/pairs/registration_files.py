@@ -29,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 RECORD = "registration.json"
 """File that is written last; a folder that has it is complete."""
 
+_WARPED_LABELS = "warped_labels.nii.gz"
 _LARGEST_PICTURE = 192  # voxels along the longest edge
 
 
@@ -110,7 +111,8 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
     remarks += pair.remarks
     for remark in remarks:
         _LOG.warning("%s", remark)
-    (out / RECORD).unlink(missing_ok=True)
+    for name in (RECORD, _WARPED_LABELS):
+        (out / name).unlink(missing_ok=True)
     written = write_pair(pair, fixed, moving, out)
     scores = _scores(pair.transform, fixed, labels, points, out)
     _write_picture(pair, fixed, moving, out / "registration.png")
@@ -191,7 +193,7 @@ def _scores(
     target, moving = labels["fixed"], labels["moving"]
     if moving is not None:
         warped = warp_labels(transform, moving, fixed)
-        write_like(out / "warped_labels.nii.gz", warped, fixed)
+        write_like(out / _WARPED_LABELS, warped, fixed)
         if target is not None:
             onto = Grid(fixed.data.shape, fixed.affine)
             truth = sample(target.data, target.affine, onto, order=0)
