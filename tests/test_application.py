@@ -1,6 +1,8 @@
 """Applying a written transformation to images, label maps and points; and registering a list of pairs."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,21 @@ def test_wrong_rows_are_refused_before_the_first_is_applied(
     with pytest.raises(InputError, match=rf"pairs\.csv: {message}"):
         apply_to_list(listed, common)
     assert not (tmp_path / "first.nii.gz").exists()
+
+
+def test_rows_whose_result_is_newer_than_its_sources_are_skipped(registered: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.nii.gz"
+    listed = write_list(tmp_path, [{"input": registered / "moving.nii.gz", "out": out}])
+    common = {"warp": str(registered / "out/warp.nii.gz"), "reference": str(registered / "fixed.nii.gz")}
+    out.write_text("made before")
+    apply_to_list(listed, common)
+    assert out.read_text() == "made before"
+    for source in (*common.values(), registered / "moving.nii.gz"):
+        out.write_text("made before")
+        os.utime(source, (0, time.time() + 60))
+        apply_to_list(listed, common)
+        os.utime(source, (0, 0))
+        assert nib.load(out).shape == SHAPE
 
 
 def write_list(folder: Path, rows: list[dict[str, Any]]) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 from textscf.errors import InputError
 from textscf.files.csv_file import read_rows
 from textscf.files.image_file import LPS, ImageFile, read_image_file, read_label_file
-from textscf.files.io import write_csv
+from textscf.files.io import is_current, write_csv
 from textscf.files.itk import check_name, image_of, read_transform, write_like
 from textscf.files.point_file import read_points
 
@@ -54,10 +54,11 @@ def apply(options: Mapping[str, str]) -> None:
 
 
 def apply_to_list(listed: Path, common: Mapping[str, str]) -> None:
-    """Apply a transformation for every row of a CSV whose result is not there yet.
+    """Apply a transformation for every row of a CSV whose result is not there, or older than a file that it is made of.
 
     Args:
-        listed: CSV with the columns `input` and `out`, and with others of the options of `apply` by their names.
+        listed: CSV with the columns `input` and `out`, and with others of the options of `apply` by their names; paths
+            are relative to the working directory.
         common: options of rows that do not have them.
 
     Raises:
@@ -70,7 +71,8 @@ def apply_to_list(listed: Path, common: Mapping[str, str]) -> None:
         except InputError as error:
             raise InputError(f"{listed}: row {number}: {error}") from error
     for options in rows:
-        if Path(options["out"]).exists():
+        sources = [Path(options[name]) for name in ("warp", "reference", "input", "points") if name in options]
+        if is_current(Path(options["out"]), sources):
             _LOG.info("%s: is there", options["out"])
         else:
             apply(options)
