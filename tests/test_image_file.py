@@ -125,7 +125,16 @@ def test_headers_that_contradict_themselves_are_said(tmp_path: Path) -> None:
     image.set_sform(None, 0)
     image.set_qform(None, 0)
     nib.save(image, tmp_path / "none.nii.gz")
-    assert "has no orientation" in read_image_file(tmp_path / "none.nii.gz").remarks[0]
+    assert "left and right, and front and back, are a guess" in read_image_file(tmp_path / "none.nii.gz").remarks[0]
+
+
+@pytest.mark.parametrize(("kind", "remarks"), [("AnalyzeImage", 1), ("Spm2AnalyzeImage", 0)])
+def test_an_analyze_file_has_no_orientation_but_that_of_spm(tmp_path: Path, kind: str, remarks: int) -> None:
+    affine = np.diag([-1.0, 2.0, 3.0, 1.0])
+    nib.save(getattr(nib, kind)(smooth(SHAPE, 0), affine), tmp_path / "scan.img")
+    found = read_image_file(tmp_path / "scan.img")
+    assert [remark.split(":")[0] for remark in found.remarks] == ["its header has no orientation"] * remarks
+    assert nib.aff2axcodes(found.affine) == ("L", "A", "S")
 
 
 def test_a_skew_affine_is_measured(tmp_path: Path) -> None:

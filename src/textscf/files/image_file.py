@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,10 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _NIFTI = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img")
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 _EXPECTED = "expected NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha) or a folder of one DICOM series"
+_NO_ORIENTATION = (
+    "its header has no orientation: its axes are taken to run left, forward and up with 0 mm in the middle, as nibabel "
+    "takes them; ITK takes others: left and right, and front and back, are a guess"
+)
 _SAME_GRID = 0.1  # of a voxel
 _SAME_STEP = 0.02  # of the distance between two slices
 
@@ -120,10 +125,11 @@ def _read_nifti(path: Path) -> ImageFile:
 
 def _header_remarks(header: Any, affine: NDArray[np.float64], shape: tuple[int, ...]) -> list[str]:
     if "sform_code" not in header:
-        return []
+        default = isinstance(header, nib.AnalyzeHeader) and np.allclose(affine, header.get_best_affine())
+        return [_NO_ORIENTATION] if default else []  # SPM may have written an affine beside an Analyze file
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if not sform and not qform:
-        return ["its header has no orientation (sform and qform codes are 0): the axes are taken as NIfTI's default"]
+        return [_NO_ORIENTATION]
     if sform and qform:
         distance = _corner_distance(affine, header.get_qform(), shape)
         if distance > _SAME_GRID * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
