@@ -16,7 +16,8 @@ import torch
 from tests.python_server import python
 from tests.scan_files import make_checkpoint, save, smooth, stored_as, turned
 from textscf.errors import InputError
-from textscf.files.image_file import read_image_file
+from textscf.files.image_file import ImageFile, read_image_file
+from textscf.files.itk import write_displacement
 from textscf.pairs.application import apply_to_image, apply_to_list, apply_to_points
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
@@ -100,6 +101,16 @@ def test_a_result_has_the_name_of_a_nifti_file(registered: Path, tmp_path: Path,
     with pytest.raises(InputError, match=rf"{name}: found '.*'; expected a name that ends in .nii or .nii.gz"):
         apply_to_image(registered / "out/warp.nii.gz", scan, registered / "moving.nii.gz", tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_a_field_with_skew_axes_is_refused(tmp_path: Path) -> None:
+    affine = np.eye(4)
+    affine[0, 2] = np.tan(np.radians(8))
+    scan = ImageFile(tmp_path / "scan.nii.gz", smooth(SHAPE, 0), affine)
+    write_displacement(tmp_path / "warp.nii.gz", np.zeros((*SHAPE, 3), np.float32), scan)
+    (tmp_path / "points.csv").write_text("x,y,z\n5,5,5\n")
+    with pytest.raises(InputError, match=r"warp\.nii\.gz: its axes are skew by 8\.0 degrees; .* use transform\.h5"):
+        apply_to_points(tmp_path / "warp.nii.gz", tmp_path / "points.csv", tmp_path / "moved.csv", "RAS")
 
 
 def test_what_is_no_transformation_is_refused(registered: Path, tmp_path: Path) -> None:
