@@ -34,6 +34,17 @@ def test_formats_agree(nifti: Path, tmp_path: Path, name: str) -> None:
     assert found.remarks == []
 
 
+@pytest.mark.parametrize("kind", ["Nifti1Pair", "AnalyzeImage"])
+def test_a_header_beside_its_voxels_is_that_scan(tmp_path: Path, kind: str) -> None:
+    data = np.random.default_rng(0).random((60, 64, 48)).astype(np.float32)
+    nib.save(getattr(nib, kind)(data, np.diag([-1.0, 1, 1, 1])), tmp_path / "scan.img")
+    for name in ("scan.hdr", "scan.img"):
+        np.testing.assert_array_equal(read_image_file(tmp_path / name).data, data)
+    (tmp_path / "scan.img").unlink()
+    with pytest.raises(InputError, match=r"scan\.hdr: cannot be read as NIfTI"):
+        read_image_file(tmp_path / "scan.hdr")
+
+
 def write_dicom(folder: Path, slices: list[int], tilt: float = 0, step: int = 3) -> None:
     """Write slices of 7 as a DICOM series: `step` mm apart along z, turned about x by `tilt` degrees."""
     folder.mkdir()

@@ -81,8 +81,9 @@ def _check_image(path: Path, image: Any) -> None:
     n_voxels = int(np.prod(shape, dtype=object))
     if min(shape) < 1 or n_voxels > _MAX_VOXELS:
         raise InputError(f"{path}: shape {shape} is not possible; expected 1 to {_MAX_VOXELS} voxels")
-    if n_voxels * kind.itemsize > _MAX_DEFLATION * path.stat().st_size:
-        raise ValueError(f"{path.stat().st_size} bytes cannot hold {n_voxels} voxels")
+    size = Path(image.file_map["image"].filename or path).stat().st_size  # a header's voxels can lie in another file
+    if n_voxels * kind.itemsize > _MAX_DEFLATION * size:
+        raise ValueError(f"{size} bytes cannot hold {n_voxels} voxels")
     if kind.kind not in "iuf":
         raise InputError(f"{path}: voxel type {kind}; expected integers or floats")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
