@@ -212,6 +212,7 @@ def test_wrong_lists_are_refused_before_the_first_pair(registered: Path, checkpo
         ([{**pair, "mask": "fixed.nii.gz"}], "column 'mask'; expected name, fixed, moving, fixed_labels"),
         ([{**pair, "name": "a"}, {**pair, "name": "a"}], "name 'a' in row 2; expected names that differ"),
         ([{"fixed": "fixed.nii.gz"}], "no column 'moving'"),
+        ([pair, {**pair, "moving": None}], "row 2: 'moving' is empty; expected the path of a scan"),
     ):
         with pytest.raises(InputError, match=message):
             register_list(registrar, write_list(registered, rows), tmp_path / "out", NONE)
@@ -229,6 +230,13 @@ def test_landmarks_outside_of_their_scan_are_refused(
     with pytest.raises(InputError, match=rf"lps\.csv: 2 of 2 points, the first at \(-10, 50, 30\), .*{name}\.nii\.gz"):
         register_files(ScanRegistrar(checkpoint, CPU), files, tmp_path / "out", NONE)
     assert not (tmp_path / "out").exists()
+
+
+def test_names_of_pairs_stay_as_they_are_written(registered: Path, checkpoint: Path, tmp_path: Path) -> None:
+    listed = write_list(registered, [{"name": "001", "fixed": "fixed.nii.gz", "moving": "moving.nii.gz"}])
+    table = register_list(ScanRegistrar(checkpoint, CPU), listed, tmp_path, NONE)
+    assert table["name"].tolist() == ["001"]
+    assert (tmp_path / "001/registration.json").is_file()
 
 
 def test_models_are_found_by_name(tmp_path: Path, checkpoint: Path) -> None:

@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from textscf.data.alignment import INITIALS
 from textscf.errors import InputError
+from textscf.files.csv_file import read_rows
 from textscf.files.io import atomic_path, is_current, read_json, write_csv
 from textscf.job.progress import progress_bar
 from textscf.pairs.registration_files import RECORD, Options, PairFiles, register_files
 from textscf.registration.scan_pair import ScanRegistrar
-from textscf.results.items import read_csv
 
 _LOG = logging.getLogger(__name__)
+_NEEDED = ("fixed", "moving")
 _COLUMNS = [field.name for field in fields(PairFiles)]
 
 
@@ -49,14 +50,12 @@ def register_list(registrar: ScanRegistrar, listed: Path, out: Path, options: Op
 
 
 def _read_list(listed: Path) -> dict[str, PairFiles]:
-    table = read_csv(listed, ("fixed", "moving"), "pairs with the columns fixed and moving")
-    unknown = sorted(set(table.columns) - {"name", *_COLUMNS})
-    if unknown:
-        raise InputError(f"{listed}: column '{unknown[0]}'; expected name, {', '.join(_COLUMNS)}")
     pairs: dict[str, PairFiles] = {}
     missing = []
-    for number, row in enumerate(table.to_dict("records"), 1):
-        given = {str(key): str(value) for key, value in row.items() if pd.notna(value)}
+    for number, given in enumerate(read_rows(listed, ("name", *_COLUMNS), _NEEDED, "pairs with fixed and moving"), 1):
+        empty = [column for column in _NEEDED if column not in given]
+        if empty:
+            raise InputError(f"{listed}: row {number}: '{empty[0]}' is empty; expected the path of a scan")
         name = given.pop("name", f"pair_{number:03d}")
         if name in pairs or "/" in name or name.startswith("."):
             raise InputError(f"{listed}: name '{name}' in row {number}; expected names that differ, without slashes")
