@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
 import torch
 
 from tests.scan_files import make_checkpoint, padded, save, smooth, stored_as, turned
@@ -126,7 +127,6 @@ def test_ants_and_itk_reproduce_the_warped_scan(
     registrar: ScanRegistrar, tmp_path: Path, geometry: str, initial: str
 ) -> None:
     import ants
-    import SimpleITK
 
     paths = [
         save(tmp_path / f"{name}.nii.gz", smooth(place[3], seed), turned(*place))
@@ -271,6 +271,12 @@ def test_a_written_alignment_is_taken_as_ants_wrote_it(
         InputError, match="no such file; expected one of auto, none, centre, rigid, affine, or the file"
     ):
         align(*[registrar._on_own_grid(registrar._content(read_image_file(scan))) for scan in scans], "afine")
+
+
+def test_a_flat_alignment_is_refused(registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path) -> None:
+    SimpleITK.WriteTransform(SimpleITK.AffineTransform(2), str(tmp_path / "flat.tfm"))
+    with pytest.raises(InputError, match=r"flat\.tfm: has 2 dimensions instead of 3; expected one of auto, none"):
+        found_points(registrar, *scans, initial=str(tmp_path / "flat.tfm"))
 
 
 def test_what_the_model_does_not_see_is_said(registrar: ScanRegistrar, tmp_path: Path) -> None:
