@@ -148,6 +148,20 @@ def test_an_analyze_file_has_no_orientation_but_that_of_spm(tmp_path: Path, kind
     assert nib.aff2axcodes(found.affine) == ("L", "A", "S")
 
 
+@pytest.mark.parametrize(("unit", "found"), [("micron", "micrometres"), ("meter", "metres"), ("mm", None)])
+@pytest.mark.parametrize("kind", ["Nifti1Image", "Nifti1Pair"])
+def test_other_units_than_millimetres_are_refused(tmp_path: Path, kind: str, unit: str, found: str | None) -> None:
+    path = tmp_path / ("scan.nii" if kind == "Nifti1Image" else "scan.img")
+    image = getattr(nib, kind)(smooth(SHAPE, 0), AFFINE)
+    image.header.set_xyzt_units(unit, "sec")
+    nib.save(image, path)
+    if found is None:
+        np.testing.assert_allclose(read_image_file(path).affine, AFFINE, atol=1e-5)
+        return
+    with pytest.raises(InputError, match=rf"its header is in {found}; expected millimetres"):
+        read_image_file(path)
+
+
 def test_a_skew_affine_is_measured(tmp_path: Path) -> None:
     affine = np.diag([1.0, 1, 1, 1])
     affine[0, 1] = np.tan(np.radians(5))
