@@ -19,7 +19,10 @@ def main() -> None:
     parser.add_argument("--axes", choices=AXES, help="axes of the points")
     parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="linear", help="default: linear")
     parser.add_argument(
-        "--fill", type=float, help="value outside of the input (default: 0 for labels, else its minimum)"
+        "--fill",
+        type=float,
+        help="value outside of the input (default: 0 for labels, else its minimum), and of its voxels that are NaN "
+        "(default: refuse them)",
     )
     parser.add_argument("--out", type=Path, help="file of the result: .nii or .nii.gz; for points .csv")
     parser.add_argument(

@@ -18,7 +18,7 @@ from tests.scan_files import make_checkpoint, save, smooth, stored_as, turned
 from textscf.errors import InputError
 from textscf.files.image_file import ImageFile, read_image_file
 from textscf.files.itk import write_displacement
-from textscf.pairs.application import apply_to_image, apply_to_list, apply_to_points
+from textscf.pairs.application import apply, apply_to_image, apply_to_list, apply_to_points
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
 from textscf.pairs.registration_files import Options, PairFiles, register_files
@@ -56,6 +56,21 @@ def test_an_image_is_warped_as_in_the_registration(registered: Path, tmp_path: P
     np.testing.assert_allclose(again.affine, warped.affine, atol=1e-5)
     difference = np.abs(again.get_fdata() - warped.get_fdata())
     assert (difference > 1e-3).mean() < 1e-3
+
+
+def test_voxels_without_a_number_get_the_value_of_the_outside(registered: Path, tmp_path: Path) -> None:
+    scan = nib.load(registered / "fixed.nii.gz")
+    data = scan.get_fdata(dtype=np.float32)
+    filled, data[10:20] = data.copy(), np.nan
+    filled[10:20] = -5
+    save(tmp_path / "nan.nii.gz", data, scan.affine)
+    SimpleITK.WriteTransform(SimpleITK.TranslationTransform(3), str(tmp_path / "same.tfm"))
+    options = {"warp": str(tmp_path / "same.tfm"), "out": str(tmp_path / "out.nii.gz")}
+    options |= {"input": str(tmp_path / "nan.nii.gz"), "reference": str(registered / "fixed.nii.gz")}
+    with pytest.raises(InputError, match=r"nan\.nii\.gz: .* voxels are NaN or infinite; .* \(--fill VALUE fills\)"):
+        apply(options)
+    apply({**options, "fill": "-5"})
+    np.testing.assert_allclose(nib.load(tmp_path / "out.nii.gz").get_fdata(), filled, atol=1e-6)
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "label"])
@@ -257,12 +272,12 @@ def test_scripts_register_and_apply(registered: Path, checkpoint: Path, tmp_path
         for kind in ("", "_labels")
     ]
     listed = write_list(tmp_path, [rows[0], {**rows[1], "interpolation": "nearest"}])
-    apply = [python(), root / "src/apply.py", *options, "--list", listed]
-    subprocess.run(apply, check=True, capture_output=True)
+    call = [python(), root / "src/apply.py", *options, "--list", listed]
+    subprocess.run(call, check=True, capture_output=True)
     back, moving = (nib.load(path) for path in (tmp_path / "back_labels.nii.gz", registered / "moving.nii.gz"))
     assert back.shape == moving.shape
     assert set(np.unique(back.get_fdata())) == {0, 1, 2}
-    refused = subprocess.run([*apply[:-2], "--points", listed, "--out", tmp_path / "x"], capture_output=True, text=True)
+    refused = subprocess.run([*call[:-2], "--points", listed, "--out", tmp_path / "x"], capture_output=True, text=True)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: --axes missing; expected --warp, --points, --axes, --out")
 

@@ -105,7 +105,8 @@ def apply_to_image(
         source: image or label map in the other scan's space, on any grid.
         out: NIfTI file of the result, `.nii` or `.nii.gz`.
         interpolation: one of `INTERPOLATIONS`.
-        fill: value where the source has no voxel; the default is 0 for labels and the smallest intensity for images.
+        fill: value where the source has no voxel, and of an image's voxels that are NaN or infinite; by default 0 for
+            labels and the smallest intensity for images, and voxels that are NaN are refused.
 
     Raises:
         InputError: a file cannot be used.
@@ -114,9 +115,10 @@ def apply_to_image(
 
     check_name(out)
     onto = read_image_file(reference, fill=0.0)
-    moving = read_label_file(source) if interpolation in _LABELS else read_image_file(source)
-    for remark in (*onto.remarks, *moving.remarks):
-        _LOG.warning("%s", remark)
+    moving = read_label_file(source) if interpolation in _LABELS else read_image_file(source, fill)
+    for scan in (onto, moving):
+        for remark in scan.remarks:
+            _LOG.warning("%s: %s", scan.path, remark)
     outside = fill if fill is not None else 0.0 if interpolation in _LABELS else float(moving.data.min())
     resampler = SimpleITK.ResampleImageFilter()
     resampler.SetReferenceImage(image_of(onto))
