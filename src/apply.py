@@ -6,9 +6,8 @@ the fixed scan to the moving scan with inverse_warp.nii.gz. Points move the othe
 
 from pathlib import Path
 
-from textscf.errors import InputError
 from textscf.job.cli import parse_arguments, run, stage_parser
-from textscf.pairs.application import INTERPOLATIONS, apply_to_image, apply_to_list, apply_to_points
+from textscf.pairs.application import AXES, INTERPOLATIONS, apply, apply_to_list
 
 
 def main() -> None:
@@ -17,35 +16,24 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, help="scan whose grid the result gets")
     parser.add_argument("--input", type=Path, help="image or label map to warp")
     parser.add_argument("--points", type=Path, help="CSV with the columns x, y and z in mm, instead of --input")
-    parser.add_argument("--axes", choices=("LPS", "RAS"), help="axes of the points")
+    parser.add_argument("--axes", choices=AXES, help="axes of the points")
     parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="linear", help="default: linear")
     parser.add_argument(
-        "--fill", type=float, help="value outside of the input (default: 0 for labels, else its minimum)"
+        "--fill",
+        type=float,
+        help="value outside of the input (default: 0 for labels, else its minimum), and of its voxels that are NaN "
+        "(default: refuse them)",
     )
-    parser.add_argument("--out", type=Path, help="file of the result")
+    parser.add_argument("--out", type=Path, help="file of the result: .nii or .nii.gz; for points .csv")
     parser.add_argument(
         "--list", type=Path, help="CSV with the columns input, out, and others of these options by name"
     )
     args = parse_arguments(parser)
     common = {key: str(value) for key, value in vars(args).items() if value is not None and key not in ("list", "log")}
     if args.list is not None:
-        apply_to_list(args.list, lambda row: apply({**common, **row}))
+        apply_to_list(args.list, common)
     else:
         apply(common)
-
-
-def apply(options: dict[str, str]) -> None:
-    """Apply one transformation with the options of the command line."""
-    needed = ("warp", "points", "axes", "out") if "points" in options else ("warp", "reference", "input", "out")
-    missing = [f"--{name}" for name in needed if name not in options]
-    if missing:
-        raise InputError(f"{', '.join(missing)} missing; expected {', '.join(f'--{name}' for name in needed)}")
-    paths = {name: Path(options[name]) for name in needed if name != "axes"}
-    if "points" in options:
-        apply_to_points(paths["warp"], paths["points"], paths["out"], options["axes"])
-        return
-    fill = float(options["fill"]) if "fill" in options else None
-    apply_to_image(paths["warp"], paths["reference"], paths["input"], paths["out"], options["interpolation"], fill)
 
 
 if __name__ == "__main__":

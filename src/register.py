@@ -17,6 +17,7 @@ from textscf.pairs.registration_files import Options, PairFiles, register_files
 from textscf.registration.scan_pair import ScanRegistrar
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
+OF_ONE_PAIR = ("fixed", "moving", "fixed-labels", "moving-labels")
 
 
 def main() -> None:
@@ -44,9 +45,12 @@ def main() -> None:
     parser.add_argument("--segmentor", type=Path, help="weights that segment the scans (default: the model's own)")
     parser.set_defaults(threads=torch.get_num_threads())
     args = parse_arguments(parser)
-    single = args.fixed is not None and args.moving is not None
-    if single == (args.pairs is not None):
+    single = args.pairs is None
+    if single and (args.fixed is None or args.moving is None):
         raise InputError("expected either --fixed and --moving, or --pairs")
+    given = [f"--{name}" for name in OF_ONE_PAIR if getattr(args, name.replace("-", "_")) is not None]
+    if given and not single:
+        raise InputError(f"found --pairs and {given[0]}; expected the files of pairs in the CSV alone")
     device = acquire_device(args.device)
     registrar = ScanRegistrar(model_file(args.model, args.checkpoint, MODELS), device, args.segmentor)
     options = Options(args.initial, args.refine, args.fill, args.score_only)

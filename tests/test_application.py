@@ -1,6 +1,8 @@
 """Applying a written transformation to images, label maps and points; and registering a list of pairs."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,15 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK
 import torch
 
 from tests.python_server import python
 from tests.scan_files import make_checkpoint, save, smooth, stored_as, turned
 from textscf.errors import InputError
-from textscf.files.image_file import read_image_file
-from textscf.pairs.application import apply_to_image, apply_to_points
+from textscf.files.image_file import ImageFile, read_image_file
+from textscf.files.itk import write_displacement
+from textscf.pairs.application import apply, apply_to_image, apply_to_list, apply_to_points
 from textscf.pairs.models import model_file
 from textscf.pairs.pair_list import register_list
 from textscf.pairs.registration_files import Options, PairFiles, register_files
@@ -54,6 +58,21 @@ def test_an_image_is_warped_as_in_the_registration(registered: Path, tmp_path: P
     assert (difference > 1e-3).mean() < 1e-3
 
 
+def test_voxels_without_a_number_get_the_value_of_the_outside(registered: Path, tmp_path: Path) -> None:
+    scan = nib.load(registered / "fixed.nii.gz")
+    data = scan.get_fdata(dtype=np.float32)
+    filled, data[10:20] = data.copy(), np.nan
+    filled[10:20] = -5
+    save(tmp_path / "nan.nii.gz", data, scan.affine)
+    SimpleITK.WriteTransform(SimpleITK.TranslationTransform(3), str(tmp_path / "same.tfm"))
+    options = {"warp": str(tmp_path / "same.tfm"), "out": str(tmp_path / "out.nii.gz")}
+    options |= {"input": str(tmp_path / "nan.nii.gz"), "reference": str(registered / "fixed.nii.gz")}
+    with pytest.raises(InputError, match=r"nan\.nii\.gz: .* voxels are NaN or infinite; .* \(--fill VALUE fills\)"):
+        apply(options)
+    apply({**options, "fill": "-5"})
+    np.testing.assert_allclose(nib.load(tmp_path / "out.nii.gz").get_fdata(), filled, atol=1e-6)
+
+
 @pytest.mark.parametrize("interpolation", ["nearest", "label"])
 def test_labels_stay_labels(registered: Path, tmp_path: Path, interpolation: str) -> None:
     apply_to_image(
@@ -91,12 +110,67 @@ def test_points_beyond_the_field_are_refused(registered: Path, tmp_path: Path) -
     assert not (tmp_path / "moved.csv").exists()
 
 
+@pytest.mark.parametrize("name", ["out.nrrd", "out.mgz", "out.img", "out"])
+def test_a_result_has_the_name_of_a_nifti_file(registered: Path, tmp_path: Path, name: str) -> None:
+    scan = registered / "fixed.nii.gz"
+    with pytest.raises(InputError, match=rf"{name}: found '.*'; expected a name that ends in .nii or .nii.gz"):
+        apply_to_image(registered / "out/warp.nii.gz", scan, registered / "moving.nii.gz", tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_field_with_skew_axes_is_refused(tmp_path: Path) -> None:
+    affine = np.eye(4)
+    affine[0, 2] = np.tan(np.radians(8))
+    scan = ImageFile(tmp_path / "scan.nii.gz", smooth(SHAPE, 0), affine)
+    write_displacement(tmp_path / "warp.nii.gz", np.zeros((*SHAPE, 3), np.float32), scan)
+    (tmp_path / "points.csv").write_text("x,y,z\n5,5,5\n")
+    with pytest.raises(InputError, match=r"warp\.nii\.gz: its axes are skew by 8\.0 degrees; .* use transform\.h5"):
+        apply_to_points(tmp_path / "warp.nii.gz", tmp_path / "points.csv", tmp_path / "moved.csv", "RAS")
+
+
 def test_what_is_no_transformation_is_refused(registered: Path, tmp_path: Path) -> None:
     scan = registered / "fixed.nii.gz"
     with pytest.raises(InputError, match=r"fixed\.nii\.gz: is an image with 1 values a voxel; expected a displacement"):
         apply_to_image(scan, scan, scan, tmp_path / "out.nii.gz")
     with pytest.raises(InputError, match="no such file; expected a displacement field"):
         apply_to_image(tmp_path / "none.h5", scan, scan, tmp_path / "out.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("interp", "label", r"column 'interp'; expected input, out, warp, reference, points, axes, interp"),
+        ("interpolation", "Label", r"row 2: interpolation: found 'Label'; expected one of linear, nearest, lab"),
+        ("fill", "black", r"row 2: fill: found 'black'; expected a number"),
+        ("axes", "ras", r"row 2: axes: found 'ras'; expected one of LPS, RAS"),
+        ("out", "b.nrrd", r"row 2: b.nrrd: found '.nrrd'; expected a name that ends in .nii or .nii.gz"),
+        ("points", "points.csv", r"row 2: --axes missing; expected --warp, --points, --axes, --out"),
+    ],
+)
+def test_wrong_rows_are_refused_before_the_first_is_applied(
+    registered: Path, tmp_path: Path, column: str, value: str, message: str
+) -> None:
+    row = {"input": registered / "moving.nii.gz", "out": tmp_path / "first.nii.gz"}
+    listed = write_list(tmp_path, [row, {**row, "out": tmp_path / "second.nii.gz", column: value}])
+    common = {"warp": str(registered / "out/warp.nii.gz"), "reference": str(registered / "fixed.nii.gz")}
+    with pytest.raises(InputError, match=rf"pairs\.csv: {message}"):
+        apply_to_list(listed, common)
+    assert not (tmp_path / "first.nii.gz").exists()
+
+
+def test_rows_whose_result_is_newer_than_its_sources_are_skipped(registered: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.nii.gz"
+    listed = write_list(tmp_path, [{"input": registered / "moving.nii.gz", "out": out}])
+    common = {"warp": str(registered / "out/warp.nii.gz"), "reference": str(registered / "fixed.nii.gz")}
+    out.write_text("made before")
+    apply_to_list(listed, common)
+    assert out.read_text() == "made before"
+    for source in (*common.values(), registered / "moving.nii.gz"):
+        out.write_text("made before")
+        os.utime(source, (0, time.time() + 60))
+        apply_to_list(listed, common)
+        os.utime(source, (0, 0))
+        assert nib.load(out).shape == SHAPE
 
 
 def write_list(folder: Path, rows: list[dict[str, Any]]) -> Path:
@@ -129,6 +203,20 @@ def test_a_list_is_registered_once_and_goes_on_where_it_was(
     pd.testing.assert_frame_equal(register_list(registrar, listed, tmp_path, NONE), table)
     with pytest.raises(AssertionError, match="registered again"):
         register_list(registrar, listed, tmp_path, Options(initial="centre"))
+    with pytest.raises(AssertionError, match="registered again"):
+        register_list(ScanRegistrar(checkpoint, CPU, registered / "fixed.nii.gz"), listed, tmp_path, NONE)
+
+
+def test_a_pair_is_registered_again_after_a_change_of_its_alignment(
+    registered: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    registrar, initial = ScanRegistrar(checkpoint, CPU), tmp_path / "initial.tfm"
+    listed = write_list(registered, [{"fixed": "fixed.nii.gz", "moving": "moving.nii.gz"}])
+    overlaps = []
+    for place in (0.0, 30.0):
+        SimpleITK.WriteTransform(SimpleITK.TranslationTransform(3, (place, 0, 0)), str(initial))
+        overlaps.append(register_list(registrar, listed, tmp_path, Options(str(initial)))["overlap"].item())
+    assert overlaps[0] > overlaps[1]
 
 
 def test_wrong_lists_are_refused_before_the_first_pair(registered: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -139,10 +227,31 @@ def test_wrong_lists_are_refused_before_the_first_pair(registered: Path, checkpo
         ([{**pair, "mask": "fixed.nii.gz"}], "column 'mask'; expected name, fixed, moving, fixed_labels"),
         ([{**pair, "name": "a"}, {**pair, "name": "a"}], "name 'a' in row 2; expected names that differ"),
         ([{"fixed": "fixed.nii.gz"}], "no column 'moving'"),
+        ([pair, {**pair, "moving": None}], "row 2: 'moving' is empty; expected the path of a scan"),
     ):
         with pytest.raises(InputError, match=message):
             register_list(registrar, write_list(registered, rows), tmp_path / "out", NONE)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["fixed", "moving"])
+def test_landmarks_outside_of_their_scan_are_refused(
+    registered: Path, checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "ras.csv").write_text("x,y,z\n10,-50,30\n10,-45,30\n")
+    (tmp_path / "lps.csv").write_text("x,y,z\n-10,50,30\n-10,45,30\n")
+    points = {f"{part}_points": tmp_path / f"{'lps' if part == name else 'ras'}.csv" for part in ("fixed", "moving")}
+    files = PairFiles(registered / "fixed.nii.gz", registered / "moving.nii.gz", **points)
+    with pytest.raises(InputError, match=rf"lps\.csv: 2 of 2 points, the first at \(-10, 50, 30\), .*{name}\.nii\.gz"):
+        register_files(ScanRegistrar(checkpoint, CPU), files, tmp_path / "out", NONE)
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_of_pairs_stay_as_they_are_written(registered: Path, checkpoint: Path, tmp_path: Path) -> None:
+    listed = write_list(registered, [{"name": "001", "fixed": "fixed.nii.gz", "moving": "moving.nii.gz"}])
+    table = register_list(ScanRegistrar(checkpoint, CPU), listed, tmp_path, NONE)
+    assert table["name"].tolist() == ["001"]
+    assert (tmp_path / "001/registration.json").is_file()
 
 
 def test_models_are_found_by_name(tmp_path: Path, checkpoint: Path) -> None:
@@ -163,11 +272,19 @@ def test_scripts_register_and_apply(registered: Path, checkpoint: Path, tmp_path
         for kind in ("", "_labels")
     ]
     listed = write_list(tmp_path, [rows[0], {**rows[1], "interpolation": "nearest"}])
-    apply = [python(), root / "src/apply.py", *options, "--list", listed]
-    subprocess.run(apply, check=True, capture_output=True)
+    call = [python(), root / "src/apply.py", *options, "--list", listed]
+    subprocess.run(call, check=True, capture_output=True)
     back, moving = (nib.load(path) for path in (tmp_path / "back_labels.nii.gz", registered / "moving.nii.gz"))
     assert back.shape == moving.shape
     assert set(np.unique(back.get_fdata())) == {0, 1, 2}
-    refused = subprocess.run([*apply[:-2], "--points", listed, "--out", tmp_path / "x"], capture_output=True, text=True)
+    refused = subprocess.run([*call[:-2], "--points", listed, "--out", tmp_path / "x"], capture_output=True, text=True)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: --axes missing; expected --warp, --points, --axes, --out")
+
+
+@pytest.mark.parametrize("option", ["--fixed", "--moving", "--fixed-labels", "--moving-labels"])
+def test_files_beside_a_list_are_refused(root: Path, tmp_path: Path, option: str) -> None:
+    command = [python(), root / "src/register.py", "--pairs", "pairs.csv", "--out", tmp_path, option, "scan.nii.gz"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: found --pairs and {option}; expected the files of pairs in the CSV alone")

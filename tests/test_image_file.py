@@ -34,17 +34,30 @@ def test_formats_agree(nifti: Path, tmp_path: Path, name: str) -> None:
     assert found.remarks == []
 
 
-def write_dicom(folder: Path, slices: list[int]) -> None:
-    """Write slices of 7 as a DICOM series whose slices lie 3 mm apart."""
+@pytest.mark.parametrize("kind", ["Nifti1Pair", "AnalyzeImage"])
+def test_a_header_beside_its_voxels_is_that_scan(tmp_path: Path, kind: str) -> None:
+    data = np.random.default_rng(0).random((60, 64, 48)).astype(np.float32)
+    nib.save(getattr(nib, kind)(data, np.diag([-1.0, 1, 1, 1])), tmp_path / "scan.img")
+    for name in ("scan.hdr", "scan.img"):
+        np.testing.assert_array_equal(read_image_file(tmp_path / name).data, data)
+    (tmp_path / "scan.img").unlink()
+    with pytest.raises(InputError, match=r"scan\.hdr: cannot be read as NIfTI"):
+        read_image_file(tmp_path / "scan.hdr")
+
+
+def write_dicom(folder: Path, slices: list[int], tilt: float = 0, step: int = 3) -> None:
+    """Write slices of 7 as a DICOM series: `step` mm apart along z, turned about x by `tilt` degrees."""
     folder.mkdir()
     writer = SimpleITK.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     image = SimpleITK.GetImageFromArray((1000 * smooth(SHAPE, 0)).astype(np.int16).T)
     image.SetSpacing((1.0, 2.0, 3.0))
+    cosine, sine = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     for index in slices:
         cut = image[:, :, index]
-        tags = {"0008|0060": "CT", "0020|000e": "1.2.3.4", "0020|000d": "1.2.3", "0020|0037": "1\\0\\0\\0\\1\\0",
-                "0020|0032": f"-5\\7\\{3 * index}", "0020|0013": str(index), "0018|0050": "3"}  # fmt: skip
+        tags = {"0008|0060": "CT", "0020|000e": "1.2.3.4", "0020|000d": "1.2.3",
+                "0020|0037": f"1\\0\\0\\0\\{cosine:.9f}\\{sine:.9f}", "0020|0032": f"-5\\7\\{step * index}",
+                "0020|0013": str(index), "0018|0050": "3"}  # fmt: skip
         for tag, value in tags.items():
             cut.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{index:02d}.dcm"))
@@ -59,6 +72,21 @@ def test_a_folder_of_dicom_slices_is_a_scan(tmp_path: Path) -> None:
     assert locale.setlocale(locale.LC_ALL) == before
     np.testing.assert_array_equal(found.data, (1000 * smooth(SHAPE, 0)).astype(np.int16))
     np.testing.assert_allclose(found.affine, [[-1, 0, 0, 5], [0, -2, 0, -7], [0, 0, 3, 0], [0, 0, 0, 1]], atol=1e-6)
+
+
+def test_the_slices_of_a_tilted_gantry_stay_tilted(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "series", list(range(7)), tilt=15)
+    found = read_image_file(tmp_path / "series")
+    cosine, sine = np.cos(np.radians(15)), np.sin(np.radians(15))
+    expected = [[-1, 0, 0, 5], [0, -2 * cosine, 0, -7], [0, 2 * sine, 3, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(found.affine, expected, atol=1e-6)
+    assert found.skew == pytest.approx(15, abs=1e-3)
+
+
+def test_slices_at_one_place_are_refused(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "series", list(range(7)), step=0)
+    with pytest.raises(InputError, match="series: two of its slices lie at one place; expected slices that follow"):
+        read_image_file(tmp_path / "series")
 
 
 def test_a_series_with_a_missing_slice_is_refused(tmp_path: Path) -> None:
@@ -102,12 +130,36 @@ def test_headers_that_contradict_themselves_are_said(tmp_path: Path) -> None:
     image.set_qform(AFFINE + np.array([[0, 0, 0, 4.0], [0] * 4, [0] * 4, [0] * 4]), 1)
     nib.save(image, tmp_path / "two.nii.gz")
     assert read_image_file(tmp_path / "two.nii.gz").remarks == [
-        "its sform and qform differ by up to 4.0 mm: the sform is used"
+        "its sform and qform differ by up to 4.0 mm: the sform is used, but ITK, ANTs and 3D Slicer may place the file "
+        "by its qform: warp it with src/apply.py, or set both forms alike first"
     ]
     image.set_sform(None, 0)
     image.set_qform(None, 0)
     nib.save(image, tmp_path / "none.nii.gz")
-    assert "has no orientation" in read_image_file(tmp_path / "none.nii.gz").remarks[0]
+    assert "left and right, and front and back, are a guess" in read_image_file(tmp_path / "none.nii.gz").remarks[0]
+
+
+@pytest.mark.parametrize(("kind", "remarks"), [("AnalyzeImage", 1), ("Spm2AnalyzeImage", 0)])
+def test_an_analyze_file_has_no_orientation_but_that_of_spm(tmp_path: Path, kind: str, remarks: int) -> None:
+    affine = np.diag([-1.0, 2.0, 3.0, 1.0])
+    nib.save(getattr(nib, kind)(smooth(SHAPE, 0), affine), tmp_path / "scan.img")
+    found = read_image_file(tmp_path / "scan.img")
+    assert [remark.split(":")[0] for remark in found.remarks] == ["its header has no orientation"] * remarks
+    assert nib.aff2axcodes(found.affine) == ("L", "A", "S")
+
+
+@pytest.mark.parametrize(("unit", "found"), [("micron", "micrometres"), ("meter", "metres"), ("mm", None)])
+@pytest.mark.parametrize("kind", ["Nifti1Image", "Nifti1Pair"])
+def test_other_units_than_millimetres_are_refused(tmp_path: Path, kind: str, unit: str, found: str | None) -> None:
+    path = tmp_path / ("scan.nii" if kind == "Nifti1Image" else "scan.img")
+    image = getattr(nib, kind)(smooth(SHAPE, 0), AFFINE)
+    image.header.set_xyzt_units(unit, "sec")
+    nib.save(image, path)
+    if found is None:
+        np.testing.assert_allclose(read_image_file(path).affine, AFFINE, atol=1e-5)
+        return
+    with pytest.raises(InputError, match=rf"its header is in {found}; expected millimetres"):
+        read_image_file(path)
 
 
 def test_a_skew_affine_is_measured(tmp_path: Path) -> None:

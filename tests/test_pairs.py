@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
 import torch
 
 from tests.scan_files import make_checkpoint, padded, save, smooth, stored_as, turned
@@ -126,7 +127,6 @@ def test_ants_and_itk_reproduce_the_warped_scan(
     registrar: ScanRegistrar, tmp_path: Path, geometry: str, initial: str
 ) -> None:
     import ants
-    import SimpleITK
 
     paths = [
         save(tmp_path / f"{name}.nii.gz", smooth(place[3], seed), turned(*place))
@@ -197,6 +197,30 @@ def test_labels_are_warped_and_scored(registrar: ScanRegistrar, scans: tuple[Pat
     assert record["dice"]["mean"] == record["dice"]["7"]
     assert json.loads((tmp_path / "out/registration.json").read_text())["dice"] == record["dice"]
     assert (tmp_path / "out/registration.png").stat().st_size > 10_000
+    register_files(registrar, PairFiles(*scans), tmp_path / "out", NONE)
+    assert not (tmp_path / "out/warped_labels.nii.gz").exists()
+
+
+@pytest.mark.parametrize("name", ["fixed", "moving"])
+def test_label_maps_of_another_place_are_refused(
+    registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    image = read_image_file(scans[0])
+    away = save(tmp_path / "away.nii.gz", (image.data > 0.6).astype(np.uint8), image.affine + 300 * np.eye(4, k=3))
+    files = PairFiles(*scans, **{f"{name}_labels": away})
+    with pytest.raises(InputError, match=rf"away\.nii\.gz: by its header it covers 0 % of .*{name}\.nii\.gz"):
+        register_files(registrar, files, tmp_path / "out", Options("none", score_only=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_remarks_on_label_maps_are_kept(registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path) -> None:
+    moving = read_image_file(scans[1])
+    labels = nib.Nifti1Image((moving.data > 0.6).astype(np.uint8), moving.affine)
+    labels.set_qform(moving.affine + 4 * np.eye(4, k=3), 1)
+    nib.save(labels, tmp_path / "labels.nii.gz")
+    files = PairFiles(*scans, moving_labels=tmp_path / "labels.nii.gz")
+    record = register_files(registrar, files, tmp_path / "out", NONE)
+    assert [remark for remark in record["remarks"] if remark.startswith(f"{tmp_path}/labels.nii.gz: its sform and q")]
 
 
 @pytest.mark.parametrize("initial", ["auto", "rigid", "affine"])
@@ -247,6 +271,12 @@ def test_a_written_alignment_is_taken_as_ants_wrote_it(
         InputError, match="no such file; expected one of auto, none, centre, rigid, affine, or the file"
     ):
         align(*[registrar._on_own_grid(registrar._content(read_image_file(scan))) for scan in scans], "afine")
+
+
+def test_a_flat_alignment_is_refused(registrar: ScanRegistrar, scans: tuple[Path, Path], tmp_path: Path) -> None:
+    SimpleITK.WriteTransform(SimpleITK.AffineTransform(2), str(tmp_path / "flat.tfm"))
+    with pytest.raises(InputError, match=r"flat\.tfm: has 2 dimensions instead of 3; expected one of auto, none"):
+        found_points(registrar, *scans, initial=str(tmp_path / "flat.tfm"))
 
 
 def test_what_the_model_does_not_see_is_said(registrar: ScanRegistrar, tmp_path: Path) -> None:

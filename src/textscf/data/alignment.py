@@ -182,6 +182,8 @@ def _from_file(path: Path) -> NDArray[np.float64]:
         transform = SimpleITK.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(f"{path}: cannot be read as a transformation; {expected}") from error
+    if transform.GetDimension() != 3:
+        raise InputError(f"{path}: has {transform.GetDimension()} dimensions instead of 3; {expected}")
     corners = [np.zeros(3), *np.eye(3)]
     moved = [np.array(transform.TransformPoint(corner.tolist())) for corner in corners]
     matrix = np.eye(4)

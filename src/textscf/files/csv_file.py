@@ -30,3 +30,25 @@ def read_table(path: Path, columns: Iterable[str], what: str, text: Iterable[str
     if missing:
         raise InputError(f"{path}: has no column '{missing[0]}'; expected rows with {', '.join(columns)}")
     return frame
+
+
+def read_rows(path: Path, known: Iterable[str], required: Iterable[str], what: str) -> list[dict[str, str]]:
+    """Read a CSV file of tasks: for each row the text of the cells that are not empty, by their column.
+
+    Args:
+        path: file.
+        known: columns that the file may have.
+        required: columns that it must have; their cells may be empty.
+        what: what is expected, for the message.
+
+    Raises:
+        InputError: there is no such file, it is no CSV file, a column is missing or not known, or there is no row.
+    """
+    known = list(known)
+    frame = read_table(path, required, what, text=known)
+    unknown = [column for column in frame if column not in known]
+    if unknown:
+        raise InputError(f"{path}: column '{unknown[0]}'; expected {', '.join(known)}")
+    if frame.empty:
+        raise InputError(f"{path}: has no rows; expected {what}")
+    return [{str(key): text for key, text in row.dropna().items()} for _, row in frame.iterrows()]

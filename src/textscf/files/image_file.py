@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,10 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _NIFTI = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img")
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 _EXPECTED = "expected NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha) or a folder of one DICOM series"
+_NO_ORIENTATION = (
+    "its header has no orientation: its axes are taken to run left, forward and up with 0 mm in the middle, as nibabel "
+    "takes them; ITK takes others: left and right, and front and back, are a guess"
+)
 _SAME_GRID = 0.1  # of a voxel
 _SAME_STEP = 0.02  # of the distance between two slices
 
@@ -120,14 +125,18 @@ def _read_nifti(path: Path) -> ImageFile:
 
 def _header_remarks(header: Any, affine: NDArray[np.float64], shape: tuple[int, ...]) -> list[str]:
     if "sform_code" not in header:
-        return []
+        default = isinstance(header, nib.AnalyzeHeader) and np.allclose(affine, header.get_best_affine())
+        return [_NO_ORIENTATION] if default else []  # SPM may have written an affine beside an Analyze file
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if not sform and not qform:
-        return ["its header has no orientation (sform and qform codes are 0): the axes are taken as NIfTI's default"]
+        return [_NO_ORIENTATION]
     if sform and qform:
         distance = _corner_distance(affine, header.get_qform(), shape)
         if distance > _SAME_GRID * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
-            return [f"its sform and qform differ by up to {distance:.1f} mm: the sform is used"]
+            return [
+                f"its sform and qform differ by up to {distance:.1f} mm: the sform is used, but ITK, ANTs and 3D "
+                "Slicer may place the file by its qform: warp it with src/apply.py, or set both forms alike first"
+            ]
     return []
 
 
@@ -187,7 +196,10 @@ def _read_series(folder: Path, itk: Any) -> Any:
         raise InputError(f"{folder}: has {len(series)} DICOM series; expected one: give the folder of one series")
     names = itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
     _check_steps(folder, [_position(name, itk) for name in names])
-    return itk.ReadImage(names)
+    reader = itk.ImageSeriesReader()
+    reader.SetFileNames(names)
+    reader.ForceOrthogonalDirectionOff()  # the slices of a tilted gantry are not at right angles to the table
+    return reader.Execute()
 
 
 def _position(name: str, itk: Any) -> tuple[float, ...]:
@@ -199,6 +211,10 @@ def _position(name: str, itk: Any) -> tuple[float, ...]:
 
 def _check_steps(folder: Path, positions: list[tuple[float, ...]]) -> None:
     steps = np.linalg.norm(np.diff(np.array(positions), axis=0), axis=1)
-    if len(steps) and steps.max() - steps.min() > _SAME_STEP * max(float(np.median(steps)), 1e-6):
+    if not len(steps):
+        return
+    if steps.min() == 0:
+        raise InputError(f"{folder}: two of its slices lie at one place; expected slices that follow each other")
+    if steps.max() - steps.min() > _SAME_STEP * float(np.median(steps)):
         found = f"{steps.min():.2f} to {steps.max():.2f} mm apart"
         raise InputError(f"{folder}: its slices lie {found}; expected equal steps: a slice may be missing")

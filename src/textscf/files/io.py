@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import uuid
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,12 @@ def _read_nifti(path: Path) -> "tuple[np.ndarray, np.ndarray]":
     except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as NIfTI ({reason}); the file may be truncated") from error
+
+
+def is_current(path: Path, sources: Iterable[Path]) -> bool:
+    """Whether a file is there, and none of its `sources` is missing or newer; of a folder, its files count, too."""
+    files = [file for source in sources for file in (source, *(source.iterdir() if source.is_dir() else ()))]
+    return path.is_file() and all(file.exists() and file.stat().st_mtime <= path.stat().st_mtime for file in files)
 
 
 @contextlib.contextmanager

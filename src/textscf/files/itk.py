@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textscf.errors import InputError
-from textscf.files.image_file import LPS, ImageFile
+from textscf.files.image_file import LPS, ImageFile, skewness
 from textscf.files.io import atomic_path
+from textscf.files.nifti import UNREADABLE
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 _VECTOR = 1007  # NIfTI's code of a vector in every voxel, as ANTs writes displacement fields
 _ORTHOGONAL = 0.1  # degrees
 _MM = "mm"
+_NAMES = (".nii", ".nii.gz")
+
+
+def check_name(path: Path) -> None:
+    """Raise InputError if a file's name does not end as that of a NIfTI file."""
+    if not path.name.endswith(_NAMES):
+        raise InputError(f"{path}: found '{path.suffix}'; expected a name that ends in {' or '.join(_NAMES)}")
 
 
 def write_like(path: Path, data: NDArray[Any], reference: ImageFile, intent: int = 0) -> None:
@@ -118,7 +126,8 @@ def read_transform(path: Path) -> "SimpleITK.Transform":
     """Read a transformation: a displacement field of ITK or ANTs (`.nii.gz`), `.h5`, `.mat`, `.tfm` or `.txt`.
 
     Raises:
-        InputError: the file cannot be read or is no transformation.
+        InputError: the file cannot be read, is no transformation, or is a NIfTI file with skew axes, which ITK would
+            read as if they were at right angles.
     """
     import SimpleITK
 
@@ -130,10 +139,14 @@ def read_transform(path: Path) -> "SimpleITK.Transform":
         if not path.name.endswith((".nii", ".nii.gz", ".nrrd", ".mha")):
             return SimpleITK.ReadTransform(str(path))
         field = SimpleITK.ReadImage(str(path), SimpleITK.sitkVectorFloat64)
-    except RuntimeError as error:
+        header: Any = nib.load(path) if path.name.endswith(_NAMES) else None
+    except (RuntimeError, *UNREADABLE) as error:
         reason = " ".join(str(error).split())[-200:]
         raise InputError(f"{path}: cannot be read ({reason}); {expected}") from error
     if field.GetDimension() != 3 or field.GetNumberOfComponentsPerPixel() != 3:
         parts = field.GetNumberOfComponentsPerPixel()
         raise InputError(f"{path}: is an image with {parts} values a voxel; {expected}")
+    if header is not None and skewness(header.affine) > _ORTHOGONAL:
+        found = f"its axes are skew by {skewness(header.affine):.1f} degrees"
+        raise InputError(f"{path}: {found}; expected right angles: use transform.h5, which is the same as warp.nii.gz")
     return SimpleITK.DisplacementFieldTransform(field)

@@ -21,6 +21,8 @@ _MAX_VOXELS = 2**28
 _MAX_DEFLATION = 1032  # largest compression ratio of zlib
 _MAX_REST = 1024  # bytes allowed after the voxels
 _SPACINGS = (1e-3, 1e3)  # mm
+_UNIT_OF_LENGTH = 7  # bits of xyzt_units
+_OTHER_UNITS = {1: "metres", 3: "micrometres"}  # 2 is mm, and 0 unknown
 _GZIP = b"\x1f\x8b"
 _NIFTI2 = (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
 
@@ -81,10 +83,14 @@ def _check_image(path: Path, image: Any) -> None:
     n_voxels = int(np.prod(shape, dtype=object))
     if min(shape) < 1 or n_voxels > _MAX_VOXELS:
         raise InputError(f"{path}: shape {shape} is not possible; expected 1 to {_MAX_VOXELS} voxels")
-    if n_voxels * kind.itemsize > _MAX_DEFLATION * path.stat().st_size:
-        raise ValueError(f"{path.stat().st_size} bytes cannot hold {n_voxels} voxels")
+    size = Path(image.file_map["image"].filename or path).stat().st_size  # a header's voxels can lie in another file
+    if n_voxels * kind.itemsize > _MAX_DEFLATION * size:
+        raise ValueError(f"{size} bytes cannot hold {n_voxels} voxels")
     if kind.kind not in "iuf":
         raise InputError(f"{path}: voxel type {kind}; expected integers or floats")
+    unit = int(image.header["xyzt_units"]) & _UNIT_OF_LENGTH if "xyzt_units" in image.header else 0
+    if unit in _OTHER_UNITS:
+        raise InputError(f"{path}: its header is in {_OTHER_UNITS[unit]}; expected millimetres")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise InputError(f"{path}: the affine is singular or not finite; expected a voxel-to-millimetre matrix")
     _check_spacing(path, np.linalg.norm(affine[:3, :3], axis=0))

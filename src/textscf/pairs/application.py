@@ -1,19 +1,18 @@
 """Application of a written transformation to other images, label maps and points."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from textscf.errors import InputError
+from textscf.files.csv_file import read_rows
 from textscf.files.image_file import LPS, ImageFile, read_image_file, read_label_file
-from textscf.files.io import write_csv
-from textscf.files.itk import image_of, read_transform, write_like
+from textscf.files.io import is_current, write_csv
+from textscf.files.itk import check_name, image_of, read_transform, write_like
 from textscf.files.point_file import read_points
-from textscf.results.items import read_csv
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -24,8 +23,75 @@ INTERPOLATIONS = {"linear": "sitkLinear", "nearest": "sitkNearestNeighbor", "lab
                   "spline": "sitkBSpline3"}  # fmt: skip
 """Names of the interpolations and of the interpolators of ITK; `nearest` and `label` keep labels as they are."""
 
+AXES = ("LPS", "RAS")
+"""Names of the axes of points, see `apply_to_points`."""
+
 _LABELS = ("nearest", "label")
-_LISTED = ("input", "out")
+_OF_IMAGES = ("warp", "reference", "input", "out")
+_OF_POINTS = ("warp", "points", "axes", "out")
+_OPTIONS = ("input", "out", "warp", "reference", "points", "axes", "interpolation", "fill")
+_CHOICES = {"axes": AXES, "interpolation": tuple(INTERPOLATIONS)}
+
+
+def apply(options: Mapping[str, str]) -> None:
+    """Apply one transformation.
+
+    Args:
+        options: text of the options of `src/apply.py` by their names: those of `apply_to_points` if there is `points`,
+            else those of `apply_to_image`.
+
+    Raises:
+        InputError: an option is missing or has another value than expected, or a file cannot be used.
+    """
+    _check_options(options)
+    paths = {name: Path(text) for name, text in options.items() if name not in (*_CHOICES, "fill")}
+    if "points" in options:
+        apply_to_points(paths["warp"], paths["points"], paths["out"], options["axes"])
+        return
+    fill = float(options["fill"]) if "fill" in options else None
+    interpolation = options.get("interpolation", "linear")
+    apply_to_image(paths["warp"], paths["reference"], paths["input"], paths["out"], interpolation, fill)
+
+
+def apply_to_list(listed: Path, common: Mapping[str, str]) -> None:
+    """Apply a transformation for every row of a CSV whose result is not there, or older than a file that it is made of.
+
+    Args:
+        listed: CSV with the columns `input` and `out`, and with others of the options of `apply` by their names; paths
+            are relative to the working directory.
+        common: options of rows that do not have them.
+
+    Raises:
+        InputError: a row cannot be used. The options of all rows are checked before the first is applied.
+    """
+    rows = [{**common, **row} for row in read_rows(listed, _OPTIONS, ("input", "out"), "rows with input and out")]
+    for number, options in enumerate(rows, 1):
+        try:
+            _check_options(options)
+        except InputError as error:
+            raise InputError(f"{listed}: row {number}: {error}") from error
+    for options in rows:
+        sources = [Path(options[name]) for name in ("warp", "reference", "input", "points") if name in options]
+        if is_current(Path(options["out"]), sources):
+            _LOG.info("%s: is there", options["out"])
+        else:
+            apply(options)
+
+
+def _check_options(options: Mapping[str, str]) -> None:
+    needed = _OF_POINTS if "points" in options else _OF_IMAGES
+    missing = [f"--{name}" for name in needed if name not in options]
+    if missing:
+        raise InputError(f"{', '.join(missing)} missing; expected {', '.join(f'--{name}' for name in needed)}")
+    for name, choices in _CHOICES.items():
+        if options.get(name, choices[0]) not in choices:
+            raise InputError(f"{name}: found '{options[name]}'; expected one of {', '.join(choices)}")
+    try:
+        float(options.get("fill", 0))
+    except ValueError:
+        raise InputError(f"fill: found '{options['fill']}'; expected a number") from None
+    if "points" not in options:
+        check_name(Path(options["out"]))
 
 
 def apply_to_image(
@@ -37,19 +103,22 @@ def apply_to_image(
         warp: transformation, see `textscf.files.itk.read_transform`; it maps points of the reference to the source.
         reference: scan whose grid and header the result gets.
         source: image or label map in the other scan's space, on any grid.
-        out: NIfTI file of the result.
+        out: NIfTI file of the result, `.nii` or `.nii.gz`.
         interpolation: one of `INTERPOLATIONS`.
-        fill: value where the source has no voxel; the default is 0 for labels and the smallest intensity for images.
+        fill: value where the source has no voxel, and of an image's voxels that are NaN or infinite; by default 0 for
+            labels and the smallest intensity for images, and voxels that are NaN are refused.
 
     Raises:
         InputError: a file cannot be used.
     """
     import SimpleITK
 
+    check_name(out)
     onto = read_image_file(reference, fill=0.0)
-    moving = read_label_file(source) if interpolation in _LABELS else read_image_file(source)
-    for remark in (*onto.remarks, *moving.remarks):
-        _LOG.warning("%s", remark)
+    moving = read_label_file(source) if interpolation in _LABELS else read_image_file(source, fill)
+    for scan in (onto, moving):
+        for remark in scan.remarks:
+            _LOG.warning("%s: %s", scan.path, remark)
     outside = fill if fill is not None else 0.0 if interpolation in _LABELS else float(moving.data.min())
     resampler = SimpleITK.ResampleImageFilter()
     resampler.SetReferenceImage(image_of(onto))
@@ -82,18 +151,6 @@ def apply_to_points(warp: Path, points: Path, out: Path, axes: str) -> None:
     _check_inside(transform, places, points, warp)
     moved = np.array([transform.TransformPoint(place.tolist()) for place in places]).reshape(-1, 3)
     write_csv(out, table.assign(**dict(zip("xyz", (moved * sign).T, strict=True))))
-
-
-def apply_to_list(listed: Path, apply: Callable[[dict[str, str]], None]) -> int:
-    """Call `apply` for every row of a CSV whose result is not there yet; returns the number of rows."""
-    table = read_csv(listed, _LISTED, f"rows with {', '.join(_LISTED)} and, by name, other options")
-    for row in table.to_dict("records"):
-        given = {str(key): str(value) for key, value in row.items() if pd.notna(value)}
-        if Path(given["out"]).exists():
-            _LOG.info("%s: is there", given["out"])
-        else:
-            apply(given)
-    return len(table)
 
 
 def _field_of(transform: "SimpleITK.Transform") -> "SimpleITK.Image | None":

@@ -9,14 +9,16 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from textscf.data.alignment import INITIALS
 from textscf.errors import InputError
-from textscf.files.io import atomic_path, read_json, write_csv
+from textscf.files.csv_file import read_rows
+from textscf.files.io import atomic_path, is_current, read_json, write_csv
 from textscf.job.progress import progress_bar
 from textscf.pairs.registration_files import RECORD, Options, PairFiles, register_files
 from textscf.registration.scan_pair import ScanRegistrar
-from textscf.results.items import read_csv
 
 _LOG = logging.getLogger(__name__)
+_NEEDED = ("fixed", "moving")
 _COLUMNS = [field.name for field in fields(PairFiles)]
 
 
@@ -24,8 +26,8 @@ def register_list(registrar: ScanRegistrar, listed: Path, out: Path, options: Op
     """Register every pair of a CSV into `out`/NAME; write `pairs.csv` and `index.html` with all of them.
 
     The CSV has the columns `fixed` and `moving`, and may have `name` and the other columns of `PairFiles`; paths are
-    relative to the CSV. A pair is kept if it was registered with the same files, model and options, so that a stopped
-    call goes on where it was.
+    relative to the CSV. A pair is kept if it was registered with the same files, model, segmentor and options, and none
+    of these files is newer, so that a stopped call goes on where it was.
 
     Returns:
         One row for each pair: name, Dice and target registration error where labels or landmarks are given, folding.
@@ -48,14 +50,12 @@ def register_list(registrar: ScanRegistrar, listed: Path, out: Path, options: Op
 
 
 def _read_list(listed: Path) -> dict[str, PairFiles]:
-    table = read_csv(listed, ("fixed", "moving"), "pairs with the columns fixed and moving")
-    unknown = sorted(set(table.columns) - {"name", *_COLUMNS})
-    if unknown:
-        raise InputError(f"{listed}: column '{unknown[0]}'; expected name, {', '.join(_COLUMNS)}")
     pairs: dict[str, PairFiles] = {}
     missing = []
-    for number, row in enumerate(table.to_dict("records"), 1):
-        given = {str(key): str(value) for key, value in row.items() if pd.notna(value)}
+    for number, given in enumerate(read_rows(listed, ("name", *_COLUMNS), _NEEDED, "pairs with fixed and moving"), 1):
+        empty = [column for column in _NEEDED if column not in given]
+        if empty:
+            raise InputError(f"{listed}: row {number}: '{empty[0]}' is empty; expected the path of a scan")
         name = given.pop("name", f"pair_{number:03d}")
         if name in pairs or "/" in name or name.startswith("."):
             raise InputError(f"{listed}: name '{name}' in row {number}; expected names that differ, without slashes")
@@ -69,16 +69,15 @@ def _read_list(listed: Path) -> dict[str, PairFiles]:
 
 def _known(path: Path, registrar: ScanRegistrar, files: PairFiles, options: Options) -> dict[str, Any] | None:
     """The record of a pair that is registered already and whose files did not change since; else None."""
-    if not path.is_file():
+    sources = [registrar.checkpoint, registrar.given_segmentor, *vars(files).values()]
+    if options.initial not in INITIALS:
+        sources.append(Path(options.initial))
+    if not is_current(path, filter(None, sources)):
         return None
     record: dict[str, Any] = read_json(path)
-    sources = [registrar.checkpoint, *(part for part in vars(files).values() if part)]
-    same = record.get("options") == vars(options) and record.get("model") == str(registrar.checkpoint)
-    same = same and all(
-        record.get(key) == (None if value is None else str(value)) for key, value in vars(files).items()
-    )
-    newer = any(source.stat().st_mtime > path.stat().st_mtime for source in sources)
-    return record if same and not newer else None
+    used = {"model": registrar.checkpoint, "segmentor": registrar.given_segmentor, **vars(files)}
+    same = all(record.get(key) == (None if value is None else str(value)) for key, value in used.items())
+    return record if same and record.get("options") == vars(options) else None
 
 
 def _row(name: str, record: dict[str, Any]) -> dict[str, Any]:

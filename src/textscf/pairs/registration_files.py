@@ -20,7 +20,7 @@ from textscf.pairs.outputs import warp_labels, write_pair
 from textscf.plotting.pair_picture import Plane, draw_pair
 from textscf.plotting.slices import AXIAL, CORONAL, DISPLAY_AXES, SAGITTAL, View
 from textscf.plotting.style import journal_style, save_picture
-from textscf.registration.scan_pair import PairRegistration, ScanRegistrar
+from textscf.registration.scan_pair import PairRegistration, ScanRegistrar, check_place
 from textscf.registration.world_transform import WorldTransform
 from textscf.world.grid import Grid, Points, apply_affine, oriented, sample, without_constant_border
 
@@ -29,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 RECORD = "registration.json"
 """File that is written last; a folder that has it is complete."""
 
+_WARPED_LABELS = "warped_labels.nii.gz"
 _LARGEST_PICTURE = 192  # voxels along the longest edge
 
 
@@ -102,17 +103,23 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
     labels = {name: _labels(getattr(files, f"{name}_labels")) for name in ("fixed", "moving")}
     points = [_points(files.fixed_points), _points(files.moving_points)]
     _check_points(files, points)
+    _check_inside(files.fixed_points, points[0], fixed)
+    _check_inside(files.moving_points, points[1], moving)
+    remarks = [*_remarks(labels["fixed"], fixed), *_remarks(labels["moving"], moving)]
     regions = None if options.score_only else labels["fixed"]
     pair = registrar.register(fixed, moving, options.initial, regions, options.refine)
-    for remark in pair.remarks:
+    remarks += pair.remarks
+    for remark in remarks:
         _LOG.warning("%s", remark)
-    (out / RECORD).unlink(missing_ok=True)
+    for name in (RECORD, _WARPED_LABELS):
+        (out / name).unlink(missing_ok=True)
     written = write_pair(pair, fixed, moving, out)
     scores = _scores(pair.transform, fixed, labels, points, out)
     _write_picture(pair, fixed, moving, out / "registration.png")
     record = {
         **_model(registrar),
         "regions": _regions(registrar, regions),
+        "segmentor": None if registrar.given_segmentor is None else str(registrar.given_segmentor),
         **{key: str(value) for key, value in asdict(files).items() if value},
         "options": asdict(options),
         "alignment": pair.alignment,
@@ -121,7 +128,7 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
         **asdict(written),
         **scores,
         "seconds": pair.seconds,
-        "remarks": pair.remarks,
+        "remarks": remarks,
         "version": textscf.__version__,
     }
     write_json(out / RECORD, record)
@@ -130,6 +137,15 @@ def register_files(registrar: ScanRegistrar, files: PairFiles, out: Path, option
 
 def _labels(path: Path | None) -> ImageFile | None:
     return None if path is None else read_label_file(path)
+
+
+def _remarks(labels: ImageFile | None, scan: ImageFile) -> list[str]:
+    """Remarks on the label map of a scan. Raises InputError if it is a map of another place."""
+    if labels is None:
+        return []
+    data, affine = without_constant_border(scan.data, scan.affine)
+    check_place(labels, Grid(data.shape, affine), scan)
+    return [f"{labels.path}: {remark}" for remark in labels.remarks]
 
 
 def _points(path: Path | None) -> NDArray[np.float64] | None:
@@ -141,6 +157,16 @@ def _check_points(files: PairFiles, points: list[NDArray[np.float64] | None]) ->
     if counts[0] != counts[1]:
         found = f"{counts[0] or 'no'} points, and {files.moving_points} {counts[1] or 'no'}"
         raise InputError(f"{files.fixed_points}: has {found}; expected the same landmarks in the same order")
+
+
+def _check_inside(path: Path | None, points: NDArray[np.float64] | None, scan: ImageFile) -> None:
+    if points is None:
+        return
+    outside = points[~Grid(scan.data.shape, scan.affine).contains(points)]
+    if len(outside):
+        first = ", ".join(f"{value:g}" for value in outside[0])
+        found = f"{len(outside)} of {len(points)} points, the first at ({first}), lie outside of {scan.path}"
+        raise InputError(f"{path}: {found}; expected landmarks of this scan, in mm of RAS axes")
 
 
 def _model(registrar: ScanRegistrar) -> dict[str, Any]:
@@ -167,7 +193,7 @@ def _scores(
     target, moving = labels["fixed"], labels["moving"]
     if moving is not None:
         warped = warp_labels(transform, moving, fixed)
-        write_like(out / "warped_labels.nii.gz", warped, fixed)
+        write_like(out / _WARPED_LABELS, warped, fixed)
         if target is not None:
             onto = Grid(fixed.data.shape, fixed.affine)
             truth = sample(target.data, target.affine, onto, order=0)

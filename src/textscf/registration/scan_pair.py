@@ -79,6 +79,7 @@ class ScanRegistrar:
 
     Attributes:
         checkpoint: file of the network.
+        given_segmentor: weights that segment the scans; None for the run's own segmentor.
         trained: the network and its settings.
         recipe: settings for preparing scans.
 
@@ -89,7 +90,7 @@ class ScanRegistrar:
     def __init__(self, checkpoint: Path, device: torch.device, segmentor: Path | None = None) -> None:
         self.trained = load_checkpoint(checkpoint, device)
         self.recipe = _recipe(checkpoint, self.trained.cohort)
-        self.checkpoint, self._device, self._given = checkpoint, device, segmentor
+        self.checkpoint, self.given_segmentor, self._device = checkpoint, segmentor, device
         self._segmentor: Segmentor | None = None
 
     def register(
@@ -232,7 +233,7 @@ class ScanRegistrar:
         from textscf.segmentation.stored import StoredImage  # imports MONAI, which takes seconds
 
         if self._segmentor is None:
-            self._segmentor = find_segmentor(self.checkpoint, self.trained, self._given, self._device)
+            self._segmentor = find_segmentor(self.checkpoint, self.trained, self.given_segmentor, self._device)
         onto = Grid(grid.shape, alignment @ grid.affine)
         covered = sample(np.ones(content.grid.shape, np.uint8), content.grid.affine, onto, order=0) > 0
         stored = StoredImage(np.ascontiguousarray(content.data), content.grid.affine, onto, covered)
@@ -241,12 +242,8 @@ class ScanRegistrar:
 
 def _part_inside(grid: Grid, view: Grid) -> float:
     """Part of the voxels of a grid that lie in the field of view of another one."""
-    counts = 0
-    to_view, last = np.linalg.inv(view.affine), np.array(view.shape) - 1
-    for rows in grid.slabs():
-        index = apply_affine(to_view, grid.points(rows))
-        counts += int(((index >= -0.5) & (index <= last + 0.5)).all(axis=-1).sum())
-    return counts / int(np.prod(grid.shape))
+    inside = sum(int(view.contains(grid.points(rows)).sum()) for rows in grid.slabs())
+    return inside / int(np.prod(grid.shape))
 
 
 def _overlap_remarks(fixed: ImageFile, moving: ImageFile, overlap: float) -> list[str]:
@@ -269,12 +266,17 @@ def _region_labels(labels: ImageFile, fixed: Grid, file: ImageFile, recipe: Reci
             f"{labels.path}: {100 * other:.0f} % of its labelled voxels have numbers of no structure of the model; "
             f"expected those of its training data, {', '.join(map(str, known))}"
         )
-    covered = _part_inside(fixed, Grid(labels.data.shape, labels.affine))
+    check_place(labels, fixed, file)
+    return regions
+
+
+def check_place(labels: ImageFile, content: Grid, file: ImageFile) -> None:
+    """Raise InputError unless a label map covers at least half of the grid of a scan without constant borders."""
+    covered = _part_inside(content, Grid(labels.data.shape, labels.affine))
     if covered < _SAME_PLACE:
         raise InputError(
             f"{labels.path}: by its header it covers {100 * covered:.0f} % of {file.path}; expected its label map"
         )
-    return regions
 
 
 def _recipe(checkpoint: Path, cohort: dict[str, Any]) -> Recipe:

@@ -48,6 +48,11 @@ class Grid:
         axes[0] = axes[0][rows]
         return apply_affine(self.affine, np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
 
+    def contains(self, points: Points) -> NDArray[np.bool_]:
+        """Mask ``(...)`` of the points ``(..., 3)``, in mm, that lie in a voxel of the grid."""
+        index = apply_affine(np.linalg.inv(self.affine), points)
+        return np.asarray(((index >= -_EDGE) & (index <= np.array(self.shape) - 1 + _EDGE)).all(axis=-1))
+
 
 def apply_affine(affine: NDArray[np.floating], points: NDArray[np.floating]) -> Points:
     """Apply an affine (4, 4) to points ``(..., 3)``."""
