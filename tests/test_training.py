@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.python_server import python
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
 from textscf.files.io import write_nifti, write_yaml
-from textscf.files.state import load_state
+from textscf.files.state import load_state, save_state
 from textscf.losses.similarities import mse
 from textscf.registration.trained_run import load_checkpoint
 from textscf.training import trainer as trainer_module
@@ -194,6 +195,45 @@ def test_a_finished_training_is_not_repeated_and_other_settings_start_anew(
     assert "resumed at step 4 of 4" in caplog.text
     train_run(run_with(epochs=1, learning_rate=2e-3), cohort, None, None, tmp_path, CPU)
     assert "belongs to other settings or data" in caplog.text
+
+
+def test_settings_that_come_back_do_not_end_with_the_untrained_network_of_a_training_killed_in_between(
+    cohort: Cohort, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: trainer_module.Trainer) -> None:
+        raise _KilledError
+
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    with monkeypatch.context() as killed:
+        killed.setattr(trainer_module.Trainer, "_train_step", die)
+        with pytest.raises(_KilledError):
+            train_run(run_with(learning_rate=2e-3), cohort, None, None, tmp_path, CPU)
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    assert_same_result(tmp_path, uninterrupted)
+
+
+def test_a_last_state_without_its_best_one_is_not_resumed(cohort: Cohort, uninterrupted: Path, tmp_path: Path) -> None:
+    shutil.copy(uninterrupted / "last.pt", tmp_path)
+    train_run(run_with(epochs=1), cohort, None, None, tmp_path / "other", CPU)
+    shutil.copy(tmp_path / "other/best.pt", tmp_path)
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    assert_same_result(tmp_path, uninterrupted)
+
+
+def test_a_best_state_that_another_training_has_overwritten_is_not_exported(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = trainer_module.Trainer.fit
+
+    def overwritten(self: trainer_module.Trainer) -> dict[str, Any]:
+        timing = fit(self)
+        save_state(tmp_path / "best.pt", {**load_state(tmp_path / "best.pt"), "fingerprint": "another"})
+        return timing
+
+    monkeypatch.setattr(trainer_module.Trainer, "fit", overwritten)
+    with pytest.raises(InputError, match=r"best\.pt: is not the best state of this training"):
+        train_run(run_with(epochs=1), cohort, None, None, tmp_path, CPU)
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 def test_a_loss_that_is_not_finite_names_the_pair(

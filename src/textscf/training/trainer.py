@@ -33,9 +33,10 @@ _RATE_AFTER_RESTART = 0.5
 class Trainer:
     """Trains one network; a training killed at any moment resumes from its last saved state as if never interrupted.
 
-    If `last.pt` is broken, the training resumes from `best.pt`, which is a full state, too. Until the first epoch has
-    ended, `best.pt` holds the untrained network. A training that diverges (see `textscf.training.divergence`) goes back
-    to `best.pt` and continues with half the learning rate. It fails after too many such restarts.
+    If `last.pt` is broken, the training resumes from `best.pt`, which is a full state, too; without `best.pt` it starts
+    anew. Until the first epoch has ended, `best.pt` holds the untrained network. A training that diverges (see
+    `textscf.training.divergence`) goes back to `best.pt` and continues with half the learning rate. It fails after too
+    many such restarts.
 
     Args:
         network: network on its device.
@@ -236,10 +237,16 @@ class Trainer:
         }
 
     def _resume(self) -> None:
-        state = load_newest((self._last, self._best), self._device, self._fingerprint)
-        if state is None:
+        """Load the last saved state; without one of these settings, or without its `best.pt`, start anew.
+
+        A `last.pt` of other settings goes before their `best.pt` does, so that no later training finds it alone.
+        """
+        best = load_newest([self._best], self._device, self._fingerprint)
+        if best is None:
+            self._last.unlink(missing_ok=True)
             save_state(self._best, self._state())
             return
+        state = load_newest([self._last], self._device, self._fingerprint) or best
         self._load(state)
         self._restarts, self._seconds = state["restarts"], state["seconds"]
         self._energy = EnergyMeter(self._device, before=state.get("energy_joules"))
