@@ -77,6 +77,19 @@ def test_unsafe_subject_names_are_refused(template: str) -> None:
         expand_subjects(cohort_config(subject=template))
 
 
+@pytest.mark.parametrize(
+    ("template", "splits", "reason"),
+    [
+        ("s{}", {"train": ["1-4"], "test": [7, "1"]}, "test: subject 1 is 's1' by the key subject, as is 1 of splits."),
+        ("scan", {"train": [1, 2]}, "splits.train: subject 2 is 'scan' by the key subject, as is 1 of splits.train"),
+        ("s{:.2}", {"train": ["anna", "anton"]}, "subject anton is 'san' by the key subject, as is anna of"),
+    ],
+)
+def test_one_name_for_two_subjects_is_refused(template: str, splits: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError, match=f"^cohort c: .*{re.escape(reason)}"):
+        expand_subjects(cohort_config(subject=template, splits=splits))
+
+
 @given(NUMBERS)
 def test_all_gives_every_ordered_pair_once(numbers: list[int]) -> None:
     pairs = pairs_of("all", numbers)

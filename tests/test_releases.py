@@ -110,3 +110,15 @@ def test_subjects_with_names_in_a_bids_tree(root: Path, tmp_path: Path) -> None:
     config["source"]["releases"][0]["images"] = "images/{number:03d}.nii.gz"
     with pytest.raises(InputError, match=r"splits: '01' is a name, but 'images/\{number:03d\}\.nii\.gz' has numbers"):
         source_files(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"images": "image.nii.gz"}, {"labels": "labels.nii.gz"}, {"numbers": [1, 1, 1]}, {"numbers": [2, "1-2"]}],
+)
+def test_two_subjects_with_one_file_are_refused(root: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    config = Catalogue(root / "config").cohort("hippocampus_mr")
+    config |= {"subject": "s{}", "splits": {"train": [1, 2, 3]}, "pairs": {}}
+    config["source"]["releases"] = [{"images": "{number}.nii.gz", "labels": "labels/{number}.nii.gz", **changes}]
+    with pytest.raises(InputError, match=r"\.nii\.gz: is a file of two subjects, s1 and s[23]; expected one for each"):
+        source_files(config, tmp_path)

@@ -25,10 +25,18 @@ def expand_subjects(config: dict[str, Any]) -> dict[str, list[str]]:
     """Subject ids of each split of a resolved cohort config, in the order given.
 
     A split lists numbers, ranges "first-last" and names. Raises InputError if a range is malformed, if a subject
-    appears twice (in one split or in two), or if the name template gives an id that is not safe as a file name.
+    appears twice (in one split or in two), or if the name template gives an id that is not safe as a file name, or one
+    id for two subjects.
     """
     splits = _split_numbers(config)
-    return {split: [_subject_id(config, number) for number in numbers] for split, numbers in splits.items()}
+    subjects = {split: [_subject_id(config, number) for number in numbers] for split, numbers in splits.items()}
+    owner: dict[str, str] = {}
+    for split, number, subject in ((s, *pair) for s in splits for pair in zip(splits[s], subjects[s], strict=True)):
+        if subject in owner:
+            where = f"cohort {config['name']}: splits.{split}: subject {number}"
+            raise InputError(f"{where} is '{subject}' by the key subject, as is {owner[subject]}; expected two names")
+        owner[subject] = f"{number} of splits.{split}"
+    return subjects
 
 
 def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:

@@ -35,10 +35,13 @@ def source_files(config: dict[str, Any], folder: Path) -> Files:
 
     Raises:
         InputError: an image or a label map has no partner, no subject has a label map though the release has a
-            pattern for them, or there are not as many images as the release's `count`.
+            pattern for them, two subjects have the same file though they are not made from one scan, or there are not
+            as many images as the release's `count`.
     """
     release = release_in(config, folder)
     files = _files(config, release, folder)
+    if not config.get("from_one"):
+        _check_own_files(files)
     if release["labels"] is not None and all(labels is None for _, labels in files.values()):
         found = f"no subject of cohort {config['name']} has a label map {release['labels']}"
         raise InputError(f"{folder}: {found}; expected some, or `labels: null` for scans without labels")
@@ -59,6 +62,19 @@ def _files(config: dict[str, Any], release: dict[str, Any], folder: Path) -> Fil
         subject: (image, None if may_lack and not labels[subject].is_file() else labels[subject])
         for subject, image in images.items()
     }
+
+
+def _check_own_files(files: Files) -> None:
+    """Raise InputError if two subjects have the same image or the same label map."""
+    owner: dict[Path, str] = {}
+    for subject, (image, labels) in files.items():
+        for path in filter(None, (image, labels)):
+            if path in owner:
+                raise InputError(
+                    f"{path}: is a file of two subjects, {owner[path]} and {subject}; expected one for each, by "
+                    "{number} or {subject} in the data set's images and labels, and every number once"
+                )
+        owner |= dict.fromkeys(filter(None, (image, labels)), subject)
 
 
 def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]:
