@@ -232,3 +232,10 @@ def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path) -> None:
     assert "accept: data set 'oasi' is not defined; did you mean 'oasis'?" in output
     assert "small.yaml" in output
     assert "Traceback" not in output
+
+
+def test_a_file_without_the_studys_name_is_not_taken_for_the_demo(project: Path) -> None:
+    (project / "config/nameless.yaml").write_text("title: Mine\ncohorts: {primary: simulated_abdomen}\n")
+    run = snakemake(project, "--dry-run", study="nameless")
+    assert run.returncode != 0
+    assert "nameless.yaml: key 'study' is missing" in run.stdout + run.stderr
