@@ -19,7 +19,7 @@ from tests.cohorts import make_cohort
 from tests.python_server import python
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.files.io import write_nifti, write_yaml
+from textscf.files.io import read_json, write_json, write_nifti, write_yaml
 from textscf.files.state import load_state, save_state
 from textscf.losses.similarities import mse
 from textscf.registration.trained_run import load_checkpoint
@@ -210,6 +210,22 @@ def test_settings_that_come_back_do_not_end_with_the_untrained_network_of_a_trai
             train_run(run_with(learning_rate=2e-3), cohort, None, None, tmp_path, CPU)
     train_run(RUN, cohort, None, None, tmp_path, CPU)
     assert_same_result(tmp_path, uninterrupted)
+
+
+def test_a_new_title_and_new_test_scans_do_not_make_a_training_begin_again(
+    cohort: Cohort, uninterrupted: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    own = Cohort.load(Path(shutil.copytree(cohort.folder, tmp_path / "cohort")))
+    train_run(RUN, own, None, None, tmp_path / "run", CPU)
+    content = read_json(own.folder / "cohort.json")
+    content |= {"title": "Other", "splits": {**content["splits"], "test": ["s6", "s7"]}}
+    content["pairs"]["test"] = [["s6", "s7"]]
+    write_json(own.folder / "cohort.json", content)
+    train_run(RUN, Cohort.load(own.folder), None, None, tmp_path / "run", CPU)
+    assert "resumed at step 12 of 12" in caplog.text
+    assert_same_result(tmp_path / "run", uninterrupted)
+    assert load_checkpoint(tmp_path / "run/checkpoint.pt", CPU).cohort["title"] == "Other"
 
 
 def test_a_last_state_without_its_best_one_is_not_resumed(cohort: Cohort, uninterrupted: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Subjects and pairs of a cohort, and the prepared cohort on disk."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.files.io import read_image, read_json, read_labels, sha256_of
+from textscf.files.io import read_image, read_json, read_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _MAX_SUBJECTS = 1_000_000
+TRAINED_ON = ("train", "validation")
+"""Splits that determine a training."""
 
 Number = int | str
 """Number or name of a subject, as the splits list it."""
@@ -244,8 +248,22 @@ class Cohort:
         return self._checked(read_labels(path).data.astype("uint8"), path)
 
     def fingerprint(self) -> str:
-        """SHA-256 of cohort.json, which holds the SHA-256 of every prepared file."""
-        return sha256_of(self.folder / "cohort.json")
+        """SHA-256 of what determines a training: grid, labels, and scans and pairs to train and validate on.
+
+        Names, texts, colours and test scans may change without making a training begin again.
+        """
+        splits = {split: self.splits.get(split, []) for split in TRAINED_ON}
+        names = [
+            f"{kind}/{subject}.nii.gz" for kind in ("images", "labels") for part in splits.values() for subject in part
+        ]
+        content = {
+            "grid": [self.shape, self.spacing, self.affine.tolist()],
+            "labels": self.label_values,
+            "splits": splits,
+            "pairs": self.pairs.get("validation"),
+            "files": {name: self.files[name] for name in names if name in self.files},
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _path(self, kind: str, subject: str) -> Path:
         name = f"{kind}/{subject}.nii.gz"

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from textscf.data.cohort import Cohort
+from textscf.data.cohort import TRAINED_ON, Cohort
 from textscf.errors import InputError
 from textscf.files.io import write_json
 from textscf.files.state import load_newest
@@ -97,8 +97,10 @@ def fingerprint(
     auxiliary: Cohort | None = None,
 ) -> str:
     """Digest of all settings and data that determine a training's result."""
+    seen = [subject for split in TRAINED_ON for subject in cohort.splits.get(split, [])]
     parts = [json.dumps(run, sort_keys=True), cohort.fingerprint()]
-    parts += ["" if part is None else part.fingerprint() for part in (segmentation, embedding)]
+    parts += ["" if segmentation is None else segmentation.fingerprint(seen)]
+    parts += ["" if embedding is None else embedding.fingerprint()]
     parts += [auxiliary.fingerprint()] if auxiliary else []
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
