@@ -716,6 +716,8 @@ def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Pat
         ({"titel": "x"}, "unknown key 'titel'; did you mean 'title'?"),
         ({"defaults": {"training": {"epoch": 3}}}, "defaults.training: unknown key 'epoch'; did you mean 'epochs'?"),
         ({"defaults": {"training": {"epochs": "three"}}}, "defaults.training.epochs: found 'three'; expected integer"),
+        ({"defaults": {"training": {"epochs": 5.0}}}, "defaults.training.epochs: found 5.0; expected integer"),
+        ({"defaults": {"head": {"hidden_channels": "1e3"}}}, "head.hidden_channels: found 1000.0; expected integer"),
         ({"defaults": {"training": {"epochs": 0}}}, "defaults.training.epochs: 0 is less than the minimum of 1"),
         ({"defaults": {"head": {"blend": "convx"}}}, "defaults.head.blend: found 'convx'; did you mean 'convex'?"),
         ({"runs": {"textscff": {}}}, "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
