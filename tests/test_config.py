@@ -741,6 +741,29 @@ def test_mistakes_in_a_study_are_named(folder: Path, changes: dict[str, Any], me
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"run": "textsfc"}, "models.ours.run: 'textsfc' is not defined; did you mean 'textscf'?"),
+        ({"run": "syn"}, "models.ours.run: 'syn' is not trained (method: syn)"),
+        ({"seed": 7}, "models.ours.seed: 7; expected one of 1, 2"),
+        (
+            {"run": "textscf_ground_truth"},
+            "models.ours.run: 'textscf_ground_truth' takes its regions from segmentor 'ground_truth', whose source is "
+            "ground_truth; expected one with source train",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_released_is_named(folder: Path, model: dict[str, Any], message: str) -> None:
+    ours = {"title": "Ours", "run": "textscf", "seed": 1, "purpose": "Registers.", "unfit": ["Lungs."], **model}
+    config = study_with(experiments=["table3", "table5"], not_run=UNTRAINED, models={"ours": ours})
+    with pytest.raises(InputError) as error:
+        load_study(config, folder)
+    assert message in str(error.value)
+    left_out = merge(config, {"not_run": {"textscf*": "no time"}, "models": {"ours": {"run": "textscf", "seed": 7}}})
+    assert load_study(left_out, folder).groups["textscf"] == []
+
+
 def test_a_missing_key_is_named(folder: Path) -> None:
     with pytest.raises(InputError, match="configuration: key 'title' is missing"):
         load_study({key: value for key, value in STUDY.items() if key != "title"}, folder)

@@ -15,6 +15,7 @@ from textscf.files.names import suggest
 from textscf.files.schema import validate
 from textscf.study.catalogue import Catalogue
 from textscf.study.definitions import Definitions, Settings, define_runs, merge, refined_run
+from textscf.study.released_models import check_models
 from textscf.study.rows import Rows, runs_in
 from textscf.study.run_settings import Runs
 from textscf.training.schedule import training_stages
@@ -182,7 +183,9 @@ class _Resolver:
     def study(self) -> Study:
         schema = self.catalogue.schema("run")
         defined = define_runs(self._collect("runs"), self.config, self.source, schema, self.catalogue.all_runs)
-        defined, runs, groups = self._finished(defined, *self._concrete(defined))
+        runs, groups = self._concrete(defined)
+        check_models(self.config.get("models", {}), runs, groups, self.catalogue, self.source)
+        defined, runs, groups = self._finished(defined, runs, groups)
         rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
             {name: self._item(f"{kind}.{name}", self._with_blocks(name, spec), rows) for name, spec in found.items()}
