@@ -124,6 +124,7 @@ def test_explicit_pairs_are_taken_as_they_are() -> None:
         ({"next": 3}, "next is 3; expected 1 to 2 for 3 subjects"),
         ({"next": 0}, "next is 0"),
         ([[1, 1]], "[1, 1]; expected two different subjects"),
+        ([[1, 2], [2, 1], [1, 2]], "[1, 2] is there more than once; expected each pair once"),
         ([[1, 9]], "[1, 9]; expected two different subjects of this split"),
     ],
 )

@@ -867,6 +867,66 @@ def test_mistakes_in_other_files_are_named(
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("table3", {"reported": "tabel3"}, "table3: reported: the paper's values have no 'tabel3'; did you mean"),
+        ("table3", {"reported": "figure8"}, "the paper's values have no 'figure8'"),
+        ("table3", {"reference": "textsfc"}, "reference 'textsfc' is not the run of a row; did you mean 'textscf'?"),
+        (
+            "table3",
+            {"rows": [{"run": "lku_net", "label": "x", "reported": "LKUNet"}], "reference": "lku_net"},
+            "row 'lku_net': reported: table3 has no 'LKUNet'; did you mean 'LKU-Net'?",
+        ),
+        (
+            "table3",
+            {"rows": [{"run": "lku_net", "label": "x", "details": {"A": "1"}}, {"run": "textscf", "label": "y"}]},
+            "details: [] in row 'textscf'; expected ['A'] in each row",
+        ),
+    ],
+)
+def test_what_a_table_refers_to_is_checked_before_anything_runs(
+    folder: Path, file: str, changes: dict[str, Any], message: str
+) -> None:
+    edit(folder / f"experiments/{file}.yaml", tables={file: changes})
+    with pytest.raises(InputError) as error:
+        load_study(STUDY, folder)
+    assert message in str(error.value)
+
+
+def test_a_split_without_a_pair_is_found_before_anything_runs(folder: Path) -> None:
+    path = folder / "cohorts/hippocampus_mr.yaml"
+    test = read_yaml(path)["splits"]["test"]
+    edit(path, splits={"test": [900]}, pairs={"test": "all"})
+    with pytest.raises(InputError, match=r"pairs\.test: all: splits\.test has 1 subjects; expected 2 or more"):
+        load_study(STUDY, folder)
+    edit(path, splits={"train": [1], "test": test})
+    with pytest.raises(InputError, match="cohort 'hippocampus_mr' has 1 training subject; expected 2 or more"):
+        load_study(STUDY, folder)
+    load_study(study_with(not_run={"[!is]*": "too slow", "im2grid": "too slow"}), folder)
+
+
+def test_two_structures_of_one_name_are_refused(folder: Path) -> None:
+    path = folder / "anatomies/hippocampus.yaml"
+    structures = read_yaml(path)["structures"]
+    edit(path, structures=[structures[0], {**structures[1], "name": structures[0]["name"]}])
+    with pytest.raises(InputError, match=r"hippocampus\.yaml: structures: '.*' is the name of 2; expected"):
+        load_study(STUDY, folder)
+
+
+def test_training_stages_are_those_of_the_backbone(folder: Path) -> None:
+    for name, expected in {"textscf": 1, "lapirn": 3}.items():
+        runs = {name: {"training": {"stages": [{"share": 1, "frozen": 0}] * 2}}}
+        message = rf"run '{name}.*training\.stages: found 2 stages; expected {expected}, as the backbone has"
+        with pytest.raises(InputError, match=message):
+            load_study(study_with(runs=runs), folder)
+
+
+def test_an_even_kernel_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="backbone_options of lku_net: kernel_size: 4 should not be valid"):
+        load_study(study_with(runs={"lku_net": {"backbone_options": {"kernel_size": 4}}}), folder)
+
+
 def test_an_unknown_data_set_is_named(folder: Path) -> None:
     edit(folder / "cohorts/hippocampus_mr.yaml", source={"data_set": "hippocampus"})
     with pytest.raises(InputError, match="data_set 'hippocampus' is not defined; did you mean 'hippocampus_mr'"):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,11 @@ def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
 
 def check_cohort(config: dict[str, Any]) -> None:
     """Raise InputError for errors in subjects, listed pairs or preparation that a cohort's schema cannot detect."""
-    expand_subjects(config)
+    subjects = expand_subjects(config)
+    for split in (split for split, rule in config["pairs"].items() if rule == "all"):
+        if len(found := subjects.get(split, [])) < 2:
+            where = f"cohort {config['name']}: pairs.{split}: all"
+            raise InputError(f"{where}: splits.{split} has {len(found)} subjects; expected 2 or more")
     listed = {split: rule for split, rule in config["pairs"].items() if rule != "all"}
     expand_pairs({**config, "pairs": listed})
     where = f"cohort {config['name']}"
@@ -131,7 +136,10 @@ def _number_pairs(rule: Any, numbers: list[Number], where: str) -> list[tuple[Nu
     for fixed, moving in rule:
         if fixed == moving or not {fixed, moving} <= known:
             raise InputError(f"{where}: [{fixed}, {moving}]; expected two different subjects of this split")
-    return [(fixed, moving) for fixed, moving in rule]
+    pairs = [(fixed, moving) for fixed, moving in rule]
+    if twice := [pair for pair, count in Counter(pairs).items() if count > 1]:
+        raise InputError(f"{where}: {list(twice[0])} is there more than once; expected each pair once")
+    return pairs
 
 
 def _subject_id(config: dict[str, Any], number: Number) -> str:
