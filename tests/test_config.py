@@ -296,6 +296,22 @@ def test_a_pattern_changes_all_runs_that_it_fits_and_later_ones_win(folder: Path
         load_study(study_with(runs={"lapin*": {}}), folder)
 
 
+def test_single_points_of_a_sweep_have_settings_of_their_own(folder: Path) -> None:
+    sweep = {"sweep": {"loss.smoothness": [0.5, 3.0]}, "seeds": [1]}
+    point = {"swept-smoothness0.5": {"training": {"epochs": 9}, "loss": {"smoothness": 7.0}}}
+    edit(folder / "experiments/table3.yaml", runs={"swept": {"like": "lku_net", **sweep}})
+    before, after = (load_study(study_with(runs=runs), folder).runs for runs in ({}, point))
+    changed = {run for run in before if before[run] != after[run]}
+    assert changed == {"swept-smoothness0.5"}
+    assert after["swept-smoothness0.5"]["training"]["epochs"] == 9
+    assert after["swept-smoothness0.5"]["loss"]["smoothness"] == 0.5
+    for kind, change in (("runs", {"seeds": [2]}), ("not_run", "too long")):
+        with pytest.raises(InputError, match=f"{kind}: run 'swept-smothness0.5' is not defined; did you mean 'swept"):
+            load_study(study_with(**{kind: {"swept-smothness0.5": change}}), folder)
+    with pytest.raises(InputError, match=r"runs\.swept-\*: like: fits a point of a sweep; expected settings alone"):
+        load_study(study_with(runs={"swept-*": {"like": "syn"}}), folder)
+
+
 def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> None:
     study = load_study(study_with(not_run={"tm_*": "too large", "textscf": "no weights"}), folder)
     rows = {row["run"]: row for row in study.tables["table3"]["rows"]}
