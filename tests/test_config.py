@@ -964,6 +964,20 @@ def test_a_template_of_aligned_scans_is_an_input_of_their_preparation(folder: Pa
         load_study(read_yaml(folder / "demo.yaml"), folder)
 
 
+def test_files_that_a_text_encoder_reads_are_inputs_of_the_embedding(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").touch()
+    prompts = {
+        "vectors": {"encoder": "file", "file": "mine/vectors.npz"},
+        "own": {"encoder": "open_clip", "model": "RN50", "pretrained": str(tmp_path / "weights.pt")},
+        "tag": {"encoder": "open_clip", "model": "RN50", "pretrained": "openai"},
+    }
+    for name, content in prompts.items():
+        (folder / f"prompts/{name}.yaml").write_text(yaml.safe_dump(content))
+    files = StudyFiles(load_study(STUDY, folder))
+    found = {name: files.encoder_files("hippocampus_mr", name) for name in (*prompts, "minilm")}
+    assert found == {"vectors": ["mine/vectors.npz"], "own": [str(tmp_path / "weights.pt")], "tag": [], "minilm": []}
+
+
 def test_a_cohort_has_its_data_sets_terms(folder: Path) -> None:
     cohort, data_set = Catalogue(folder).cohort("oasis"), read_yaml(folder / "data_sets/oasis.yaml")
     assert {key: cohort[key] for key in ("licence", "citation")} == {
