@@ -147,7 +147,7 @@ def test_a_training_killed_at_any_save_ends_as_if_never_interrupted(
     cohort: Cohort, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
     """Mid-epoch saves at every step; the process dies after the `moment`-th, between best.pt and last.pt included."""
-    monkeypatch.setattr(trainer_module, "_SAVE_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(trainer_module, "SAVE_EVERY_SECONDS", -1.0)
     save, calls = trainer_module.save_state, iter(range(1, 1000))
 
     def save_then_die(path: Path, state: dict[str, Any]) -> None:

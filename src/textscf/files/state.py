@@ -19,6 +19,9 @@ from textscf.files.io import atomic_path
 
 logger = logging.getLogger(__name__)
 
+SAVE_EVERY_SECONDS = 120.0
+"""Time after which a training saves its state, wherever it is."""
+
 _scalar = np.float64(0).__reduce__()[0]
 _NUMPY_SCALARS: list[Any] = [  # numbers in published checkpoints, under the names of all NumPy versions
     *((_scalar, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),

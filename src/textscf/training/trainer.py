@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from textscf.errors import InputError, TrainingStopped
-from textscf.files.state import StopSignal, load_newest, save_state
+from textscf.files.state import SAVE_EVERY_SECONDS, StopSignal, load_newest, save_state
 from textscf.job.energy import EnergyMeter
 from textscf.job.progress import progress_bar
 from textscf.models import RegistrationNetwork
@@ -25,7 +25,6 @@ from textscf.training.step import TrainingStep
 
 logger = logging.getLogger(__name__)
 
-_SAVE_EVERY_SECONDS = 120.0
 _MOST_RESTARTS = 3
 _RATE_AFTER_RESTART = 0.5
 
@@ -113,7 +112,7 @@ class Trainer:
                 elif checked:
                     bar.set_postfix(self._history.rows[-1] if epoch_ends else self._means())
                 bar.update(self._step - bar.n)
-                if sign or epoch_ends or stop.requested or time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                if sign or epoch_ends or stop.requested or time.monotonic() - saved > SAVE_EVERY_SECONDS:
                     self._save()
                     saved = time.monotonic()
                 if stop.requested and self._step < self._total:
