@@ -3,6 +3,7 @@
 import copy
 import itertools
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from textscf.errors import InputError
 from textscf.files.io import read_yaml
 from textscf.study import Study, load_study, plan
 from textscf.study.catalogue import Catalogue
+from textscf.study.item_checks import RULES
 from textscf.study.study import merge
 from textscf.workflow import Order, StudyFiles, stage_settings, stored_settings
 
@@ -279,6 +281,8 @@ def test_a_row_of_a_sweep_has_its_points_with_their_values(folder: Path) -> None
     [
         ({"loss.smothness": [1]}, r"sweep of run 'lku_net': loss: unknown key 'smothness'; did you mean 'smoothness'?"),
         ({"integration_steps": [13]}, r"sweep of run 'lku_net': integration_steps: 13 is greater"),
+        ({"like": ["textscf"]}, r"runs\.lku_net\.sweep: 'like' should not be valid .*; expected: settings, which"),
+        ({"sweep.loss.dice": [[1]]}, r"runs\.lku_net\.sweep: 'sweep\.loss\.dice' should not be valid"),
         ({"integration_steps": []}, r"runs\.lku_net\.sweep\.integration_steps"),
     ],
 )
@@ -389,6 +393,24 @@ def test_an_experiment_adds_a_block_of_rows_where_the_table_or_figure_is_there(f
     assert study.tables["table3"]["remarks"][0].startswith("Beyond the paper: ")
     assert "remarks" not in alone
     assert "figure4b" not in load_study(study_with(experiments=["table3", "beyond"]), folder).figures
+
+
+def test_a_table_with_the_name_of_a_rule_is_refused_with_its_file(folder: Path, root: Path) -> None:
+    files = (root / "Snakefile", *(root / "rules").glob("*.smk"))
+    named = re.compile(r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:", re.MULTILINE)
+    assert {rule for path in files for rule in named.findall(path.read_text())} == RULES
+    table = {"caption": "Mine.", "rows": [{"run": "textscf", "label": "textSCF"}]}
+    (folder / "experiments/mine.yaml").write_text(yaml.safe_dump({"tables": {"train": table}}))
+    with pytest.raises(InputError, match=r"mine\.yaml: tables: 'train' is a rule of the workflow; expected another"):
+        load_study(study_with(experiments=["table3", "mine"]), folder)
+
+
+def test_a_structure_to_be_drawn_that_the_cohort_lacks_is_named(folder: Path) -> None:
+    figure = {"kind": "field", "caption": "Field.", "structure": "anteror", "rows": [{"run": "syn", "label": "SyN"}]}
+    (folder / "experiments/mine.yaml").write_text(yaml.safe_dump({"figures": {"mine": figure}}))
+    message = r"figures\.mine: structure: 'anteror' is no structure of cohort hippocampus_mr; expected one of anterior"
+    with pytest.raises(InputError, match=message):
+        load_study(study_with(experiments=["table3", "mine"]), folder)
 
 
 def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(folder: Path) -> None:

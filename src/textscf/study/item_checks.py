@@ -7,6 +7,27 @@ from textscf.errors import InputError
 from textscf.files.names import suggest
 
 Settings = Mapping[str, Any]
+RULES = frozenset(
+    {"all", "claims", "complexity_claim", "complexity_table", "download", "download_weights", "embed_prompts",
+     "evaluate", "export", "figure", "figures", "learning_rate_table", "models", "preprocess", "prompts", "quick",
+     "release", "report", "run_complexity", "segment", "segmentor_accuracy", "segmentors", "settings", "simulate",
+     "structure_table", "table", "tables", "train", "train_segmentor", "viewer"}
+)  # fmt: skip
+"""Rules of the workflow; tables and figures are targets beside them."""
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise InputError for a table or figure that has the name of a rule."""
+    if name in RULES:
+        raise InputError(f"{where}: '{name}' is a rule of the workflow; expected another name, as each is a target")
+
+
+def check_structure(name: str | None, cohort: Settings, where: str) -> None:
+    """Raise InputError for a structure to be drawn that the cohort does not have."""
+    names = [structure["name"] for structure in cohort["anatomy"]["structures"]]
+    if name is not None and name not in names:
+        found = f"'{name}' is no structure of cohort {cohort['name']}"
+        raise InputError(f"{where}: structure: {found}{suggest(name, names)}")
 
 
 def check_item(item: str, spec: Settings, reported: Mapping[str, Any], where: str) -> None:

@@ -16,7 +16,7 @@ from textscf.files.names import suggest
 from textscf.files.schema import validate
 from textscf.study.catalogue import Catalogue
 from textscf.study.definitions import Definitions, Settings, define_runs, merge, refined_run
-from textscf.study.item_checks import check_item
+from textscf.study.item_checks import check_item, check_name, check_structure
 from textscf.study.released_models import check_models
 from textscf.study.rows import Rows, runs_in
 from textscf.study.run_settings import Runs
@@ -273,9 +273,11 @@ class _Resolver:
         """
         found: Settings = {}
         for experiment, content in self.experiments.items():
+            path = self.catalogue.path("experiments", experiment)
             for name, value in sorted(content.get(kind, {}).items(), key=lambda entry: "sweep" in entry[1]):
+                if kind != "runs":
+                    check_name(name, f"{path}: {kind}")
                 if name in found:
-                    path = self.catalogue.path("experiments", experiment)
                     raise InputError(f"{path}: {kind}: name '{name}' is used twice, also by another experiment")
                 found[name] = value
         return found
@@ -411,6 +413,8 @@ class _Resolver:
         resolved = [rows.resolve(item, row) for row in spec["rows"]]
         check_item(item, spec, self.catalogue.reported, f"{rows.folder}: {item}")
         described = [self.catalogue.cohort(cohort) for cohort in rows.cohorts(resolved)]
+        for cohort in described:
+            check_structure(spec.get("structure"), cohort, f"{rows.folder}: {item}")
         auxiliary = [self.catalogue.cohort(cohort) for cohort in rows.auxiliary_cohorts(resolved)]
         notices = [c["notice"] for c in described if c["notice"]]
         notices += [f"auxiliary {c['title']}: {c['notice']}" for c in auxiliary if c["notice"]]
