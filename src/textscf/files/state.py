@@ -93,6 +93,19 @@ def load_newest(paths: Sequence[Path], device: torch.device | str, fingerprint: 
     return None
 
 
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """State of PyTorch's random numbers, of the CPU and of `device`, by the kind of device."""
+    cuda = {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"cpu": torch.get_rng_state(), **cuda}
+
+
+def set_random_state(state: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Set a state of `random_state`; a device of a kind that it does not have keeps its own."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
 class StopSignal:
     """Context that turns SIGTERM and Ctrl-C into the flag `requested`; works in the main thread only.
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from textscf.errors import InputError, TrainingStopped
-from textscf.files.state import SAVE_EVERY_SECONDS, StopSignal, load_newest, save_state
+from textscf.files.state import SAVE_EVERY_SECONDS, StopSignal, load_newest, random_state, save_state, set_random_state
 from textscf.job.energy import EnergyMeter
 from textscf.job.progress import progress_bar
 from textscf.models import RegistrationNetwork
@@ -225,7 +225,7 @@ class Trainer:
             "step": self._step,
             "network": self._network.state_dict(),
             "optimizer": self._advance.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
+            "random": random_state(self._device),
             "sums": self._sums,
             "watch": self._watch.state(),
             "restarts": self._restarts,
@@ -256,7 +256,7 @@ class Trainer:
         self._network.load_state_dict(state["network"])
         self._advance.load(state["optimizer"])
         self._watch.load(state["watch"])
-        torch.set_rng_state(state["random"].cpu())
+        set_random_state(state["random"], self._device)
         self._step, self._best_dice = state["step"], state["best_dice"]
         self._sums, self._history.rows = state["sums"], state["history"]
         started = self._step - self._step % self._pairs.steps_per_epoch
