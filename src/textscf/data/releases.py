@@ -65,14 +65,14 @@ def _files(config: dict[str, Any], release: dict[str, Any], folder: Path) -> Fil
 
 
 def _check_own_files(files: Files) -> None:
-    """Raise InputError if two subjects have the same image or the same label map."""
+    """Raise InputError if two subjects have the same file."""
     owner: dict[Path, str] = {}
     for subject, (image, labels) in files.items():
         for path in filter(None, (image, labels)):
             if path in owner:
                 raise InputError(
                     f"{path}: is a file of two subjects, {owner[path]} and {subject}; expected one for each, by "
-                    "{number} or {subject} in the data set's images and labels, and every number once"
+                    "{number} or {subject} in the data set's pattern, and every number once"
                 )
         owner |= dict.fromkeys(filter(None, (image, labels)), subject)
 
@@ -83,7 +83,7 @@ def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]
     A cohort whose images are simulated has none.
 
     Raises:
-        InputError: the release has a pattern for landmarks, and no subject has a file.
+        InputError: the release has a pattern for landmarks, and no subject has a file, or two have the same.
     """
     if _simulated(config):
         return {}
@@ -104,6 +104,7 @@ def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]
     files = {subject: path for subject, path in places.items() if path is not None and path.is_file()}
     if not files:
         raise InputError(f"{raw}: no subject has landmarks {pattern}; expected such files, or no key landmarks")
+    _check_own_files({subject: (path, None) for subject, path in files.items()})
     return {subject: LandmarkFile(path, release.get("landmark_axes", "RAS")) for subject, path in files.items()}
 
 
