@@ -37,7 +37,7 @@ def check_item(item: str, spec: Settings, reported: Mapping[str, Any], where: st
         item: name with its kind, such as ``tables.table3``.
         spec: settings, with all rows.
         reported: content of `config/reported.yaml`.
-        where: begin of messages.
+        where: beginning of messages.
 
     Raises:
         InputError: the reference is not the run of a row, the rows of a table of accuracy have details under different
