@@ -8,7 +8,8 @@ min_version("9.0")
 include: "rules/checkout.smk"
 
 
-if "study" not in config:
+# Snakemake skips this in a module that has a configuration.
+if IS_MODULE or not workflow.configfiles:
 
     configfile: default_study()
 

@@ -4,6 +4,9 @@ PROMPTS = layout.prompts("{cohort}", "{prompts}")
 rule embed_prompts:
     input:
         config=f"{PROMPTS}/config.yaml",
+        weights=lambda wildcards: placed(
+            files.encoder_files(wildcards.cohort, wildcards.prompts)
+        ),
     output:
         embedding=f"{PROMPTS}/embedding.npz",
         provenance=f"{PROMPTS}/embedding.json",

@@ -61,7 +61,7 @@ rule segment:
         ENVIRONMENT
     threads: SHARED_THREADS
     resources:
-        gpu=1,
+        gpu=lambda wildcards, input: 1 if input.network else 0,
         mem_mb=growing(16000),
         runtime=growing(240),
     params:

@@ -17,8 +17,8 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, help="folder of the cohort's stored scans, for source: pretrained")
     parser.add_argument("--out", type=Path, required=True, help="segmentation.json; label maps go beside it")
     args = parse_arguments(parser)
-    cohort, device = Cohort.load(args.cohort), acquire_device(args.device)
-    settings = read_settings(args.config, "source")
+    cohort, settings = Cohort.load(args.cohort), read_settings(args.config, "source")
+    device = acquire_device("cpu" if settings["source"] == "ground_truth" else args.device)
     segment_cohort(cohort, settings, args.network, args.out.parent, device, args.raw)
 
 

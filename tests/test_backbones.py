@@ -57,6 +57,7 @@ def test_every_backbone_has_small_settings_here_and_defaults_in_the_configuratio
     defaults = Catalogue(root / "config").run_defaults["backbones"]
     assert set(SMALL) == set(entries(BACKBONES)) == set(defaults)
     for name, arguments in defaults.items():
+        assert Catalogue(root / "config").stages(name) == len(entry(BACKBONES, name, "backbone").BACKBONE.strides)
         with torch.device("meta"):
             entry(BACKBONES, name, "backbone").BACKBONE(**arguments)
 

@@ -10,7 +10,7 @@ import torch
 
 from tests.scan_files import make_checkpoint
 from textscf.errors import InputError
-from textscf.files.state import StopSignal, load_state, save_state
+from textscf.files.state import StopSignal, load_state, random_state, save_state, set_random_state
 from textscf.registration.scan_pair import ScanRegistrar
 
 
@@ -99,6 +99,20 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     torch.save({"path": tmp_path}, tmp_path / "code.pt")
     with pytest.raises(InputError, match="cannot be read"):
         load_state(tmp_path / "code.pt")
+
+
+def test_random_numbers_of_cpu_and_device_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, seen = torch.device("cuda", 1), []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.tensor([7]))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: seen.append((state.tolist(), device)))
+    states = {device: random_state(device) for device in (cuda, torch.device("cpu"))}
+    expected = torch.rand(3)
+    for device, state in states.items():
+        torch.manual_seed(99)
+        set_random_state(state, device)
+        assert torch.equal(torch.rand(3), expected)
+    set_random_state(states[torch.device("cpu")], cuda)
+    assert seen == [([7], cuda)]
 
 
 def test_list_is_not_a_state(tmp_path: Path) -> None:

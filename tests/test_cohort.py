@@ -77,6 +77,19 @@ def test_unsafe_subject_names_are_refused(template: str) -> None:
         expand_subjects(cohort_config(subject=template))
 
 
+@pytest.mark.parametrize(
+    ("template", "splits", "reason"),
+    [
+        ("s{}", {"train": ["1-4"], "test": [7, "1"]}, "test: subject 1 is 's1' by the key subject, as is 1 of splits."),
+        ("scan", {"train": [1, 2]}, "splits.train: subject 2 is 'scan' by the key subject, as is 1 of splits.train"),
+        ("s{:.2}", {"train": ["anna", "anton"]}, "subject anton is 'san' by the key subject, as is anna of"),
+    ],
+)
+def test_one_name_for_two_subjects_is_refused(template: str, splits: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError, match=f"^cohort c: .*{re.escape(reason)}"):
+        expand_subjects(cohort_config(subject=template, splits=splits))
+
+
 @given(NUMBERS)
 def test_all_gives_every_ordered_pair_once(numbers: list[int]) -> None:
     pairs = pairs_of("all", numbers)
@@ -111,6 +124,7 @@ def test_explicit_pairs_are_taken_as_they_are() -> None:
         ({"next": 3}, "next is 3; expected 1 to 2 for 3 subjects"),
         ({"next": 0}, "next is 0"),
         ([[1, 1]], "[1, 1]; expected two different subjects"),
+        ([[1, 2], [2, 1], [1, 2]], "[1, 2] is there more than once; expected each pair once"),
         ([[1, 9]], "[1, 9]; expected two different subjects of this split"),
     ],
 )
@@ -151,13 +165,39 @@ def test_prepared_cohort_gives_its_contents(prepared: Path) -> None:
     assert cohort.image_path("a") == prepared / "images" / "a.nii.gz"
 
 
-def test_fingerprint_changes_with_a_recorded_digest(prepared: Path) -> None:
-    before = Cohort.load(prepared).fingerprint()
-    assert Cohort.load(prepared).fingerprint() == before
+def changed_fingerprint(prepared: Path, **changes: Any) -> str:
     content = read_json(prepared / "cohort.json")
-    content["files"]["labels/a.nii.gz"] = "0" * 64
-    write_json(prepared / "cohort.json", content)
-    assert Cohort.load(prepared).fingerprint() != before
+    return Cohort.described(prepared, content | changes).fingerprint()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [2, 3, 5]},
+        {"spacing": [1.0, 1.0, 1.0]},
+        {"affine": np.eye(4).tolist()},
+        {"splits": {"train": ["a"], "validation": ["b"]}},
+        {"pairs": {"validation": [["a", "b"]]}},
+        {"anatomy": {"title": "A", "body_part": "head", "structures": [{"label": 1, "name": "front"}]}},
+        {"files": {"images/a.nii.gz": "0" * 64}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_the_fingerprint_changes_with_what_a_training_uses(prepared: Path, changes: dict[str, Any]) -> None:
+    before = Cohort.load(prepared).fingerprint()
+    assert before == Cohort.load(prepared).fingerprint()
+    assert changed_fingerprint(prepared, **changes) != before
+
+
+def test_the_fingerprint_stays_without_a_change_for_the_training(prepared: Path) -> None:
+    content = read_json(prepared / "cohort.json")
+    structures = [{**each, "name": "x", "colour": "#000000"} for each in content["anatomy"]["structures"]]
+    texts = dict.fromkeys(("title", "notice", "licence", "citation", "modality"), "other")
+    anatomy = {"title": "B", "body_part": "neck", "structures": structures}
+    files = {name: digest for name, digest in content["files"].items() if "b.nii" not in name}
+    test = {"splits": {"train": ["a"], "test": ["c"]}, "pairs": {"test": [["c", "d"]]}}
+    before = Cohort.load(prepared).fingerprint()
+    assert changed_fingerprint(prepared, **texts, anatomy=anatomy, files=files, **test) == before
 
 
 def test_unknown_split_and_subject_are_refused(prepared: Path) -> None:

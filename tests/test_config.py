@@ -3,6 +3,7 @@
 import copy
 import itertools
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from textscf.errors import InputError
 from textscf.files.io import read_yaml
 from textscf.study import Study, load_study, plan
 from textscf.study.catalogue import Catalogue
+from textscf.study.item_checks import RULES
 from textscf.study.study import merge
 from textscf.workflow import Order, StudyFiles, stage_settings, stored_settings
 
@@ -279,6 +281,8 @@ def test_a_row_of_a_sweep_has_its_points_with_their_values(folder: Path) -> None
     [
         ({"loss.smothness": [1]}, r"sweep of run 'lku_net': loss: unknown key 'smothness'; did you mean 'smoothness'?"),
         ({"integration_steps": [13]}, r"sweep of run 'lku_net': integration_steps: 13 is greater"),
+        ({"like": ["textscf"]}, r"runs\.lku_net\.sweep: 'like' should not be valid .*; expected: settings, which"),
+        ({"sweep.loss.dice": [[1]]}, r"runs\.lku_net\.sweep: 'sweep\.loss\.dice' should not be valid"),
         ({"integration_steps": []}, r"runs\.lku_net\.sweep\.integration_steps"),
     ],
 )
@@ -294,6 +298,22 @@ def test_a_pattern_changes_all_runs_that_it_fits_and_later_ones_win(folder: Path
     assert epochs == {"lapirn": 7, "lapirn_weaker": 9, "lapirn_diff": 9}
     with pytest.raises(InputError, match=r"runs: run 'lapin\*' is not defined; did you mean 'lapirn'"):
         load_study(study_with(runs={"lapin*": {}}), folder)
+
+
+def test_single_points_of_a_sweep_have_settings_of_their_own(folder: Path) -> None:
+    sweep = {"sweep": {"loss.smoothness": [0.5, 3.0]}, "seeds": [1]}
+    point = {"swept-smoothness0.5": {"training": {"epochs": 9}, "loss": {"smoothness": 7.0}}}
+    edit(folder / "experiments/table3.yaml", runs={"swept": {"like": "lku_net", **sweep}})
+    before, after = (load_study(study_with(runs=runs), folder).runs for runs in ({}, point))
+    changed = {run for run in before if before[run] != after[run]}
+    assert changed == {"swept-smoothness0.5"}
+    assert after["swept-smoothness0.5"]["training"]["epochs"] == 9
+    assert after["swept-smoothness0.5"]["loss"]["smoothness"] == 0.5
+    for kind, change in (("runs", {"seeds": [2]}), ("not_run", "too long")):
+        with pytest.raises(InputError, match=f"{kind}: run 'swept-smothness0.5' is not defined; did you mean 'swept"):
+            load_study(study_with(**{kind: {"swept-smothness0.5": change}}), folder)
+    with pytest.raises(InputError, match=r"runs\.swept-\*: like: fits a point of a sweep; expected settings alone"):
+        load_study(study_with(runs={"swept-*": {"like": "syn"}}), folder)
 
 
 def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> None:
@@ -373,6 +393,24 @@ def test_an_experiment_adds_a_block_of_rows_where_the_table_or_figure_is_there(f
     assert study.tables["table3"]["remarks"][0].startswith("Beyond the paper: ")
     assert "remarks" not in alone
     assert "figure4b" not in load_study(study_with(experiments=["table3", "beyond"]), folder).figures
+
+
+def test_a_table_with_the_name_of_a_rule_is_refused_with_its_file(folder: Path, root: Path) -> None:
+    files = (root / "Snakefile", *(root / "rules").glob("*.smk"))
+    named = re.compile(r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:", re.MULTILINE)
+    assert {rule for path in files for rule in named.findall(path.read_text())} == RULES
+    table = {"caption": "Mine.", "rows": [{"run": "textscf", "label": "textSCF"}]}
+    (folder / "experiments/mine.yaml").write_text(yaml.safe_dump({"tables": {"train": table}}))
+    with pytest.raises(InputError, match=r"mine\.yaml: tables: 'train' is a rule of the workflow; expected another"):
+        load_study(study_with(experiments=["table3", "mine"]), folder)
+
+
+def test_a_structure_to_be_drawn_that_the_cohort_lacks_is_named(folder: Path) -> None:
+    figure = {"kind": "field", "caption": "Field.", "structure": "anteror", "rows": [{"run": "syn", "label": "SyN"}]}
+    (folder / "experiments/mine.yaml").write_text(yaml.safe_dump({"figures": {"mine": figure}}))
+    message = r"figures\.mine: structure: 'anteror' is no structure of cohort hippocampus_mr; expected one of anterior"
+    with pytest.raises(InputError, match=message):
+        load_study(study_with(experiments=["table3", "mine"]), folder)
 
 
 def test_what_would_show_nothing_is_left_out_but_a_table_says_what_was_not_run(folder: Path) -> None:
@@ -716,6 +754,8 @@ def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Pat
         ({"titel": "x"}, "unknown key 'titel'; did you mean 'title'?"),
         ({"defaults": {"training": {"epoch": 3}}}, "defaults.training: unknown key 'epoch'; did you mean 'epochs'?"),
         ({"defaults": {"training": {"epochs": "three"}}}, "defaults.training.epochs: found 'three'; expected integer"),
+        ({"defaults": {"training": {"epochs": 5.0}}}, "defaults.training.epochs: found 5.0; expected integer"),
+        ({"defaults": {"head": {"hidden_channels": "1e3"}}}, "head.hidden_channels: found 1000.0; expected integer"),
         ({"defaults": {"training": {"epochs": 0}}}, "defaults.training.epochs: 0 is less than the minimum of 1"),
         ({"defaults": {"head": {"blend": "convx"}}}, "defaults.head.blend: found 'convx'; did you mean 'convex'?"),
         ({"runs": {"textscff": {}}}, "runs: run 'textscff' is not defined; did you mean 'textscf'?"),
@@ -737,6 +777,29 @@ def test_mistakes_in_a_study_are_named(folder: Path, changes: dict[str, Any], me
         load_study(study_with(**changes), folder, [])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"run": "textsfc"}, "models.ours.run: 'textsfc' is not defined; did you mean 'textscf'?"),
+        ({"run": "syn"}, "models.ours.run: 'syn' is not trained (method: syn)"),
+        ({"seed": 7}, "models.ours.seed: 7; expected one of 1, 2"),
+        (
+            {"run": "textscf_ground_truth"},
+            "models.ours.run: 'textscf_ground_truth' takes its regions from segmentor 'ground_truth', whose source is "
+            "ground_truth; expected one with source train",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_released_is_named(folder: Path, model: dict[str, Any], message: str) -> None:
+    ours = {"title": "Ours", "run": "textscf", "seed": 1, "purpose": "Registers.", "unfit": ["Lungs."], **model}
+    config = study_with(experiments=["table3", "table5"], not_run=UNTRAINED, models={"ours": ours})
+    with pytest.raises(InputError) as error:
+        load_study(config, folder)
+    assert message in str(error.value)
+    left_out = merge(config, {"not_run": {"textscf*": "no time"}, "models": {"ours": {"run": "textscf", "seed": 7}}})
+    assert load_study(left_out, folder).groups["textscf"] == []
 
 
 def test_a_missing_key_is_named(folder: Path) -> None:
@@ -842,6 +905,66 @@ def test_mistakes_in_other_files_are_named(
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("table3", {"reported": "tabel3"}, "table3: reported: the paper's values have no 'tabel3'; did you mean"),
+        ("table3", {"reported": "figure8"}, "the paper's values have no 'figure8'"),
+        ("table3", {"reference": "textsfc"}, "reference 'textsfc' is not the run of a row; did you mean 'textscf'?"),
+        (
+            "table3",
+            {"rows": [{"run": "lku_net", "label": "x", "reported": "LKUNet"}], "reference": "lku_net"},
+            "row 'lku_net': reported: table3 has no 'LKUNet'; did you mean 'LKU-Net'?",
+        ),
+        (
+            "table3",
+            {"rows": [{"run": "lku_net", "label": "x", "details": {"A": "1"}}, {"run": "textscf", "label": "y"}]},
+            "details: [] in row 'textscf'; expected ['A'] in each row",
+        ),
+    ],
+)
+def test_what_a_table_refers_to_is_checked_before_anything_runs(
+    folder: Path, file: str, changes: dict[str, Any], message: str
+) -> None:
+    edit(folder / f"experiments/{file}.yaml", tables={file: changes})
+    with pytest.raises(InputError) as error:
+        load_study(STUDY, folder)
+    assert message in str(error.value)
+
+
+def test_a_split_without_a_pair_is_found_before_anything_runs(folder: Path) -> None:
+    path = folder / "cohorts/hippocampus_mr.yaml"
+    test = read_yaml(path)["splits"]["test"]
+    edit(path, splits={"test": [900]}, pairs={"test": "all"})
+    with pytest.raises(InputError, match=r"pairs\.test: all: splits\.test has 1 subjects; expected 2 or more"):
+        load_study(STUDY, folder)
+    edit(path, splits={"train": [1], "test": test})
+    with pytest.raises(InputError, match="cohort 'hippocampus_mr' has 1 training subject; expected 2 or more"):
+        load_study(STUDY, folder)
+    load_study(study_with(not_run={"[!is]*": "too slow", "im2grid": "too slow"}), folder)
+
+
+def test_two_structures_of_one_name_are_refused(folder: Path) -> None:
+    path = folder / "anatomies/hippocampus.yaml"
+    structures = read_yaml(path)["structures"]
+    edit(path, structures=[structures[0], {**structures[1], "name": structures[0]["name"]}])
+    with pytest.raises(InputError, match=r"hippocampus\.yaml: structures: '.*' is the name of 2; expected"):
+        load_study(STUDY, folder)
+
+
+def test_training_stages_are_those_of_the_backbone(folder: Path) -> None:
+    for name, expected in {"textscf": 1, "lapirn": 3}.items():
+        runs = {name: {"training": {"stages": [{"share": 1, "frozen": 0}] * 2}}}
+        message = rf"run '{name}.*training\.stages: found 2 stages; expected {expected}, as the backbone has"
+        with pytest.raises(InputError, match=message):
+            load_study(study_with(runs=runs), folder)
+
+
+def test_an_even_kernel_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="backbone_options of lku_net: kernel_size: 4 should not be valid"):
+        load_study(study_with(runs={"lku_net": {"backbone_options": {"kernel_size": 4}}}), folder)
+
+
 def test_an_unknown_data_set_is_named(folder: Path) -> None:
     edit(folder / "cohorts/hippocampus_mr.yaml", source={"data_set": "hippocampus"})
     with pytest.raises(InputError, match="data_set 'hippocampus' is not defined; did you mean 'hippocampus_mr'"):
@@ -861,6 +984,20 @@ def test_a_template_of_aligned_scans_is_an_input_of_their_preparation(folder: Pa
     edit(path, preprocess={"align": {"to": "first", "kind": "elastic"}})
     with pytest.raises(InputError, match=r"preprocess\.align\.kind: .*'elastic'.*rigid"):
         load_study(read_yaml(folder / "demo.yaml"), folder)
+
+
+def test_files_that_a_text_encoder_reads_are_inputs_of_the_embedding(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").touch()
+    prompts = {
+        "vectors": {"encoder": "file", "file": "mine/vectors.npz"},
+        "own": {"encoder": "open_clip", "model": "RN50", "pretrained": str(tmp_path / "weights.pt")},
+        "tag": {"encoder": "open_clip", "model": "RN50", "pretrained": "openai"},
+    }
+    for name, content in prompts.items():
+        (folder / f"prompts/{name}.yaml").write_text(yaml.safe_dump(content))
+    files = StudyFiles(load_study(STUDY, folder))
+    found = {name: files.encoder_files("hippocampus_mr", name) for name in (*prompts, "minilm")}
+    assert found == {"vectors": ["mine/vectors.npz"], "own": [str(tmp_path / "weights.pt")], "tag": [], "minilm": []}
 
 
 def test_a_cohort_has_its_data_sets_terms(folder: Path) -> None:

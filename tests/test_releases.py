@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from textscf.data.releases import release_in, source_files, stored_files, stored_recipe
+from textscf.data.releases import landmark_files, release_in, source_files, stored_files, stored_recipe
 from textscf.errors import InputError
 from textscf.study.catalogue import Catalogue
 
@@ -110,3 +110,24 @@ def test_subjects_with_names_in_a_bids_tree(root: Path, tmp_path: Path) -> None:
     config["source"]["releases"][0]["images"] = "images/{number:03d}.nii.gz"
     with pytest.raises(InputError, match=r"splits: '01' is a name, but 'images/\{number:03d\}\.nii\.gz' has numbers"):
         source_files(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"images": "image.nii.gz"}, {"labels": "labels.nii.gz"}, {"numbers": [1, 1, 1]}, {"numbers": [2, "1-2"]}],
+)
+def test_two_subjects_with_one_file_are_refused(root: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    config = Catalogue(root / "config").cohort("hippocampus_mr")
+    config |= {"subject": "s{}", "splits": {"train": [1, 2, 3]}, "pairs": {}}
+    config["source"]["releases"] = [{"images": "{number}.nii.gz", "labels": "labels/{number}.nii.gz", **changes}]
+    with pytest.raises(InputError, match=r"\.nii\.gz: is a file of two subjects, s1 and s[23]; expected one for each"):
+        source_files(config, tmp_path)
+
+
+def test_two_subjects_with_one_file_of_landmarks_are_refused(root: Path, tmp_path: Path) -> None:
+    config = Catalogue(root / "config").cohort("hippocampus_mr")
+    config |= {"subject": "s{}", "splits": {"train": [1, 2]}, "pairs": {}}
+    config["source"]["releases"] = [{"images": "{number}.nii.gz", "labels": None, "landmarks": "points.csv"}]
+    (tmp_path / "points.csv").touch()
+    with pytest.raises(InputError, match=r"points\.csv: is a file of two subjects, s1 and s2"):
+        landmark_files(config, tmp_path)

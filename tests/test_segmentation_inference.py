@@ -87,12 +87,18 @@ def test_memory_does_not_grow_with_the_scans(cohort: Cohort, weights: Path, monk
     assert len(loaded) == 8
 
 
-def test_fingerprint_follows_the_files(cohort: Cohort, segmented: Path, tmp_path: Path) -> None:
+def test_fingerprint_follows_the_files_of_the_subjects(cohort: Cohort, segmented: Path, tmp_path: Path) -> None:
     content = json.loads(segmented.read_text())
-    before = load_segmentation(segmented, cohort).fingerprint()
-    content["files"]["labels/s1.nii.gz"] = "0" * 64
-    write_json(tmp_path / "segmentation.json", content)
-    assert load_segmentation(tmp_path / "segmentation.json", cohort).fingerprint() != before
+    before = load_segmentation(segmented, cohort).fingerprint(["s1", "s2"])
+    for name, changed in (("labels/s1", True), ("confidence/s2", True), ("labels/s3", False)):
+        files = {**content["files"], f"{name}.nii.gz": "0" * 64}
+        write_json(tmp_path / "segmentation.json", {**content, "files": files})
+        assert (
+            load_segmentation(tmp_path / "segmentation.json", cohort).fingerprint(["s1", "s2"]) != before
+        ) == changed
+    write_json(tmp_path / "segmentation.json", {**content, "files": None})
+    with pytest.raises(InputError, match=r"segmentation\.json: has no files; expected their digests"):
+        load_segmentation(tmp_path / "segmentation.json", cohort).fingerprint(["s1"])
 
 
 def test_missing_weights_are_one_error_and_write_nothing(cohort: Cohort, tmp_path: Path) -> None:

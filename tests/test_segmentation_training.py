@@ -95,9 +95,12 @@ class _Killed(Exception):
     pass
 
 
+@pytest.mark.parametrize(("seconds", "saved"), [(120.0, 2), (-1.0, 3)])
 def test_killed_training_ends_as_if_uninterrupted(
-    cohort: Cohort, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, saved: int
 ) -> None:
+    """It saves at each validation, the second step, and on time."""
+
     def train_step(self: SegmentorTraining, rate: float) -> None:
         if self._step == 3:
             raise _Killed
@@ -106,8 +109,10 @@ def test_killed_training_ends_as_if_uninterrupted(
     original = SegmentorTraining._train_step
     with monkeypatch.context() as patch:
         patch.setattr(SegmentorTraining, "_train_step", train_step)
+        patch.setattr(training, "SAVE_EVERY_SECONDS", seconds)
         with pytest.raises(_Killed):
             train_segmentor(cohort, SETTINGS, tmp_path / "network.pt", CPU)
+    assert load_state(tmp_path / "training.pt")["step"] == saved
     assert not (tmp_path / "network.pt").exists()
     train_segmentor(cohort, SETTINGS, tmp_path / "network.pt", CPU)
     for name in ("network.pt", "history.csv"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from tests.cohorts import make_cohort
 from tests.python_server import python
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.files.io import write_nifti, write_yaml
-from textscf.files.state import load_state
+from textscf.files.io import read_json, write_json, write_nifti, write_yaml
+from textscf.files.state import load_state, save_state
 from textscf.losses.similarities import mse
 from textscf.registration.trained_run import load_checkpoint
 from textscf.training import trainer as trainer_module
@@ -146,7 +147,7 @@ def test_a_training_killed_at_any_save_ends_as_if_never_interrupted(
     cohort: Cohort, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
     """Mid-epoch saves at every step; the process dies after the `moment`-th, between best.pt and last.pt included."""
-    monkeypatch.setattr(trainer_module, "_SAVE_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(trainer_module, "SAVE_EVERY_SECONDS", -1.0)
     save, calls = trainer_module.save_state, iter(range(1, 1000))
 
     def save_then_die(path: Path, state: dict[str, Any]) -> None:
@@ -194,6 +195,61 @@ def test_a_finished_training_is_not_repeated_and_other_settings_start_anew(
     assert "resumed at step 4 of 4" in caplog.text
     train_run(run_with(epochs=1, learning_rate=2e-3), cohort, None, None, tmp_path, CPU)
     assert "belongs to other settings or data" in caplog.text
+
+
+def test_settings_that_come_back_do_not_end_with_the_untrained_network_of_a_training_killed_in_between(
+    cohort: Cohort, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: trainer_module.Trainer) -> None:
+        raise _KilledError
+
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    with monkeypatch.context() as killed:
+        killed.setattr(trainer_module.Trainer, "_train_step", die)
+        with pytest.raises(_KilledError):
+            train_run(run_with(learning_rate=2e-3), cohort, None, None, tmp_path, CPU)
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    assert_same_result(tmp_path, uninterrupted)
+
+
+def test_a_new_title_and_new_test_scans_do_not_make_a_training_begin_again(
+    cohort: Cohort, uninterrupted: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    own = Cohort.load(Path(shutil.copytree(cohort.folder, tmp_path / "cohort")))
+    train_run(RUN, own, None, None, tmp_path / "run", CPU)
+    content = read_json(own.folder / "cohort.json")
+    content |= {"title": "Other", "splits": {**content["splits"], "test": ["s6", "s7"]}}
+    content["pairs"]["test"] = [["s6", "s7"]]
+    write_json(own.folder / "cohort.json", content)
+    train_run(RUN, Cohort.load(own.folder), None, None, tmp_path / "run", CPU)
+    assert "resumed at step 12 of 12" in caplog.text
+    assert_same_result(tmp_path / "run", uninterrupted)
+    assert load_checkpoint(tmp_path / "run/checkpoint.pt", CPU).cohort["title"] == "Other"
+
+
+def test_a_last_state_without_its_best_one_is_not_resumed(cohort: Cohort, uninterrupted: Path, tmp_path: Path) -> None:
+    shutil.copy(uninterrupted / "last.pt", tmp_path)
+    train_run(run_with(epochs=1), cohort, None, None, tmp_path / "other", CPU)
+    shutil.copy(tmp_path / "other/best.pt", tmp_path)
+    train_run(RUN, cohort, None, None, tmp_path, CPU)
+    assert_same_result(tmp_path, uninterrupted)
+
+
+def test_a_best_state_that_another_training_has_overwritten_is_not_exported(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = trainer_module.Trainer.fit
+
+    def overwritten(self: trainer_module.Trainer) -> dict[str, Any]:
+        timing = fit(self)
+        save_state(tmp_path / "best.pt", {**load_state(tmp_path / "best.pt"), "fingerprint": "another"})
+        return timing
+
+    monkeypatch.setattr(trainer_module.Trainer, "fit", overwritten)
+    with pytest.raises(InputError, match=r"best\.pt: is not the best state of this training"):
+        train_run(run_with(epochs=1), cohort, None, None, tmp_path, CPU)
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 def test_a_loss_that_is_not_finite_names_the_pair(

@@ -249,7 +249,7 @@ def test_a_killed_training_ends_as_if_never_interrupted(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(trainer_module, "_SAVE_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(trainer_module, "SAVE_EVERY_SECONDS", -1.0)
     save = trainer_module.Trainer._save
 
     def save_and_die(self: trainer_module.Trainer) -> None:

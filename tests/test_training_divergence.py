@@ -151,7 +151,7 @@ def test_a_training_killed_while_it_explodes_and_goes_back_ends_as_if_never_inte
     cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_run(SETTINGS, cohort, None, None, tmp_path / "whole", CPU)
-    monkeypatch.setattr(trainer_module, "_SAVE_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(trainer_module, "SAVE_EVERY_SECONDS", -1.0)
     save = trainer_module.save_state
     deaths = {FIRST + 1, FIRST + 5, 41, 61}
     saved: list[int] = []

@@ -192,7 +192,7 @@ def test_without_labelled_validation_pairs_the_last_epoch_is_kept(
 def test_a_resumed_training_has_the_same_means(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = run_of(training={**RUN["training"], "epochs": 2, "steps_per_epoch": 6})
     train_run(settings, cohort, None, None, tmp_path / "whole", CPU)
-    monkeypatch.setattr("textscf.training.trainer._SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("textscf.training.trainer.SAVE_EVERY_SECONDS", 0.0)
     steps = iter(range(100))
     original = VolumeStore.__getitem__
 

@@ -193,6 +193,12 @@ def test_jobs_of_a_queue_ask_for_what_they_need_and_the_site_wants(forced: str) 
     assert "gpu=" not in asked["simulate"]
 
 
+def test_only_a_network_that_segments_asks_for_a_gpu(forced: str) -> None:
+    blocks = [block for block in re.split(r"^\[", forced, flags=re.MULTILINE) if "\nrule segment:" in block]
+    asked = {re.search(r"segmentor=(\S+)", block)[1]: "gpu=1" in block for block in blocks}
+    assert asked == {"tiny": True, "ground_truth": False}
+
+
 def test_the_main_comparison_comes_before_the_other_runs(forced: str) -> None:
     blocks = [block for block in re.split(r"^\[", forced, flags=re.MULTILINE) if "\nrule train:" in block]
     first = {
@@ -232,3 +238,10 @@ def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path) -> None:
     assert "accept: data set 'oasi' is not defined; did you mean 'oasis'?" in output
     assert "small.yaml" in output
     assert "Traceback" not in output
+
+
+def test_a_file_without_the_studys_name_is_not_taken_for_the_demo(project: Path) -> None:
+    (project / "config/nameless.yaml").write_text("title: Mine\ncohorts: {primary: simulated_abdomen}\n")
+    run = snakemake(project, "--dry-run", study="nameless")
+    assert run.returncode != 0
+    assert "nameless.yaml: key 'study' is missing" in run.stdout + run.stderr

@@ -1,6 +1,9 @@
 """Subjects and pairs of a cohort, and the prepared cohort on disk."""
 
+import hashlib
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
-from textscf.files.io import read_image, read_json, read_labels, sha256_of
+from textscf.files.io import read_image, read_json, read_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _MAX_SUBJECTS = 1_000_000
+TRAINED_ON = ("train", "validation")
+"""Splits that determine a training."""
 
 Number = int | str
 """Number or name of a subject, as the splits list it."""
@@ -25,10 +30,18 @@ def expand_subjects(config: dict[str, Any]) -> dict[str, list[str]]:
     """Subject ids of each split of a resolved cohort config, in the order given.
 
     A split lists numbers, ranges "first-last" and names. Raises InputError if a range is malformed, if a subject
-    appears twice (in one split or in two), or if the name template gives an id that is not safe as a file name.
+    appears twice (in one split or in two), or if the name template gives an id that is not safe as a file name, or one
+    id for two subjects.
     """
     splits = _split_numbers(config)
-    return {split: [_subject_id(config, number) for number in numbers] for split, numbers in splits.items()}
+    subjects = {split: [_subject_id(config, number) for number in numbers] for split, numbers in splits.items()}
+    owner: dict[str, str] = {}
+    for split, number, subject in ((s, *pair) for s in splits for pair in zip(splits[s], subjects[s], strict=True)):
+        if subject in owner:
+            where = f"cohort {config['name']}: splits.{split}: subject {number}"
+            raise InputError(f"{where} is '{subject}' by the key subject, as is {owner[subject]}; expected two names")
+        owner[subject] = f"{number} of splits.{split}"
+    return subjects
 
 
 def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
@@ -50,7 +63,11 @@ def expand_pairs(config: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
 
 def check_cohort(config: dict[str, Any]) -> None:
     """Raise InputError for errors in subjects, listed pairs or preparation that a cohort's schema cannot detect."""
-    expand_subjects(config)
+    subjects = expand_subjects(config)
+    for split in (split for split, rule in config["pairs"].items() if rule == "all"):
+        if len(found := subjects.get(split, [])) < 2:
+            where = f"cohort {config['name']}: pairs.{split}: all"
+            raise InputError(f"{where}: splits.{split} has {len(found)} subjects; expected 2 or more")
     listed = {split: rule for split, rule in config["pairs"].items() if rule != "all"}
     expand_pairs({**config, "pairs": listed})
     where = f"cohort {config['name']}"
@@ -119,7 +136,10 @@ def _number_pairs(rule: Any, numbers: list[Number], where: str) -> list[tuple[Nu
     for fixed, moving in rule:
         if fixed == moving or not {fixed, moving} <= known:
             raise InputError(f"{where}: [{fixed}, {moving}]; expected two different subjects of this split")
-    return [(fixed, moving) for fixed, moving in rule]
+    pairs = [(fixed, moving) for fixed, moving in rule]
+    if twice := [pair for pair, count in Counter(pairs).items() if count > 1]:
+        raise InputError(f"{where}: {list(twice[0])} is there more than once; expected each pair once")
+    return pairs
 
 
 def _subject_id(config: dict[str, Any], number: Number) -> str:
@@ -236,8 +256,22 @@ class Cohort:
         return self._checked(read_labels(path).data.astype("uint8"), path)
 
     def fingerprint(self) -> str:
-        """SHA-256 of cohort.json, which holds the SHA-256 of every prepared file."""
-        return sha256_of(self.folder / "cohort.json")
+        """SHA-256 of what determines a training: grid, labels, and scans and pairs to train and validate on.
+
+        Names, texts, colours and test scans may change without making a training begin again.
+        """
+        splits = {split: self.splits.get(split, []) for split in TRAINED_ON}
+        names = [
+            f"{kind}/{subject}.nii.gz" for kind in ("images", "labels") for part in splits.values() for subject in part
+        ]
+        content = {
+            "grid": [self.shape, self.spacing, self.affine.tolist()],
+            "labels": self.label_values,
+            "splits": splits,
+            "pairs": self.pairs.get("validation"),
+            "files": {name: self.files[name] for name in names if name in self.files},
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _path(self, kind: str, subject: str) -> Path:
         name = f"{kind}/{subject}.nii.gz"

@@ -35,10 +35,13 @@ def source_files(config: dict[str, Any], folder: Path) -> Files:
 
     Raises:
         InputError: an image or a label map has no partner, no subject has a label map though the release has a
-            pattern for them, or there are not as many images as the release's `count`.
+            pattern for them, two subjects have the same file though they are not made from one scan, or there are not
+            as many images as the release's `count`.
     """
     release = release_in(config, folder)
     files = _files(config, release, folder)
+    if not config.get("from_one"):
+        _check_own_files(files)
     if release["labels"] is not None and all(labels is None for _, labels in files.values()):
         found = f"no subject of cohort {config['name']} has a label map {release['labels']}"
         raise InputError(f"{folder}: {found}; expected some, or `labels: null` for scans without labels")
@@ -61,13 +64,26 @@ def _files(config: dict[str, Any], release: dict[str, Any], folder: Path) -> Fil
     }
 
 
+def _check_own_files(files: Files) -> None:
+    """Raise InputError if two subjects have the same file."""
+    owner: dict[Path, str] = {}
+    for subject, (image, labels) in files.items():
+        for path in filter(None, (image, labels)):
+            if path in owner:
+                raise InputError(
+                    f"{path}: is a file of two subjects, {owner[path]} and {subject}; expected one for each, by "
+                    "{number} or {subject} in the data set's pattern, and every number once"
+                )
+        owner |= dict.fromkeys(filter(None, (image, labels)), subject)
+
+
 def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]:
     """Landmarks of the subjects that have any, in the `raw` folder of a cohort's data set.
 
     A cohort whose images are simulated has none.
 
     Raises:
-        InputError: the release has a pattern for landmarks, and no subject has a file.
+        InputError: the release has a pattern for landmarks, and no subject has a file, or two have the same.
     """
     if _simulated(config):
         return {}
@@ -88,6 +104,7 @@ def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]
     files = {subject: path for subject, path in places.items() if path is not None and path.is_file()}
     if not files:
         raise InputError(f"{raw}: no subject has landmarks {pattern}; expected such files, or no key landmarks")
+    _check_own_files({subject: (path, None) for subject, path in files.items()})
     return {subject: LandmarkFile(path, release.get("landmark_axes", "RAS")) for subject, path in files.items()}
 
 

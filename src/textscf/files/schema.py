@@ -19,6 +19,17 @@ _LONGEST = 1000
 """Characters of an error in a message; what was found may be a long list."""
 
 
+def _is_integer(checker: Any, value: Any) -> bool:
+    """Whether a value is a whole number of type int; JSON schema takes 5.0 for one too, which PyTorch does not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
+
+
 def read_validated(path: Path, schema: Path) -> dict[str, Any]:
     """Read a YAML file and validate it; InputError for the first error."""
     content = read_yaml(path)
@@ -42,7 +53,7 @@ def validate(content: Any, schema: Path, source: str, part: str = "") -> None:
     """
     _check_keys(content, source)
     registry = referencing.Registry(retrieve=lambda uri: _schema(schema.parent / uri))  # type: ignore[call-arg]
-    validator = jsonschema.Draft202012Validator({"$ref": f"{schema.name}#{part}"}, registry=registry)
+    validator = _Validator({"$ref": f"{schema.name}#{part}"}, registry=registry)
     errors = sorted(validator.iter_errors(content), key=jsonschema.exceptions.relevance, reverse=True)
     if errors:
         described = dict.fromkeys(_describe(jsonschema.exceptions.best_match([error])) for error in errors)
@@ -59,7 +70,9 @@ def _schema(path: Path) -> referencing.Resource[Any]:
 @functools.cache
 def _resource(path: Path, state: object) -> referencing.Resource[Any]:
     """The schema in a file, read once for each `state` of this file and of those from which it takes options."""
-    return referencing.jsonschema.DRAFT202012.create_resource(_expand(read_yaml(path), path.parents[1]))
+    schema = _expand(read_yaml(path), path.parents[1])
+    del schema["$schema"]  # it would make jsonschema take its own validator in place of ours
+    return referencing.jsonschema.DRAFT202012.create_resource(schema)
 
 
 def _expand(node: Any, config: Path) -> Any:

@@ -19,6 +19,9 @@ from textscf.files.io import atomic_path
 
 logger = logging.getLogger(__name__)
 
+SAVE_EVERY_SECONDS = 120.0
+"""Time after which a training saves its state, wherever it is."""
+
 _scalar = np.float64(0).__reduce__()[0]
 _NUMPY_SCALARS: list[Any] = [  # numbers in published checkpoints, under the names of all NumPy versions
     *((_scalar, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
@@ -88,6 +91,19 @@ def load_newest(paths: Sequence[Path], device: torch.device | str, fingerprint: 
             return state
         logger.info("%s belongs to other settings or data", path)
     return None
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """State of PyTorch's random numbers, of the CPU and of `device`, by the kind of device."""
+    cuda = {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"cpu": torch.get_rng_state(), **cuda}
+
+
+def set_random_state(state: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Set a state of `random_state`; a device of a kind that it does not have keeps its own."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
 class StopSignal:

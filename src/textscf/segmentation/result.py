@@ -1,5 +1,8 @@
 """Segmentations on disk: label maps and confidences of all scans of a cohort."""
 
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import numpy as np
 
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError
-from textscf.files.io import Volume, read_image, read_json, read_labels, sha256_of
+from textscf.files.io import Volume, read_image, read_json, read_labels
 from textscf.files.layout import COST_FILE
 
 
@@ -60,9 +63,14 @@ class Segmentation:
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{path}: has no seconds of {subject}; expected a file made by src/segment.py") from None
 
-    def fingerprint(self) -> str:
-        """SHA-256 of `segmentation.json`, which holds the SHA-256 of every file."""
-        return sha256_of(self.path)
+    def fingerprint(self, subjects: Iterable[str]) -> str:
+        """SHA-256 of the regions of these subjects."""
+        files = read_json(self.path).get("files")
+        if not isinstance(files, Mapping):
+            raise InputError(f"{self.path}: has no files; expected their digests, as src/segment.py writes")
+        names = [f"{kind}/{subject}.nii.gz" for subject in subjects for kind in ("labels", "confidence")]
+        content = {name: files[name] for name in names if name in files}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _checked(self, volume: Volume, path: Path) -> np.ndarray:
         if volume.data.shape != self.shape:

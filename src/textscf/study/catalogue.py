@@ -94,6 +94,12 @@ class Catalogue:
         return [run for name in self._names("experiments") for run in self.experiment(name).get("runs", {})]
 
     @cached_property
+    def reported(self) -> dict[str, Any]:
+        """Content of `reported.yaml`, the values that the paper prints."""
+        content: dict[str, Any] = read_yaml(self.folder / "reported.yaml")
+        return content
+
+    @cached_property
     def run_defaults(self) -> dict[str, Any]:
         """Default settings of a run, which are the paper's, with the defaults of all backbones."""
         defaults = read_validated(self.folder / "run_defaults.yaml", self.schema("run_defaults"))
@@ -103,6 +109,10 @@ class Catalogue:
     def check_backbone(self, name: str, options: dict[str, Any], source: str) -> None:
         """Raise InputError that begins with `source` if a backbone does not have these options."""
         validate(options, self.schema("run"), source, f"/properties/backbones/properties/{name}")
+
+    def stages(self, backbone: str) -> int:
+        """Number of training stages of a backbone; 1 for one that is trained as a whole."""
+        return int(read_yaml(self.folder / "backbones" / f"{backbone}.yaml").get("stages", 1))
 
     def method_options(self, name: str, given: dict[str, Any], source: str) -> dict[str, Any]:
         """Options of a method: its defaults, and those `given`. A method without a file in `config/methods` has none.
@@ -147,7 +157,12 @@ class Catalogue:
     def _anatomy(self, cohort: dict[str, Any]) -> dict[str, Any]:
         """The anatomy of a cohort; for null one without structures, which only a cohort without labels may have."""
         if cohort["anatomy"] is not None:
-            return self._read("anatomy", "anatomies", cohort["anatomy"])
+            anatomy = self._read("anatomy", "anatomies", cohort["anatomy"])
+            names = [structure["name"] for structure in anatomy["structures"]]
+            if twice := [name for name in names if names.count(name) > 1]:
+                path = self.path("anatomies", cohort["anatomy"])
+                raise InputError(f"{path}: structures: '{twice[0]}' is the name of {len(twice)}; expected one each")
+            return anatomy
         if _may_have_labels(cohort):
             path = self.path("cohorts", cohort["name"])
             raise InputError(f"{path}: anatomy is null; expected one, as its scans have label maps")

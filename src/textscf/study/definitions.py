@@ -51,18 +51,18 @@ def define_runs(
     Args:
         runs: definitions from all experiments, by name.
         study: settings of the study; `runs` overrides the definitions and `not_run` leaves runs out, both by name or
-            pattern.
+            pattern, also single points of a sweep.
         source: the study's file, for messages.
         schema: schema of a run, which the points of a sweep must meet.
         elsewhere: gives the runs of experiments that are not part of the study; settings for these are left out.
 
     Raises:
         InputError: a name or pattern matches no run of any experiment, `like` names an unknown run or forms a cycle, or
-            a sweep is over something that is not a setting.
+            a sweep is over something that is not a setting, or a point of a sweep has `like` or `sweep`.
     """
-    runs = dict(runs)
-    for pattern, override in study.get("runs", {}).items():
-        for name in _matching(pattern, runs, f"{source}: runs", elsewhere):
+    runs, overrides = dict(runs), study.get("runs", {})
+    for pattern, override in overrides.items():
+        for name in [each for each in runs if fnmatchcase(each, pattern)]:
             runs[name] = merge(runs[name], override)
     defined: dict[str, Settings] = {}
     sweeps: dict[str, dict[str, Settings]] = {}
@@ -76,7 +76,10 @@ def define_runs(
         for point, values in sweeps[name].items():
             point_settings = _nested(values)
             validate(point_settings, schema, f"{source}: sweep of run '{name}'")
-            defined[point] = merge(definition, point_settings)
+            own = {p: each for p, each in overrides.items() if fnmatchcase(point, p) and not fnmatchcase(name, p)}
+            defined[point] = merge(_overridden(definition, own, f"{source}: runs"), point_settings)
+    for pattern in overrides:
+        _matching(pattern, {**runs, **defined}, f"{source}: runs", elsewhere)
     not_run: dict[str, str] = {}
     for pattern, reason in study.get("not_run", {}).items():
         names = _matching(pattern, {**defined, **sweeps}, f"{source}: not_run", elsewhere)
@@ -92,11 +95,21 @@ def refined_run(settings: Mapping[str, Any]) -> str | None:
     return settings.get("method_options", {}).get("run") if settings.get("method") == "refined" else None
 
 
+def _overridden(definition: Settings, overrides: Mapping[str, Settings], where: str) -> Settings:
+    """Settings of the points of a sweep with the `overrides` that fit one of them but not the sweep."""
+    for pattern, override in overrides.items():
+        if wrong := [key for key in ("like", "sweep") if key in override]:
+            raise InputError(f"{where}.{pattern}: {wrong[0]}: fits a point of a sweep; expected settings alone")
+        definition = merge(definition, override)
+    return definition
+
+
 def _matching(
     pattern: str, known: Mapping[str, Any], where: str, elsewhere: Callable[[], Collection[str]]
 ) -> list[str]:
     names = [name for name in known if fnmatchcase(name, pattern)]
-    if not names and not any(fnmatchcase(name, pattern) or pattern.startswith(f"{name}-") for name in elsewhere()):
+    outside = (name for name in elsewhere() if name not in known)
+    if not names and not any(fnmatchcase(name, pattern) or pattern.startswith(f"{name}-") for name in outside):
         raise InputError(f"{where}: run '{pattern}' is not defined{suggest(pattern, known)}")
     return names
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from textscf.data.cohort import expand_subjects
 from textscf.errors import InputError
 from textscf.files.io import read_yaml
 from textscf.files.names import suggest
 from textscf.files.schema import validate
 from textscf.study.catalogue import Catalogue
 from textscf.study.definitions import Definitions, Settings, define_runs, merge, refined_run
+from textscf.study.item_checks import check_item, check_name, check_structure
+from textscf.study.released_models import check_models
 from textscf.study.rows import Rows, runs_in
 from textscf.study.run_settings import Runs
 from textscf.training.schedule import training_stages
@@ -111,7 +114,7 @@ class Study:
     @property
     def reported(self) -> Settings:
         """Content of `config/reported.yaml`."""
-        return read_yaml(self._catalogue.folder / "reported.yaml")
+        return self._catalogue.reported
 
     def row(self, run: str, label: str) -> Settings | None:
         """Resolved row for a run or sweep, as in tables and figures; None for an undefined name."""
@@ -184,7 +187,9 @@ class _Resolver:
     def study(self) -> Study:
         schema = self.catalogue.schema("run")
         defined = define_runs(self._collect("runs"), self.config, self.source, schema, self.catalogue.all_runs)
-        defined, runs, groups = self._finished(defined, *self._concrete(defined))
+        runs, groups = self._concrete(defined)
+        check_models(self.config.get("models", {}), runs, groups, self.catalogue, self.source)
+        defined, runs, groups = self._finished(defined, runs, groups)
         rows = Rows(defined, groups, runs, f"{self.catalogue.folder}/experiments")
         tables, figures = (
             {name: self._item(f"{kind}.{name}", self._with_blocks(name, spec), rows) for name, spec in found.items()}
@@ -271,9 +276,11 @@ class _Resolver:
         """
         found: Settings = {}
         for experiment, content in self.experiments.items():
+            path = self.catalogue.path("experiments", experiment)
             for name, value in sorted(content.get(kind, {}).items(), key=lambda entry: "sweep" in entry[1]):
+                if kind != "runs":
+                    check_name(name, f"{path}: {kind}")
                 if name in found:
-                    path = self.catalogue.path("experiments", experiment)
                     raise InputError(f"{path}: {kind}: name '{name}' is used twice, also by another experiment")
                 found[name] = value
         return found
@@ -296,7 +303,9 @@ class _Resolver:
         seeds = run["seeds"]
         auxiliary = self._auxiliary(name, run)
         network = self._network(name, run, auxiliary)
-        self._check_stages(name, run["training"])
+        self._check_stages(name, run["backbone"], run["training"])
+        for cohort in (run["cohort"], *([auxiliary["cohort"]] if auxiliary else [])):
+            self._check_training_pairs(name, cohort)
         settings = {**common, **network, "loss": run["loss"], "training": run["training"]}
         if auxiliary:
             settings["auxiliary"] = auxiliary
@@ -315,16 +324,24 @@ class _Resolver:
             self.catalogue.check_segmentor(run["cohort"], segmentor, f"{self.source}: run '{name}'")
         return {"method_options": {**options, "segmentor": segmentor}, "segmentor": segmentor}
 
-    def _check_stages(self, name: str, training: Settings) -> None:
-        """Check that every training stage of the network gets an epoch; InputError otherwise.
+    def _check_stages(self, name: str, backbone: str, training: Settings) -> None:
+        """Check that the network has these training stages, and that each gets an epoch; InputError otherwise.
 
         Without this check, the error would come only when the run is trained.
         """
-        stages = training["stages"]
         try:
-            training_stages(stages, len(stages or ()), training["epochs"], 1)
+            training_stages(training["stages"], self.catalogue.stages(backbone), training["epochs"], 1)
         except InputError as error:
             raise InputError(f"{self.source}: run '{name}': {error}") from None
+
+    def _check_training_pairs(self, name: str, cohort: str) -> None:
+        """Raise InputError for a cohort with less than two training subjects, for the same reason."""
+        subjects = expand_subjects(self.catalogue.cohort(cohort))["train"]
+        if len(subjects) < 2:
+            raise InputError(
+                f"{self.source}: run '{name}': cohort '{cohort}' has {len(subjects)} training subject; expected 2 or "
+                "more, as training takes pairs"
+            )
 
     def _auxiliary(self, name: str, run: Settings) -> Settings | None:
         """Settings of a run's auxiliary cohort, with the role replaced by the cohort's name; None without one."""
@@ -397,7 +414,10 @@ class _Resolver:
 
     def _item(self, item: str, spec: Settings, rows: "Rows") -> Settings:
         resolved = [rows.resolve(item, row) for row in spec["rows"]]
+        check_item(item, spec, self.catalogue.reported, f"{rows.folder}: {item}")
         described = [self.catalogue.cohort(cohort) for cohort in rows.cohorts(resolved)]
+        for cohort in described:
+            check_structure(spec.get("structure"), cohort, f"{rows.folder}: {item}")
         auxiliary = [self.catalogue.cohort(cohort) for cohort in rows.auxiliary_cohorts(resolved)]
         notices = [c["notice"] for c in described if c["notice"]]
         notices += [f"auxiliary {c['title']}: {c['notice']}" for c in auxiliary if c["notice"]]

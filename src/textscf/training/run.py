@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from textscf.data.cohort import Cohort
+from textscf.data.cohort import TRAINED_ON, Cohort
 from textscf.errors import InputError
 from textscf.files.io import write_json
-from textscf.files.state import load_state
+from textscf.files.state import load_newest
 from textscf.job.provenance import environment
 from textscf.models import build_network
 from textscf.prompts import Embedding
@@ -40,8 +40,8 @@ def train_run(
 ) -> None:
     """Train a run and write `checkpoint.pt`, `history.csv`, `timing.json` and `environment.json` to `folder`.
 
-    `last.pt` holds the last saved state, `best.pt` that of the best epoch. If `folder` has a `last.pt` of the same
-    settings and data, the call resumes from it. `auxiliary` is a second cohort to train on. Validation Dice is that of
+    `last.pt` holds the last saved state, `best.pt` that of the best epoch. If `folder` has both, of the same settings
+    and data, the call resumes from `last.pt`. `auxiliary` is a second cohort to train on. Validation Dice is that of
     the validation pairs with labels of both scans; without any such pair, the last epoch is taken for the best.
 
     Raises:
@@ -66,6 +66,7 @@ def train_run(
             run["run"],
             cohort.name,
         )
+    digest = fingerprint(run, cohort, segmentation, embedding, auxiliary)
     trainer = Trainer(
         network,
         Objective(run["loss"], scans.n_labels),
@@ -74,11 +75,15 @@ def train_run(
         partial(mean_dice, scans=scans, pairs=validation, n_regions=cohort.n_regions),
         run["training"],
         folder,
-        fingerprint(run, cohort, segmentation, embedding, auxiliary),
+        digest,
     )
     logger.info("run %s: %d parameters on %s", run["run"], sum(p.numel() for p in network.parameters()), device)
     timing = trainer.fit()
-    network.load_state_dict(load_state(folder / "best.pt", device)["network"])
+    best = load_newest([folder / "best.pt"], device, digest)
+    if best is None:
+        expected = "expected no other training to write to this folder"
+        raise InputError(f"{folder / 'best.pt'}: is not the best state of this training; {expected}")
+    network.load_state_dict(best["network"])
     write_json(folder / "environment.json", environment(str(device)))
     write_json(folder / "timing.json", {**timing, **_peak_memory(device)})
     export_checkpoint(folder / "checkpoint.pt", network.eval(), run, cohort)
@@ -92,8 +97,10 @@ def fingerprint(
     auxiliary: Cohort | None = None,
 ) -> str:
     """Digest of all settings and data that determine a training's result."""
+    seen = [subject for split in TRAINED_ON for subject in cohort.splits.get(split, [])]
     parts = [json.dumps(run, sort_keys=True), cohort.fingerprint()]
-    parts += ["" if part is None else part.fingerprint() for part in (segmentation, embedding)]
+    parts += ["" if segmentation is None else segmentation.fingerprint(seen)]
+    parts += ["" if embedding is None else embedding.fingerprint()]
     parts += [auxiliary.fingerprint()] if auxiliary else []
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from torch import nn
 from textscf.data.cohort import Cohort
 from textscf.errors import InputError, TrainingStopped
 from textscf.files.io import write_csv
-from textscf.files.state import StopSignal, load_newest, save_state
+from textscf.files.state import SAVE_EVERY_SECONDS, StopSignal, load_newest, save_state
 from textscf.job.devices import autocast
 from textscf.job.progress import progress_bar
 from textscf.metrics.overlap import confusion_counts, dice_scores
@@ -82,15 +83,18 @@ class SegmentorTraining:
         """
         self._resume()
         total, every = self._settings["steps"], self._settings["validate_every"]
+        saved = time.monotonic()
         with StopSignal() as stop, progress_bar(total, "training segmentor", self._step) as bar:
             while self._step < total:
                 self._train_step(polynomial(self._settings["learning_rate"], self._step, total, _DECAY_POWER))
                 bar.update(1)
-                if self._step % every == 0 or self._step == total:
+                validates = self._step % every == 0 or self._step == total
+                if validates:
                     bar.set_postfix(self._validate())
+                if validates or stop.requested or time.monotonic() - saved > SAVE_EVERY_SECONDS:
                     self._save()
+                    saved = time.monotonic()
                 if stop.requested and self._step < total:
-                    self._save()
                     raise TrainingStopped(f"stopped at step {self._step} of {total}; state saved")
         self._previous_file.unlink(missing_ok=True)
         return self._best["network"], pd.DataFrame(self._history)

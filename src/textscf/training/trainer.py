@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from textscf.errors import InputError, TrainingStopped
-from textscf.files.state import StopSignal, load_newest, save_state
+from textscf.files.state import SAVE_EVERY_SECONDS, StopSignal, load_newest, random_state, save_state, set_random_state
 from textscf.job.energy import EnergyMeter
 from textscf.job.progress import progress_bar
 from textscf.models import RegistrationNetwork
@@ -25,7 +25,6 @@ from textscf.training.step import TrainingStep
 
 logger = logging.getLogger(__name__)
 
-_SAVE_EVERY_SECONDS = 120.0
 _MOST_RESTARTS = 3
 _RATE_AFTER_RESTART = 0.5
 
@@ -33,9 +32,10 @@ _RATE_AFTER_RESTART = 0.5
 class Trainer:
     """Trains one network; a training killed at any moment resumes from its last saved state as if never interrupted.
 
-    If `last.pt` is broken, the training resumes from `best.pt`, which is a full state, too. Until the first epoch has
-    ended, `best.pt` holds the untrained network. A training that diverges (see `textscf.training.divergence`) goes back
-    to `best.pt` and continues with half the learning rate. It fails after too many such restarts.
+    If `last.pt` is broken, the training resumes from `best.pt`, which is a full state, too; without `best.pt` it starts
+    anew. Until the first epoch has ended, `best.pt` holds the untrained network. A training that diverges (see
+    `textscf.training.divergence`) goes back to `best.pt` and continues with half the learning rate. It fails after too
+    many such restarts.
 
     Args:
         network: network on its device.
@@ -112,7 +112,7 @@ class Trainer:
                 elif checked:
                     bar.set_postfix(self._history.rows[-1] if epoch_ends else self._means())
                 bar.update(self._step - bar.n)
-                if sign or epoch_ends or stop.requested or time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                if sign or epoch_ends or stop.requested or time.monotonic() - saved > SAVE_EVERY_SECONDS:
                     self._save()
                     saved = time.monotonic()
                 if stop.requested and self._step < self._total:
@@ -225,7 +225,7 @@ class Trainer:
             "step": self._step,
             "network": self._network.state_dict(),
             "optimizer": self._advance.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
+            "random": random_state(self._device),
             "sums": self._sums,
             "watch": self._watch.state(),
             "restarts": self._restarts,
@@ -236,10 +236,16 @@ class Trainer:
         }
 
     def _resume(self) -> None:
-        state = load_newest((self._last, self._best), self._device, self._fingerprint)
-        if state is None:
+        """Load the last saved state; without one of these settings, or without its `best.pt`, start anew.
+
+        A `last.pt` of other settings goes before their `best.pt` does, so that no later training finds it alone.
+        """
+        best = load_newest([self._best], self._device, self._fingerprint)
+        if best is None:
+            self._last.unlink(missing_ok=True)
             save_state(self._best, self._state())
             return
+        state = load_newest([self._last], self._device, self._fingerprint) or best
         self._load(state)
         self._restarts, self._seconds = state["restarts"], state["seconds"]
         self._energy = EnergyMeter(self._device, before=state.get("energy_joules"))
@@ -250,7 +256,7 @@ class Trainer:
         self._network.load_state_dict(state["network"])
         self._advance.load(state["optimizer"])
         self._watch.load(state["watch"])
-        torch.set_rng_state(state["random"].cpu())
+        set_random_state(state["random"], self._device)
         self._step, self._best_dice = state["step"], state["best_dice"]
         self._sums, self._history.rows = state["sums"], state["history"]
         started = self._step - self._step % self._pairs.steps_per_epoch

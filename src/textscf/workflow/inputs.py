@@ -36,6 +36,16 @@ class StudyFiles:
         align = self._study.cohort(cohort)["preprocess"].get("align")
         return [align["to"]] if align and align["to"] != FIRST else []
 
+    def encoder_files(self, cohort: str, prompts: str) -> list[str]:
+        """File of vectors or weights that a prompt set names, if any; `pretrained` may also be a tag."""
+        settings = self._study.prompts(cohort, prompts)
+        match settings["encoder"]:
+            case "file":
+                return [settings["file"]] if "file" in settings else []
+            case "open_clip":
+                return [path] if Path(path := settings.get("pretrained", "")).is_file() else []
+        return []
+
     def raw_folder(self, cohort: str) -> str:
         """Folder of the downloaded or simulated scans."""
         return f"{self._layout.cohort(cohort)}/{'raw' if self._simulated(cohort) else 'source'}"
