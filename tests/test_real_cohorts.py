@@ -124,7 +124,7 @@ def test_scans_are_paired_by_name_and_never_by_order(prepare: Prepare, folder: P
     release = {"images": "img/*.nii.gz", "labels": "seg/*.nii.gz", "count": 5}
     (folder / "img/003.nii.gz").unlink()
     (folder / "seg/008.nii.gz").unlink()
-    message = refusal(prepare, folder, release=release, subjects=[1, 2, 3, 4, 5])
+    message = refusal(prepare, folder, release=release, subjects=[1, 2, 3, 4, 5, 6])
     assert f"{folder}/img/008.nii.gz, {folder}/seg/003.nii.gz: has no partner" in message
 
 
