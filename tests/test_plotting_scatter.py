@@ -115,7 +115,7 @@ def test_points_of_a_sweep_are_joined_by_lambda_and_integration_is_explained(res
     assert [text.get_text() for text in drawing.figure.legends[0].get_texts()][-1] == "with integration"
     caption = " ".join(drawing.sentences)
     assert "Lines join the values of lambda: textSCF 0.01, 0.1, 1." in caption
-    assert "12 test pairs" in caption
+    assert "20 test pairs" in caption
 
 
 def test_points_with_integration_are_open_in_their_colour(results: Results) -> None:
@@ -393,7 +393,7 @@ def test_values_of_the_paper_are_hollow_stars_named_in_the_legend(results: Resul
     assert len(drawing.data) == 7 + 3
     caption = " ".join(drawing.sentences)
     assert "not of this study (LKU-Net, im2grid, textSCF)" in caption
-    assert "12 test pairs" in caption
+    assert "20 test pairs" in caption
 
 
 def test_nothing_of_the_paper_is_shown_where_the_cohort_is_another(results: Results, root: Path) -> None:

@@ -93,8 +93,8 @@ def test_the_claims_page_of_a_kept_study_is_made(root: Path, tmp_path: Path) -> 
     assert not left_out
     assert {path.name for path in written} == {"claims.csv", "claims.md"}
     verdicts = pd.read_csv(tmp_path / "claims.csv").set_index("id")["verdict"]
-    assert verdicts["gain_over_voxelmorph"] == "reproduced"
-    assert verdicts["gain_over_transmorph"] == "not tested"
+    assert verdicts["brain_dice_over_lku_net"] == "reproduced"
+    assert verdicts["gain_over_voxelmorph"] == "not tested"
     assert verdicts["fewer_parameters"] == "reproduced"
 
 
