@@ -69,6 +69,8 @@ def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
 
 def _signed(points: float) -> str:
     """Number with its sign and one decimal, or two if it would look like zero."""
+    if abs(points) < 0.005:
+        return "0.00"
     return f"{points:+.2f}" if abs(points) < 0.05 else f"{points:+.1f}"
 
 
