@@ -1,6 +1,7 @@
 """Forest plot: points and bars are paired differences of the CSV files with intervals over subjects."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,18 @@ def test_zero_is_in_view_and_the_numbers_are_those_of_the_data(results: Results)
     text = " ".join(drawing.sentences)
     for part in ("42 test pairs of 7 subjects", "2 seeds", "1,000 steps", "over subjects, not pairs", "Dice 0"):
         assert part in text
+
+
+@pytest.mark.parametrize(("shift", "shown"), [(0.0, "0.00"), (2e-4, "+0.02"), (-2e-4, "−0.02"), (2e-3, "+0.2")])
+def test_a_difference_near_zero_does_not_look_like_zero(tmp_path: Path, shift: float, shown: str) -> None:
+    write_runs(tmp_path, figure_spec())
+    runs = tmp_path / "toy/runs"
+    same = pd.read_csv(next(runs.glob("textscf*/metrics.csv"))).fillna({"dice": 0})
+    for path in [*runs.glob("textscf*"), *runs.glob("lku_net*")]:
+        less = shift if path.name.startswith("lku_net") else 0
+        same.assign(run=path.name, dice=same["dice"] - less).to_csv(path / "metrics.csv", index=False)
+    texts = [text.get_text() for text in drawn(Results(tmp_path, "toy")).figure.axes[0].texts]
+    assert f"{shown} [{shown}, {shown}]" in texts
 
 
 def test_texts_do_not_touch_and_stay_on_the_page(results: Results) -> None:

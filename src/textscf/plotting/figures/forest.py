@@ -56,7 +56,7 @@ def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
     known = looks(item)
     for place, line in enumerate(data.to_dict("records")):
         look, middle = known[line["method"]], line["difference"]
-        reach = [[middle - line["low"]], [line["high"] - middle]]
+        reach = [[abs(middle - line["low"])], [abs(line["high"] - middle)]]
         axes.errorbar(
             middle, place, xerr=reach, color=look.colour, marker=look.marker, markersize=MARKER_SIZE,
             markeredgecolor=INK, markeredgewidth=0.4, ecolor=INK, elinewidth=0.8, capsize=2, capthick=0.8,
