@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests import claim_files
 from tests.claim_files import PAIRS, STRUCTURES, Toy
 from textscf.claims.claim_kinds import KINDS, check
 from textscf.claims.claims_page import count_sentence, make
@@ -128,6 +129,20 @@ def test_a_run_that_is_left_out_is_replaced_by_the_value_that_the_paper_quotes(p
     assert outcome.shown.startswith("B (quoted by the paper): +5.00 points (")
     paper.page.quoted["b"] = {"dice": 65.0}
     assert verdict(paper, "compare", **claim).verdict == REFUTED
+
+
+def test_few_subjects_decide_nothing(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [pair for pair in claim_files.PAIRS if not {"s4", "s5"} & set(pair)]
+    monkeypatch.setattr(claim_files, "PAIRS", few)
+    toy.run("good", 0.6, noise=0.001)
+    toy.run("bad", 0.5, noise=0.001)
+    claim = {"run": "good", "metric": "dice"}
+    compared = verdict(toy, "compare", against=["bad"], **{"is": "higher"}, **claim)
+    not_worse = verdict(toy, "not_worse", against="bad", tolerance=1, **claim)
+    for outcome in (compared, not_worse):
+        assert [part.state for part in outcome.parts] == ["no interval"]
+        assert outcome.verdict == UNTESTED
+        assert "fewer than 5 subjects" in outcome.reason
 
 
 def test_not_worse(toy: Toy) -> None:

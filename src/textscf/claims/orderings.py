@@ -1,6 +1,7 @@
 """Claims that a run is better than others, possibly by a given amount, or not worse."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textscf.claims.evidence import Evidence, Missing
-from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, decide, signed_part
+from textscf.claims.outcome import INTERVAL, NUMBER, ORDERING, Outcome, Part, State, decide, signed_part
 from textscf.metrics.measures import METRICS
 from textscf.results.items import Row
 from textscf.results.statistics import jackknife_interval, leave_one_out_means
@@ -47,8 +48,8 @@ def not_worse(claim: Mapping[str, Any], evidence: Evidence) -> Outcome:
     row, other = evidence.row(claim["run"]), evidence.row(claim["against"])
     value, without_one = difference(row, other, evidence, claim)
     low, high = jackknife_interval(value, without_one)
-    parts = [Part(other.label, value, low, high, "holds" if low > -margin else "fails", unit)]
-    return decide(rule, parts)
+    state: State = "no interval" if math.isnan(low) else "holds" if low > -margin else "fails"
+    return decide(rule, [Part(other.label, value, low, high, state, unit)])
 
 
 def found(names: list[str], evidence: Evidence) -> tuple[list[Row], dict[str, str]]:
@@ -69,8 +70,9 @@ def best_of(rows: list[Row], evidence: Evidence, metric: str, sign: int = 1) -> 
 
 
 def difference(row: Row, other: Row, evidence: Evidence, claim: Mapping[str, Any]) -> tuple[float, NDArray[np.float64]]:
-    """Difference `row` - `other` in the claim's metric, in percent of `other` for a relative claim, and the
-    same without each subject in turn.
+    """Difference `row` - `other` in the claim's metric, and the same without each subject in turn.
+
+    It is in percent of `other` for a relative claim.
     """
     table = evidence.table({"row": row, "other": other}, claim["metric"])
     means, without_one = table.mean().to_numpy(), leave_one_out_means(table)

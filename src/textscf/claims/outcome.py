@@ -98,7 +98,9 @@ def decide(
     compared: str = ORDERING,
     every: bool = True,
 ) -> Outcome:
-    """Decide on a claim: a part that disagrees refutes it; otherwise, a missing part leaves it untested.
+    """Decide on a claim: a part that disagrees refutes it.
+
+    Otherwise, a part that is missing or has no interval leaves it untested.
 
     Args:
         rule: rule of the verdict, in words.
@@ -108,9 +110,12 @@ def decide(
         every: whether the claim needs every part; if False, the possible comparisons decide.
     """
     parts, missing = list(parts), missing or {}
-    against = [part for part in parts if part.state != "holds"]
+    unknown = [part for part in parts if part.state == "no interval"]
+    against = [part for part in parts if part.state not in ("holds", "no interval")]
     if against:
         return Outcome(rule, "not reproduced", _disagreement(against), parts, compared)
+    if unknown:
+        return Outcome(rule, "not tested", _disagreement(unknown), parts, compared)
     if not parts or (missing and every):
         holding = f"holds for {_names(part.label for part in parts)}; " if parts else ""
         return Outcome(rule, "not tested", f"{holding}missing: {_reasons(missing)}", parts, compared)
@@ -147,7 +152,7 @@ def number_text(value: float, unit: str = "") -> str:
 _IN_WORDS: dict[State, str] = {
     "opposite": "the opposite",
     "undecided": "undecided, as the interval includes 0",
-    "no interval": f"undecided, as there are fewer than {FEWEST_SUBJECTS} subjects",
+    "no interval": f"without an interval (fewer than {FEWEST_SUBJECTS} subjects, or not finite)",
     "too far": "too far from the paper's value",
     "fails": "does not hold",
 }

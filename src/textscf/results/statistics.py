@@ -137,9 +137,9 @@ def jackknife_interval(value: float, without_one: NDArray[np.float64], confidenc
     """Interval of a number computed from means over pairs, by a jackknife that leaves out one subject at a time.
 
     The standard error is that of Tukey (1958), with Student's t for one less than the number of subjects. For a mean of
-    effects of subjects, this is the usual t interval. Where pairs differ by chance alone it is too wide, by 1.5 to 1.9
-    times. On the pairs of this project's cohorts, at least 94.9 % of simulated intervals contained the true value
-    (tests/test_statistics.py). Its width contains the spread of subjects, not that of trainings.
+    effects of subjects, this is the usual t interval; where pairs differ by chance alone, it is too wide. On the pairs
+    of this project's cohorts, 95 % or more of simulated intervals contain the true value (tests/test_statistics.py).
+    The width contains the spread of subjects, not that of trainings.
 
     Args:
         value: the number, computed from all pairs.
