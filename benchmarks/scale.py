@@ -184,7 +184,7 @@ def study_row(runs: int) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         copy_project(Path(folder), 30, runs)
         jobs, seconds, gib = measured(dry_run, Path(folder), "all")
-        _, one, _ = measured(dry_run, Path(folder), "results/scale/runs/lku_net_seed1/config.yaml")
+        _, one, _ = measured(dry_run, Path(folder), "results/scale/runs/lku_net/config.yaml")
     return {
         "runs": f"{runs:,}",
         "jobs": f"{jobs:,}",

@@ -77,7 +77,7 @@ def test_every_study_of_the_project_resolves(path: Path, root: Path) -> None:
 
 def test_a_run_is_repeated_for_each_seed_and_resolved_over_the_papers_defaults(folder: Path) -> None:
     study = load_study(study_with(defaults={"training": {"epochs": 3}}), folder)
-    assert study.groups["textscf"] == ["textscf_seed1", "textscf_seed2"]
+    assert study.groups["textscf"] == ["textscf", "textscf_seed2"]
     assert study.groups["initial"] == ["initial"]
     run = stage_settings(study, "small/runs/textscf_seed2")
     assert run["seed"] == 2
@@ -89,8 +89,8 @@ def test_a_run_is_repeated_for_each_seed_and_resolved_over_the_papers_defaults(f
         "kind": "scf", "hidden_channels": 2048, "blend": "convex", "parametrisation": "plain"
     }  # fmt: skip
     assert (run["segmentor"], run["prompts"]) == ("tiny", "minilm")
-    assert study.runs["lku_net_seed1"]["network"]["head"] is None
-    assert study.runs["lku_net_seed1"]["segmentor"] is None
+    assert study.runs["lku_net"]["network"]["head"] is None
+    assert study.runs["lku_net"]["segmentor"] is None
 
 
 def test_the_cohort_says_on_which_grid_fields_are_predicted(folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_cohort_says_on_which_grid_fields_are_predicted(folder: Path) -> Non
     changes = {"like": "lku_net", "backbone_options": {"full_resolution": True}}
     edit(folder / "experiments/table3.yaml", runs={"lku_net_full": changes})
     runs = load_study(STUDY, folder).runs
-    grids = {name: runs[f"{name}_seed1"]["network"]["backbone"].get("full_resolution") for name in
+    grids = {name: runs[name]["network"]["backbone"].get("full_resolution") for name in
              ("lku_net", "textscf", "lku_net_full", "voxelmorph")}  # fmt: skip
     assert grids == {"lku_net": False, "textscf": False, "lku_net_full": True, "voxelmorph": None}
 
@@ -135,13 +135,13 @@ def test_a_change_of_one_run_touches_no_other(folder: Path) -> None:
     before = load_study(STUDY, folder).runs
     after = load_study(study_with(runs={"textscf": {"loss": {"smoothness": 0.7}}}), folder).runs
     changed = {run for run in before if before[run] != after[run]}
-    assert changed == {"textscf_seed1", "textscf_seed2"}
-    assert after["textscf_seed1"]["loss"] == {**before["textscf_seed1"]["loss"], "smoothness": 0.7}
+    assert changed == {"textscf", "textscf_seed2"}
+    assert after["textscf"]["loss"] == {**before["textscf"]["loss"], "smoothness": 0.7}
 
 
 def test_texts_from_the_command_line_become_numbers(folder: Path) -> None:
     changes = {"loss": {"smoothness": "0.3"}, "training": {"learning_rate": "1e-3", "steps_per_epoch": "null"}}
-    run = load_study(study_with(runs={"textscf": {**changes, "seeds": ["5"]}}), folder).runs["textscf"]
+    run = load_study(study_with(runs={"textscf": {**changes, "seeds": ["5"]}}), folder).runs["textscf_seed5"]
     assert run["loss"]["smoothness"] == 0.3
     assert (run["training"]["learning_rate"], run["training"]["steps_per_epoch"]) == (1e-3, None)
     assert run["seed"] == 5
@@ -149,8 +149,8 @@ def test_texts_from_the_command_line_become_numbers(folder: Path) -> None:
 
 def test_backbone_options_override_the_backbones_entry(folder: Path) -> None:
     study = load_study(study_with(runs={"lku_net": {"backbone_options": {"start_channels": 8}}}), folder)
-    assert study.runs["lku_net_seed1"]["network"]["backbone"]["start_channels"] == 8
-    assert study.runs["textscf_seed1"]["network"]["backbone"]["start_channels"] == 32
+    assert study.runs["lku_net"]["network"]["backbone"]["start_channels"] == 8
+    assert study.runs["textscf"]["network"]["backbone"]["start_channels"] == 32
 
 
 def test_options_of_a_backbone_that_change_are_read_again(folder: Path) -> None:
@@ -160,13 +160,13 @@ def test_options_of_a_backbone_that_change_are_read_again(folder: Path) -> None:
     path = folder / "backbones/lku_net.yaml"
     backbone = read_yaml(path)
     path.write_text(yaml.safe_dump(backbone | {"options": backbone["options"] | {"colour": {"type": "string"}}}))
-    assert load_study(study, folder).runs["lku_net_seed1"]["network"]["backbone"]["colour"] == "red"
+    assert load_study(study, folder).runs["lku_net"]["network"]["backbone"]["colour"] == "red"
 
 
 def test_settings_are_stored_by_their_content(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     study, other = (load_study(study_with(title=title), folder) for title in ("A", "B"))
-    run, report = "small/runs/textscf_seed1", "small/report"
+    run, report = "small/runs/textscf", "small/report"
     path = stored_settings(study, run)
     assert read_yaml(Path(path)) == stage_settings(study, run)
     assert stored_settings(other, run) == path
@@ -188,7 +188,7 @@ def test_a_study_that_trains_nothing_says_so(folder: Path) -> None:
 
 def test_a_run_inherits_what_the_run_it_is_like_says(folder: Path) -> None:
     study = load_study(study_with(runs={"lapirn": {"loss": {"dice": 2.0}}}), folder)
-    like, base = study.runs["lapirn_diff_seed1"], study.runs["lapirn_seed1"]
+    like, base = study.runs["lapirn_diff"], study.runs["lapirn"]
     assert like["training"] == base["training"]
     assert len(like["training"]["stages"]) == 3
     assert (base["loss"]["similarity"], like["loss"]["dice"]) == ("multi_window_ncc", 2.0)
@@ -214,7 +214,7 @@ def test_a_sweep_is_a_run_for_every_combination_and_shares_those_that_are_there_
     study = load_study(STUDY, folder)
     names = [f"swept-integration_steps{n}-smoothness{weight}" for n in (0, 7) for weight in (0.1, 1.0)]
     assert [run for run in study.runs if run.startswith("swept")] == names[1:]
-    assert study.groups[names[0]] == ["textscf_seed1", "textscf_seed2"]
+    assert study.groups[names[0]] == ["textscf", "textscf_seed2"]
     run = study.runs[names[-1]]
     assert (run["loss"]["smoothness"], run["network"]["integration_steps"], run["seed"]) == (1.0, 7, 1)
 
@@ -230,12 +230,18 @@ def test_items_have_the_papers_convention_on_the_papers_cohorts_alone_unless_the
     assert load_study(STUDY | {"convention": "paper"}, folder).figures["figure3"]["convention"] == "paper"
 
 
+def test_more_seeds_rename_and_change_no_training(folder: Path) -> None:
+    one, three = (load_study(study_with(runs={"lku_net": {"seeds": n}}), folder) for n in ([1], [1, 2, 3]))
+    assert (one.groups["lku_net"], three.groups["lku_net"]) == (["lku_net"], ["lku_net", "lku_net_seed2", "lku_net_seed3"])
+    assert one.runs["lku_net"] == three.runs["lku_net"]
+
+
 def test_names_that_differ_in_seeds_alone_show_the_same_runs_and_train_none_twice(folder: Path) -> None:
     runs = {"u_few": {"seeds": [3]}, "other": {"seeds": [1], "loss": {"dice": 0.5}}, "u_more": {"seeds": [4, 1]}}
     table = {"caption": "Seeds.", "convention": "paper", "rows": [{"run": name, "label": name} for name in runs]}
     edit(folder / "experiments/table3.yaml", runs=runs, tables={"seeds": table})
     study = load_study(STUDY, folder)
-    shared = ["textscf_seed1", "textscf_seed2", "u_few", "u_more_seed4"]
+    shared = ["textscf", "textscf_seed2", "u_few_seed3", "u_more_seed4"]
     assert study.groups["textscf"] == study.groups["u_few"] == study.groups["u_more"] == shared
     assert [study.runs[run]["seed"] for run in shared] == [1, 2, 3, 4]
     assert study.groups["other"] == ["other"]
@@ -249,7 +255,7 @@ def test_a_name_that_is_left_out_shows_no_runs_of_its_like(folder: Path) -> None
     edit(folder / "experiments/table3.yaml", runs={"same": {"seeds": [5]}})
     study = load_study(study_with(not_run={"same": "not needed"}), folder)
     assert study.groups["same"] == []
-    assert study.groups["textscf"] == ["textscf_seed1", "textscf_seed2"]
+    assert study.groups["textscf"] == ["textscf", "textscf_seed2"]
 
 
 def test_an_experiment_that_is_added_renames_no_run(folder: Path) -> None:
@@ -271,9 +277,10 @@ def test_a_row_of_a_sweep_has_its_points_with_their_values(folder: Path) -> None
     edit(path, figures={"figure7": {"kind": "dice_boxplot", "rows": rows}})
     study = load_study(study_with(experiments=["table3", "figure7"]), folder)
     (row,) = study.figures["figure7"]["rows"]
-    assert row["runs"] == [f"widths-start_channels8_seed{n}" for n in (1, 2)] + ["lku_net_seed1", "lku_net_seed2"]
+    narrow = "widths-start_channels8"
+    assert row["runs"] == [narrow, f"{narrow}_seed2", "lku_net", "lku_net_seed2"]
     assert [point["swept"] for point in row["points"]] == [{"backbone_options.start_channels": n} for n in (8, 32)]
-    assert row["points"][1]["runs"] == ["lku_net_seed1", "lku_net_seed2"]
+    assert row["points"][1]["runs"] == ["lku_net", "lku_net_seed2"]
 
 
 @pytest.mark.parametrize(
@@ -329,14 +336,14 @@ def test_a_run_that_is_left_out_stays_as_a_row_with_its_reason(folder: Path) -> 
 
 def test_only_finished_leaves_out_seeds_and_methods_that_have_no_results_yet(folder: Path) -> None:
     content = study_with(only_finished=True, runs={"lku_net": {"seeds": [1, 2, 3]}}, not_run={"im2grid": "too slow"})
-    study = load_study(content, folder, is_finished=lambda run: run in ("initial", "lku_net_seed1", "lku_net_seed3"))
+    study = load_study(content, folder, is_finished=lambda run: run in ("initial", "lku_net", "lku_net_seed3"))
     rows = {row["run"]: row for row in study.tables["table3"]["rows"]}
-    assert rows["lku_net"]["runs"] == ["lku_net_seed1", "lku_net_seed3"]
+    assert rows["lku_net"]["runs"] == ["lku_net", "lku_net_seed3"]
     assert (rows["textscf"]["runs"], rows["textscf"]["not_run"]) == ([], "not finished")
     assert rows["im2grid"]["not_run"] == "too slow"
-    assert sorted(study.runs) == ["initial", "lku_net_seed1", "lku_net_seed3"]
+    assert sorted(study.runs) == ["initial", "lku_net", "lku_net_seed3"]
     whole = load_study({**content, "only_finished": False}, folder, is_finished=lambda run: False)
-    assert whole.groups["lku_net"] == ["lku_net_seed1", "lku_net_seed2", "lku_net_seed3"]
+    assert whole.groups["lku_net"] == ["lku_net", "lku_net_seed2", "lku_net_seed3"]
 
 
 BEYOND = {"experiments": ["table3", "figure4b", "beyond"]}
@@ -344,16 +351,16 @@ BEYOND = {"experiments": ["table3", "figure4b", "beyond"]}
 
 def test_a_refined_run_has_the_settings_of_each_seed_of_the_run_that_it_refines(folder: Path) -> None:
     study = load_study(study_with(**BEYOND, runs={"syn": {}, "lku_net": {"seeds": [3, 1]}}), folder)
-    assert study.groups["lku_net_refined"] == [f"lku_net_refined_seed{seed}" for seed in (1, 2, 3)]
+    assert study.groups["lku_net_refined"] == ["lku_net_refined", "lku_net_refined_seed2", "lku_net_refined_seed3"]
     refined, base = study.runs["lku_net_refined_seed3"], study.runs["lku_net_seed3"]
     own = {"run": "lku_net_refined_seed3", "method": "refined", "method_options": {"steps": 50, "run": "lku_net_seed3"}}
     assert refined == {**base, **own}
     files = StudyFiles(study)
     assert files.checkpoints(["lku_net_refined_seed3"]) == ["results/small/runs/lku_net_seed3/checkpoint.pt"]
     assert files.checkpoints(["lku_net_seed3", "lku_net_refined_seed3"]) == files.checkpoints(["lku_net_seed3"])
-    assert "results/small/runs/textscf_seed1/timing.json" in files.timings("beyond")
+    assert "results/small/runs/textscf/timing.json" in files.timings("beyond")
     assert not [path for path in files.timings("beyond") if "refined" in path]
-    assert files.segmentation(["textscf_refined_seed1"]) == files.segmentation(["textscf_seed1"]) != []
+    assert files.segmentation(["textscf_refined"]) == files.segmentation(["textscf"]) != []
     assert plan(study, study.step_times) == plan(load_study(study_with(runs={"lku_net": {"seeds": [3, 1]}},
         experiments=["table3", "figure4b"]), folder), study.step_times)  # fmt: skip
 
@@ -435,7 +442,7 @@ def test_what_single_runs_alone_may_say_is_refused_as_a_default(folder: Path, ke
 
 def test_a_coordinate_head_needs_neither_segmentor_nor_prompts(folder: Path) -> None:
     changes = {"head": {"kind": "scp", "segmentor": "nobody", "prompts": "nothing"}}
-    run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf_seed1"]
+    run = load_study(study_with(runs={"textscf": changes}), folder).runs["textscf"]
     assert run["network"]["head"] == {
         "kind": "scp", "hidden_channels": 2048, "coordinate_stride": 8, "parametrisation": "plain"
     }  # fmt: skip
@@ -575,7 +582,7 @@ def test_owners_of_settings_files(folder: Path) -> None:
     study = load_study(STUDY, folder)
     assert stage_settings(study, "cohorts/hippocampus_mr/segmentations/ground_truth") == {"source": "ground_truth"}
     assert stage_settings(study, "cohorts/hippocampus_mr/prompts/minilm")["modality"] == "magnetic resonance imaging"
-    assert stage_settings(study, "small/tables/table3")["rows"][-1]["runs"] == ["textscf_seed1", "textscf_seed2"]
+    assert stage_settings(study, "small/tables/table3")["rows"][-1]["runs"] == ["textscf", "textscf_seed2"]
     assert stage_settings(study, "small/figures/figure3")["notices"] == []
     with pytest.raises(InputError, match=r"results/small/runs/nobody/config\.yaml: nothing of this name"):
         stage_settings(study, "small/runs/nobody")
@@ -599,7 +606,7 @@ def test_the_report_is_about_table3_and_figure3_where_they_are(folder: Path) -> 
         "best": "best",
         "worst": "worst",
     }
-    assert set(whole["runs"]) - set(first["runs"]) >= {"textscf_ground_truth_seed1"}
+    assert set(whole["runs"]) - set(first["runs"]) >= {"textscf_ground_truth"}
     assert (first["tables"], first["figures"], first["examples"]) == ([main["table"]], [main["figure"]], [])
     assert [cohort["title"] for cohort in whole["cohorts"]] == [
         stage_settings(study, "cohorts/hippocampus_mr")["title"]
@@ -610,7 +617,7 @@ def test_the_first_part_has_the_gain_from_text_where_the_study_shows_it(folder: 
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
     first = stage_settings(study, "small/quick")
     assert first["figures"] == ["small/figures/figure3", "small/figures/figure7"]
-    assert "lapirn_scf_seed1" in first["runs"]
+    assert "lapirn_scf" in first["runs"]
 
 
 def test_the_main_result_is_that_of_a_report_made_by_this_call(
@@ -662,7 +669,7 @@ def test_files_of_the_report_are_those_that_it_shows(folder: Path) -> None:
     )
     assert {f"{results}/figures/figure3{suffix}" for suffix in (".png", ".txt", "/config.yaml")} <= set(first)
     trained = {"history.csv", "timing.json", "environment.json", "config.yaml"}
-    assert {Path(path).name for path in first if "/textscf_seed1/" in path} == trained
+    assert {Path(path).name for path in first if "/textscf/" in path} == trained
     assert {Path(path).name for path in first if "/runs/initial/" in path} == {"config.yaml"}
     assert "results/complexity/claim.json" in whole
     assert f"{results}/tables/complexity_tests.csv" not in whole
@@ -686,11 +693,11 @@ def test_files_of_a_study(folder: Path) -> None:
     )
     assert files.raw("abdomen_anatomy").endswith("raw/simulation.json")
     assert files.raw_folder("simulated_abdomen").endswith("simulated_abdomen/raw")
-    assert files.head("textscf_seed1") == {
+    assert files.head("textscf") == {
         "segmentation": f"{cohort}/segmentations/tiny/segmentation.json",
         "embedding": f"{cohort}/prompts/minilm/embedding.npz",
     }
-    assert files.head("lku_net_seed1") == files.head("initial") == {}
+    assert files.head("lku_net") == files.head("initial") == {}
     assert files.segmentor_network("hippocampus_mr", "tiny") == [f"{cohort}/segmentations/tiny/network.pt"]
     assert files.segmentor_network("hippocampus_mr", "ground_truth") == []
     weights = "results/cohorts/abdomen_ct/segmentations/base/weights.pt"
@@ -698,7 +705,7 @@ def test_files_of_a_study(folder: Path) -> None:
     assert files.segmenting("abdomen_ct", "base") == {"network": weights, "raw": "results/cohorts/abdomen_ct/source"}
     assert files.segmenting("hippocampus_mr", "tiny") == {"network": f"{cohort}/segmentations/tiny/network.pt"}
     assert files.segmenting("hippocampus_mr", "ground_truth") == {}
-    assert files.checkpoints(["initial", "lku_net_seed1"]) == ["results/small/runs/lku_net_seed1/checkpoint.pt"]
+    assert files.checkpoints(["initial", "lku_net"]) == ["results/small/runs/lku_net/checkpoint.pt"]
     assert len(files.metrics("table3")) == 2 * (2 + 2 * 10)
     assert files.figure("figure3") == []
     assert len(files.figure("example")) == 7
@@ -706,8 +713,8 @@ def test_files_of_a_study(folder: Path) -> None:
     study = load_study(study_with(experiments=["table3", "figure7", "complexity"]), folder)
     files = StudyFiles(study)
     last = stage_settings(study, "small/figures/figure7")["rows"][-1]
-    assert last["with_head"]["runs"] == ["textscf_seed1", "textscf_seed2"]
-    both = {f"results/small/runs/{run}_seed1/pairs.csv" for run in ("lku_net", "lapirn_scf")}
+    assert last["with_head"]["runs"] == ["textscf", "textscf_seed2"]
+    both = {f"results/small/runs/{run}/pairs.csv" for run in ("lku_net", "lapirn_scf")}
     assert both <= set(files.metrics("figure7"))
     assert sorted(files.complexity("complexity")) == files.complexity_counts()
     assert len(files.complexity_counts()) == len(files.complexity_settings()) == 9
@@ -724,13 +731,13 @@ def test_what_the_first_report_waits_for_longest_runs_first(folder: Path) -> Non
     cohort = {"cohort": "hippocampus_mr"}
     assert priority(cohort) == priority({**cohort, "segmentor": "tiny"}) == priority({**cohort, "prompts": "minilm"})
     assert priority({"owner": "cohorts/hippocampus_mr/segmentations/tiny"}) == priority(cohort)
-    assert priority(cohort) > priority({"run": "syn"}) > priority({"run": "textscf_seed1"})
+    assert priority(cohort) > priority({"run": "syn"}) > priority({"run": "textscf"})
     assert priority({"owner": "small/runs/syn"}) == priority({"run": "syn"})
-    assert priority({"run": "textscf_seed1"}) > priority({"run": "voxelmorph_seed1"})
-    assert priority({"run": "voxelmorph_seed1"}) > priority({"run": "lku_net_seed1"}) > priority({"table": "table3"})
+    assert priority({"run": "textscf"}) > priority({"run": "voxelmorph"})
+    assert priority({"run": "voxelmorph"}) > priority({"run": "lku_net"}) > priority({"table": "table3"})
     assert priority({"table": "table3"}) == priority({"figure": "figure3"}) == priority({})
     later = {**cohort, "segmentor": "ground_truth"}
-    assert priority({}) > priority(later) > priority({"run": "textscf_ground_truth_seed1"}) > 0
+    assert priority({}) > priority(later) > priority({"run": "textscf_ground_truth"}) > 0
     assert priority({"table": "table5"}) == priority({"figure": "example"}) == 0
 
 
@@ -741,9 +748,9 @@ def test_a_figure_of_cost_reads_the_counts_of_each_points_first_seed(folder: Pat
     files = StudyFiles(load_study(config, folder))
     names = [Path(path).parent.name for path in files.figure("figure5b")]
     single = ["voxelmorph", "transmorph", "tm_tvf", "fourier_net"]
-    assert names[:5] == [f"{name}_seed1" for name in [*single, "lku_net_size-start_channels8"]]
+    assert names[:5] == [*single, "lku_net_size-start_channels8"]
     assert len(names) == len([*single, "im2grid", "lapirn_diff"]) + (4 - 1) + 3 + 4
-    assert all(name.endswith("seed1") for name in names if name != "textscf_seed1")
+    assert [name for name in names if "_seed" in name] == []
     assert set(files.figure("figure5b")) <= set(files.complexity_counts())
     assert files.figure("figure5a") == []
 
@@ -1028,11 +1035,12 @@ def test_only_data_sets_can_be_accepted(folder: Path) -> None:
 
 
 def test_a_run_that_is_not_there_is_answered_with_those_that_are(folder: Path) -> None:
-    runs = load_study(study_with(not_run={"tm_tvf": "too large"}), folder).runs
+    changes = {"not_run": {"tm_tvf": "too large"}, "runs": {"lapirn": {"seeds": [2, 3]}}}
+    runs = load_study(study_with(**changes), folder).runs
     for name, message in (
-        ("textscf", "no run 'textscf', but one for each seed: textscf_seed1, textscf_seed2"),
+        ("lapirn", "no run 'lapirn', but one for each seed: lapirn_seed2, lapirn_seed3"),
         ("tm_tvf", "no run 'tm_tvf', as not_run or only_finished leaves it out"),
-        ("textsfc_seed1", "no run 'textsfc_seed1'; did you mean 'textscf_seed1'"),
+        ("textsfc", "no run 'textsfc'; did you mean 'textscf'"),
     ):
         with pytest.raises(InputError, match=f"study small: there is {message}"):
             runs[name]

@@ -38,7 +38,7 @@ def test_an_epoch_has_its_steps_or_every_ordered_training_pair(root: Path) -> No
 def test_hours_are_those_of_the_measured_steps_and_what_was_not_measured_is_said(root: Path, step_times: Path) -> None:
     study = load_study(STUDY, root / "config")
     assert str(plan(study, step_times)) == "3 trainings (3 on simulated_abdomen), 780 steps; step times not measured"
-    work = workload(study, study.runs["lku_net_seed1"])
+    work = workload(study, study.runs["lku_net"])
     write_yaml(step_times, {"device": "a slide rule", "steps": [{**work, "seconds": 720.0}]})
     assert str(plan(study, step_times)) == (
         "3 trainings (3 on simulated_abdomen), 780 steps: 4.0 h on a slide rule by measured step times, "

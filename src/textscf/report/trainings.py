@@ -1,6 +1,6 @@
 """Trainings of a study: history, time, memory and energy of each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 from textscf.errors import InputError
 from textscf.files.io import read_json
 from textscf.report.row_names import labelled_rows
-from textscf.results.items import Item, Results, Row, read_csv
+from textscf.results.items import Item, Results, read_csv
 from textscf.tables.display import NOT_CONVERGED, Cell, Column, Display
 from textscf.training.convergence import RULE, is_converged
 
@@ -56,32 +56,23 @@ class Training:
 
 
 def load_trainings(items: Iterable[Item], results: Results) -> dict[str, list[Training]]:
-    """Trained runs, grouped by the heading of the first table or figure that shows them."""
+    """Load the trained runs, grouped by the heading of the first table or figure that shows them.
+
+    The runs of several seeds are labelled by their seed.
+    """
     groups: dict[str, list[Training]] = {}
     seen: set[str] = set()
     for item in items:
-        for label, run in _labelled_runs(item):
-            if run in seen:
-                continue
-            seen.add(run)
-            settings = results.settings(run)
-            if settings["method"] == "learned":
-                groups.setdefault(item.number, []).append(_load(run, label, settings, results))
+        for label, row in labelled_rows(item):
+            for run in () if row.points else row.runs:  # the runs of a sweep are labelled by their points
+                if run in seen:
+                    continue
+                seen.add(run)
+                settings = results.settings(run)
+                if settings["method"] == "learned":
+                    told = f"{label}, seed {settings['seed']}" if len(row.runs) > 1 else label
+                    groups.setdefault(item.number, []).append(_load(run, told, settings, results))
     return groups
-
-
-def _labelled_runs(item: Item) -> Iterator[tuple[str, str]]:
-    """Labels and ids of all runs; the runs of a sweep are labelled by their points."""
-    for label, row in labelled_rows(item):
-        if not row.points:
-            yield from _seeds(label, row)
-
-
-def _seeds(label: str, row: Row) -> Iterator[tuple[str, str]]:
-    several = len(row.runs) > 1
-    for run in row.runs:
-        seed = run.rpartition("_seed")[2]
-        yield (f"{label}, seed {seed}" if several else label), run
 
 
 def _load(run: str, label: str, settings: dict[str, Any], results: Results) -> Training:

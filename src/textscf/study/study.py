@@ -23,6 +23,7 @@ from textscf.study.run_settings import Runs
 from textscf.training.schedule import training_stages
 
 _NOT_FINISHED = "not finished"
+_PLAIN_SEED = 1
 _RESERVED = ("cohorts", "complexity", "reference")
 _HEAD_SETTINGS = {
     "scf": ("kind", "hidden_channels", "blend", "parametrisation"),
@@ -140,6 +141,11 @@ class Study:
             reason = "none of its rows is run" if item in self.left_out else "it is not defined" + suggest(item, items)
             raise InputError(f"study {self.name}: no table or figure '{item}': {reason}")
         return runs_in(items[item]["rows"])
+
+
+def _run_id(name: str, seed: int) -> str:
+    """Id of a run's training with one seed. It depends on no other seed, so that adding one trains nothing again."""
+    return name if seed == _PLAIN_SEED else f"{name}_seed{seed}"
 
 
 def _but_for_the_seed(settings: Settings) -> str:
@@ -262,7 +268,7 @@ class _Resolver:
         options = self.catalogue.method_options("refined", options, where)
         if not refined or any(run["method"] != "learned" for run in refined.values()):
             raise InputError(f"{where}.run: '{options['run']}'; expected a run that is trained, and not a sweep")
-        ids = [name] if len(refined) == 1 else [f"{name}_seed{run['seed']}" for run in refined.values()]
+        ids = [_run_id(name, run["seed"]) for run in refined.values()]
         return {
             run_id: {**run, "run": run_id, "method": "refined", "method_options": {**options, "run": base}}
             for run_id, (base, run) in zip(ids, refined.items(), strict=True)
@@ -309,8 +315,7 @@ class _Resolver:
         settings = {**common, **network, "loss": run["loss"], "training": run["training"]}
         if auxiliary:
             settings["auxiliary"] = auxiliary
-        ids = [name] if len(seeds) == 1 else [f"{name}_seed{seed}" for seed in seeds]
-        return {run_id: {"seed": seed, **settings} for run_id, seed in zip(ids, seeds, strict=True)}
+        return {_run_id(name, seed): {"seed": seed, **settings} for seed in seeds}
 
     def _compared(self, name: str, run: Settings, options: Settings) -> Settings:
         """Options and segmentor of a method that can compare the regions of both scans; nothing for other methods."""
