@@ -144,7 +144,7 @@ def test_what_is_no_transformation_is_refused(registered: Path, tmp_path: Path) 
         ("fill", "black", r"row 2: fill: found 'black'; expected a number"),
         ("axes", "ras", r"row 2: axes: found 'ras'; expected one of LPS, RAS"),
         ("out", "b.nrrd", r"row 2: b.nrrd: found '.nrrd'; expected a name that ends in .nii or .nii.gz"),
-        ("points", "points.csv", r"row 2: --axes missing; expected --warp, --points, --axes, --out"),
+        ("points", "points.csv", r"row 2: --input .*moving.nii.gz and --points points.csv: expected one for each"),
     ],
 )
 def test_wrong_rows_are_refused_before_the_first_is_applied(
@@ -171,6 +171,20 @@ def test_rows_whose_result_is_newer_than_its_sources_are_skipped(registered: Pat
         apply_to_list(listed, common)
         os.utime(source, (0, 0))
         assert nib.load(out).shape == SHAPE
+
+
+def test_a_list_has_images_and_points(registered: Path, tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("x,y,z\n-10,20,30\n")
+    rows = [{"input": registered / "moving.nii.gz", "out": tmp_path / "out.nii.gz", "axes": None},
+            {"points": tmp_path / "points.csv", "out": tmp_path / "moved.csv", "axes": "LPS"}]  # fmt: skip
+    common = {"warp": str(registered / "out/warp.nii.gz"), "reference": str(registered / "fixed.nii.gz")}
+    with pytest.raises(InputError, match="row 2: --axes missing; expected --warp, --points, --axes, --out"):
+        apply_to_list(write_list(tmp_path, [rows[0], {**rows[1], "axes": None}]), common)
+    with pytest.raises(InputError, match="row 2: --input missing"):
+        apply_to_list(write_list(tmp_path, [rows[0], {"out": rows[1]["out"]}]), common)
+    apply_to_list(write_list(tmp_path, rows), common)
+    assert nib.load(tmp_path / "out.nii.gz").shape == SHAPE
+    assert len(pd.read_csv(tmp_path / "moved.csv")) == 1
 
 
 def write_list(folder: Path, rows: list[dict[str, Any]]) -> Path:

@@ -34,6 +34,22 @@ def test_formats_agree(nifti: Path, tmp_path: Path, name: str) -> None:
     assert found.remarks == []
 
 
+@pytest.mark.parametrize(
+    ("space", "remark"),
+    [("space: right-anterior-superior", None), ("space: scanner-xyz", "space: scanner-xyz"), ("space dimension: 3", "none")],
+)
+def test_a_nrrd_file_without_a_known_space_is_read_as_lps_with_a_remark(
+    nifti: Path, tmp_path: Path, space: str, remark: str | None
+) -> None:
+    path = tmp_path / "scan.nrrd"
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(nifti)), str(path))
+    path.write_bytes(path.read_bytes().replace(b"space: left-posterior-superior", space.encode()))
+    found = read_image_file(path)
+    sign = [-1, -1, 1, 1] if remark is None else [1, 1, 1, 1]
+    np.testing.assert_allclose(found.affine, np.diag(sign) @ AFFINE, atol=1e-4)
+    assert ["does not name the axes" in told and str(remark) in told for told in found.remarks] == [True] * bool(remark)
+
+
 @pytest.mark.parametrize("kind", ["Nifti1Pair", "AnalyzeImage"])
 def test_a_header_beside_its_voxels_is_that_scan(tmp_path: Path, kind: str) -> None:
     data = np.random.default_rng(0).random((60, 64, 48)).astype(np.float32)

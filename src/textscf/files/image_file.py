@@ -27,6 +27,10 @@ _NO_ORIENTATION = (
     "its header has no orientation: its axes are taken to run left, forward and up with 0 mm in the middle, as nibabel "
     "takes them; ITK takes others: left and right, and front and back, are a guess"
 )
+_NO_SPACE = (
+    "its header does not name the axes of the patient (space: {}): they are taken to be LPS, as ITK takes them; left and "
+    "right, and front and back, are a guess"
+)
 _SAME_GRID = 0.1  # of a voxel
 _SAME_STEP = 0.02  # of the distance between two slices
 
@@ -183,7 +187,14 @@ def _from_itk(path: Path, image: "SimpleITK.Image") -> ImageFile:
     affine[:3, 3] = image.GetOrigin()[:3]
     if abs(np.linalg.det(affine)) < 1e-9:
         raise InputError(f"{path}: its axes or spacing are degenerate; expected three independent axes")
-    return ImageFile(path, data, LPS @ affine)
+    return ImageFile(path, data, LPS @ affine, remarks=_space_remarks(path, image))
+
+
+def _space_remarks(path: Path, image: "SimpleITK.Image") -> list[str]:
+    """A remark on a NRRD file without a known space; ITK has converted every known one to LPS."""
+    space = image.GetMetaData("NRRD_space") if image.HasMetaDataKey("NRRD_space") else "none"
+    known = path.suffix.lower() not in (".nrrd", ".nhdr") or space == "left-posterior-superior"
+    return [] if known else [_NO_SPACE.format(space)]
 
 
 def _read_dicom(folder: Path) -> ImageFile:

@@ -57,14 +57,14 @@ def apply_to_list(listed: Path, common: Mapping[str, str]) -> None:
     """Apply a transformation for every row of a CSV whose result is not there, or older than a file that it is made of.
 
     Args:
-        listed: CSV with the columns `input` and `out`, and with others of the options of `apply` by their names; paths
-            are relative to the working directory.
+        listed: CSV with the column `out`, and with `input`, `points` and others of the options of `apply` by their
+            names; paths are relative to the working directory.
         common: options of rows that do not have them.
 
     Raises:
         InputError: a row cannot be used. The options of all rows are checked before the first is applied.
     """
-    rows = [{**common, **row} for row in read_rows(listed, _OPTIONS, ("input", "out"), "rows with input and out")]
+    rows = [{**common, **row} for row in read_rows(listed, _OPTIONS, ("out",), "rows with out, and input or points")]
     for number, options in enumerate(rows, 1):
         try:
             _check_options(options)
@@ -79,6 +79,8 @@ def apply_to_list(listed: Path, common: Mapping[str, str]) -> None:
 
 
 def _check_options(options: Mapping[str, str]) -> None:
+    if "points" in options and "input" in options:
+        raise InputError(f"--input {options['input']} and --points {options['points']}: expected one for each result")
     needed = _OF_POINTS if "points" in options else _OF_IMAGES
     missing = [f"--{name}" for name in needed if name not in options]
     if missing:
