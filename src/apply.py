@@ -25,7 +25,9 @@ def main() -> None:
         "(default: refuse them)",
     )
     parser.add_argument("--out", type=Path, help="file of the result: .nii or .nii.gz; for points .csv")
-    parser.add_argument("--list", type=Path, help="CSV with the columns out, input or points, and others of these options")
+    parser.add_argument(
+        "--list", type=Path, help="CSV with the columns out, input or points, and others of these options"
+    )
     args = parse_arguments(parser)
     common = {key: str(value) for key, value in vars(args).items() if value is not None and key not in ("list", "log")}
     if args.list is not None:

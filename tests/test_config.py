@@ -232,7 +232,10 @@ def test_items_have_the_papers_convention_on_the_papers_cohorts_alone_unless_the
 
 def test_more_seeds_rename_and_change_no_training(folder: Path) -> None:
     one, three = (load_study(study_with(runs={"lku_net": {"seeds": n}}), folder) for n in ([1], [1, 2, 3]))
-    assert (one.groups["lku_net"], three.groups["lku_net"]) == (["lku_net"], ["lku_net", "lku_net_seed2", "lku_net_seed3"])
+    assert (one.groups["lku_net"], three.groups["lku_net"]) == (
+        ["lku_net"],
+        ["lku_net", "lku_net_seed2", "lku_net_seed3"],
+    )
     assert one.runs["lku_net"] == three.runs["lku_net"]
 
 

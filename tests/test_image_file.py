@@ -36,7 +36,11 @@ def test_formats_agree(nifti: Path, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("space", "remark"),
-    [("space: right-anterior-superior", None), ("space: scanner-xyz", "space: scanner-xyz"), ("space dimension: 3", "none")],
+    [
+        ("space: right-anterior-superior", None),
+        ("space: scanner-xyz", "space: scanner-xyz"),
+        ("space dimension: 3", "none"),
+    ],
 )
 def test_a_nrrd_file_without_a_known_space_is_read_as_lps_with_a_remark(
     nifti: Path, tmp_path: Path, space: str, remark: str | None

@@ -118,6 +118,12 @@ def test_a_second_run_on_this_machine_gives_the_same_bytes(root: Path, tmp_path:
 
 
 @pytest.mark.usefixtures("finished")
+def test_one_seed_more_trains_only_itself(project: Path) -> None:
+    more = snakemake(project, "--dry-run", "--config", "runs={lku_net: {seeds: [1, 2]}}", "--", "table3")
+    assert {rule: n for rule, n in jobs(more).items() if rule in ("train", "evaluate")} == {"train": 1, "evaluate": 1}
+
+
+@pytest.mark.usefixtures("finished")
 def test_a_changed_setting_of_one_run_reaches_only_what_depends_on_it(project: Path) -> None:
     changed = snakemake(project, "--dry-run", "--config", "runs={lku_net: {loss: {smoothness: 0.3}}}")
     counts = jobs(changed)

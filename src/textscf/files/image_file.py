@@ -28,8 +28,8 @@ _NO_ORIENTATION = (
     "takes them; ITK takes others: left and right, and front and back, are a guess"
 )
 _NO_SPACE = (
-    "its header does not name the axes of the patient (space: {}): they are taken to be LPS, as ITK takes them; left and "
-    "right, and front and back, are a guess"
+    "its header does not name the axes of the patient (space: {}): they are taken to be LPS, as ITK takes them; left "
+    "and right, and front and back, are a guess"
 )
 _SAME_GRID = 0.1  # of a voxel
 _SAME_STEP = 0.02  # of the distance between two slices
