@@ -62,7 +62,7 @@ def write_runs(folder: Path, spec: dict[str, Any], structures: list[str] = ORGAN
             initial = row["run"] == "initial"
             settings = {"run": run, "method": "initial" if initial else "learned", "cohort": "toy_cohort"}
             if not initial:
-                settings["training"] = {"epochs": 10, "steps_per_epoch": 100}
+                settings |= {"seed": seed + 1, "training": {"epochs": 10, "steps_per_epoch": 100}}
                 write_json(target / "timing.json", {**TIMING, "best_validation_dice": 0.4 + 0.1 * order})
             write_yaml(target / "config.yaml", settings)
             metrics = _metrics(run, order, seed, structures, subjects)
