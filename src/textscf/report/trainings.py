@@ -63,15 +63,15 @@ def load_trainings(items: Iterable[Item], results: Results) -> dict[str, list[Tr
     groups: dict[str, list[Training]] = {}
     seen: set[str] = set()
     for item in items:
-        for label, row in labelled_rows(item):
-            for run in () if row.points else row.runs:  # the runs of a sweep are labelled by their points
-                if run in seen:
-                    continue
-                seen.add(run)
-                settings = results.settings(run)
-                if settings["method"] == "learned":
-                    told = f"{label}, seed {settings['seed']}" if len(row.runs) > 1 else label
-                    groups.setdefault(item.number, []).append(_load(run, told, settings, results))
+        rows = [labelled for labelled in labelled_rows(item) if not labelled[1].points]  # the points are rows, too
+        for label, row, run in ((*labelled, run) for labelled in rows for run in labelled[1].runs):
+            if run in seen:
+                continue
+            seen.add(run)
+            settings = results.settings(run)
+            if settings["method"] == "learned":
+                told = f"{label}, seed {settings['seed']}" if len(row.runs) > 1 else label
+                groups.setdefault(item.number, []).append(_load(run, told, settings, results))
     return groups
 
 
