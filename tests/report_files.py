@@ -109,6 +109,7 @@ def environment(**changes: Any) -> dict[str, Any]:
         "platform": "Linux",
         "processor": "An old processor",
         "device": "cpu",
+        "precision": "float32",
     }
     return known | changes
 

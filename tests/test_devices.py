@@ -156,6 +156,8 @@ def test_bfloat16_where_the_processor_has_it(
     with devices.autocast(torch.device("cpu"), "bfloat16"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
     assert ("cpu has no bfloat16 instructions: computing in float32" in caplog.text) is not native
+    assert devices.taken_precision(torch.device("cpu"), "bfloat16") == str(dtype).removeprefix("torch.")
+    assert devices.taken_precision(torch.device("cpu"), "float32") == "float32"
     with devices.autocast(torch.device("cpu"), "float32"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 

@@ -299,18 +299,26 @@ def test_time_is_summed_by_rule(whole: str) -> None:
 
 def test_different_code_and_devices_cannot_be_overlooked(whole: str, results: Path) -> None:
     assert "Mind:" not in whole
-    changed = environment(git_revision="abcdef012345-dirty", device="A GPU", packages={"torch": "3.0.0", "monai": None})
+    packages = {"torch": "3.0.0", "monai": None}
+    changed = environment(git_revision="abcdef012345-dirty", device="A GPU", precision="bfloat16", packages=packages)
     write_json(results / "toy/runs/textscf_seed1/environment.json", changed)
     text = words(page(results))
     head = text.partition("Main result Table 3")[2].partition("has the highest mean Dice")[0]
     for part in (
         "2 different code revisions: 0123456789ab (3 runs), abcdef012345-dirty (1 run).",
         "2 different devices: CPU: An old processor (3 runs), A GPU (1 run).",
+        "2 different precisions: float32 (3 runs), bfloat16 (1 run).",
         "2 different sets of packages.",
         "1 of 4 trained runs come from code with uncommitted changes.",
     ):
         assert part in head
     assert "2.99.0 (3 runs), 3.0.0 (1 run)" in text
+
+
+def test_a_training_that_did_not_record_its_precision_is_told(results: Path) -> None:
+    path = results / "toy/runs/textscf_seed1/environment.json"
+    write_json(path, {key: value for key, value in environment().items() if key != "precision"})
+    assert "2 different precisions: float32 (3 runs), not recorded (1 run)." in words(page(results))
 
 
 def test_settings_are_told_once_where_they_are_common(results: Path) -> None:

@@ -98,6 +98,7 @@ def test_outputs_of_a_training(uninterrupted: Path) -> None:
     assert timing["restarts"] == []
     environment = json.loads((uninterrupted / "environment.json").read_text())
     assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert environment["precision"] == "float32"
     assert list((uninterrupted / "tensorboard").glob("events*"))
     assert load_checkpoint(uninterrupted / "checkpoint.pt", CPU).run == RUN
 

@@ -56,10 +56,15 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     If `precision` is ``bfloat16``, the operations that gain from it compute in bfloat16. On a device without bfloat16
     instructions bfloat16 would be slower than float32. Such a device computes in float32, and the log says so.
     """
-    wanted = precision == "bfloat16"
-    if wanted and not has_bfloat16(device):
+    taken = taken_precision(device, precision)
+    if taken != precision:
         logger.warning("%s has no bfloat16 instructions: computing in float32", device)
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted and has_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=taken == "bfloat16")
+
+
+def taken_precision(device: torch.device, precision: str) -> str:
+    """Precision in which `autocast` lets a device compute: `precision`, or float32 instead of a missing bfloat16."""
+    return precision if has_bfloat16(device) else "float32"
 
 
 def has_bfloat16(device: torch.device) -> bool:

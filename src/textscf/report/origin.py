@@ -12,18 +12,25 @@ from textscf.files.io import read_yaml
 from textscf.files.layout import Layout
 from textscf.job.usage import Usage, read_usage
 from textscf.report.shown import Shown
-from textscf.report.trainings import Training
+from textscf.report.trainings import NOT_RECORDED, Training
 from textscf.tables.display import Cell, Column, Display
 
-_NAMES = {"git_revision": "Code revision", "python": "Python", "device": "Device", "processor": "Processor"}
+_NAMES = {
+    "git_revision": "Code revision",
+    "python": "Python",
+    "device": "Device",
+    "processor": "Processor",
+    "precision": "Precision",
+}
 
 
 def warnings(trainings: list[Training]) -> list[str]:
-    """Warnings about runs from different code, devices or packages, or from code with uncommitted changes."""
+    """Warnings about runs that differ in code, device, precision or packages, or whose code had uncommitted changes."""
     found = []
     for noun, values in (
         ("code revisions", [training.revision for training in trainings]),
         ("devices", [training.device for training in trainings]),
+        ("precisions", [training.precision for training in trainings]),
         ("sets of packages", [_packages(training) for training in trainings]),
     ):
         counts = Counter(values)
@@ -39,7 +46,7 @@ def warnings(trainings: list[Training]) -> list[str]:
 def origin(trainings: list[Training]) -> Display:
     """Code, machine and packages of the trained runs; where values differ, each with its number of runs."""
     environments = [training.environment for training in trainings]
-    lines = {name: [str(e[key]) for e in environments] for key, name in _NAMES.items()}
+    lines = {name: [str(e.get(key, NOT_RECORDED)) for e in environments] for key, name in _NAMES.items()}
     lines["Platform"] = [e["platform"] for e in environments]
     for package in dict.fromkeys(package for e in environments for package in e["packages"]):
         lines[package] = [e["packages"].get(package) or "not installed" for e in environments]

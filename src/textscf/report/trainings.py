@@ -14,6 +14,7 @@ from textscf.tables.display import NOT_CONVERGED, Cell, Column, Display
 from textscf.training.convergence import RULE, is_converged
 
 DICE = "validation_dice"
+NOT_RECORDED = "not recorded"
 
 _TIMING = ("steps", "seconds", "seconds_per_step", "best_validation_dice", "peak_memory_gib")
 
@@ -43,6 +44,11 @@ class Training:
         """Name of the GPU, or of the processor for a run on the CPU."""
         device = self.environment["device"]
         return f"CPU: {self.environment['processor']}" if device == "cpu" else device
+
+    @property
+    def precision(self) -> str:
+        """Precision that the device computed in, which is not that of the settings if it has no bfloat16."""
+        return self.environment.get("precision", NOT_RECORDED)
 
     @property
     def memory_gib(self) -> float:

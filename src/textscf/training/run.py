@@ -15,6 +15,7 @@ from textscf.data.cohort import TRAINED_ON, Cohort
 from textscf.errors import InputError
 from textscf.files.io import write_json
 from textscf.files.state import load_newest
+from textscf.job.devices import taken_precision
 from textscf.job.provenance import environment
 from textscf.models import build_network
 from textscf.prompts import Embedding
@@ -84,7 +85,8 @@ def train_run(
         expected = "expected no other training to write to this folder"
         raise InputError(f"{folder / 'best.pt'}: is not the best state of this training; {expected}")
     network.load_state_dict(best["network"])
-    write_json(folder / "environment.json", environment(str(device)))
+    precision = taken_precision(device, run["training"]["precision"])
+    write_json(folder / "environment.json", {**environment(str(device)), "precision": precision})
     write_json(folder / "timing.json", {**timing, **_peak_memory(device)})
     export_checkpoint(folder / "checkpoint.pt", network.eval(), run, cohort)
 
