@@ -63,6 +63,25 @@ def test_bars_are_a_jackknife_over_subjects_of_the_paired_difference(results: Re
     np.testing.assert_allclose([low, high], drawing.data.loc[1, ["low", "high"]].to_numpy(float))
 
 
+def test_bands_reach_over_all_pairs_of_seeds(results: Results) -> None:
+    drawing = drawn(results)
+    of_seeds = [
+        [dice(results, f"{run}{seed}").mean() for seed in ("_seed1", "_seed2")] for run in ("textscf", "lku_net")
+    ]
+    between = [a - b for a in of_seeds[0] for b in of_seeds[1]]
+    (_, band) = [line for line in drawing.figure.axes[0].lines if line.get_linewidth() == 9]
+    np.testing.assert_allclose(band.get_xdata(), [min(between), max(between)])
+    np.testing.assert_allclose(band.get_xdata(), drawing.data.loc[1, ["seeds_low", "seeds_high"]].to_numpy(float))
+    assert any(sentence.startswith("Pale bands: from the smallest") for sentence in drawing.sentences)
+
+
+def test_without_several_seeds_there_is_no_band(results: Results) -> None:
+    rows = [row | {"runs": row["runs"][:1]} for row in figure_spec()["rows"]]
+    drawing = drawn(results, rows=rows)
+    assert drawing.data[["seeds_low", "seeds_high"]].isna().all(axis=None)
+    assert not any(sentence.startswith("Pale bands") for sentence in drawing.sentences)
+
+
 def test_zero_is_in_view_and_the_numbers_are_those_of_the_data(results: Results) -> None:
     drawing = drawn(results)
     (axes,) = drawing.figure.axes

@@ -16,7 +16,7 @@ from textscf.files.csv_file import read_table
 from textscf.files.fill import fill
 from textscf.files.io import read_json, read_yaml
 from textscf.files.layout import COST_FILE, Layout, trained_run
-from textscf.metrics.aggregation import METRIC_COLUMNS, PAIR_COLUMNS, apply_convention
+from textscf.metrics.aggregation import METRIC_COLUMNS, PAIR_COLUMNS, apply_convention, run_means
 from textscf.metrics.measures import METRICS
 from textscf.metrics.metric import Convention, Metric
 from textscf.results.statistics import ALL, compare_runs, holm, mean_over_seeds
@@ -226,6 +226,10 @@ class Results:
             return mean_over_seeds(frames)
         except ValueError as error:
             raise InputError(f"{self.run_folder(row.runs[0])}/metrics.csv: {error}") from error
+
+    def mean_dice(self, row: Row, convention: Convention) -> list[float]:
+        """Mean Dice over structures, then pairs, of each seed of a row, a fraction."""
+        return [float(run_means(frame, convention)["dice"].iloc[0]) for frame in self.metrics(row)]
 
     def complexity(self, row: Row) -> dict[str, Any]:
         """Parameters and multi-adds of a row's network, by `training` and `inference`, with `segmentor_parameters`.

@@ -2,7 +2,9 @@
 
 import math
 import textwrap
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -11,7 +13,7 @@ from textscf.plotting.drawing import Drawing, note
 from textscf.plotting.points import MARKER_SIZE, PRINTED, looks
 from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
 from textscf.results import captions
-from textscf.results.items import Item, Results, compare_with_reference
+from textscf.results.items import Item, Results, Row, compare_with_reference
 from textscf.results.statistics import ALL
 
 _NAMES = ["reference", "method"]
@@ -19,6 +21,9 @@ _ROOM, _LINE = 22.0, 4.9
 """Height in mm of the axis and its labels, and of a method's line."""
 _LONGEST, _LONGEST_LABEL = 16, 42
 """Characters in a line of a method's name, and of the axis label."""
+
+_SEEDS = "from the smallest to the largest difference between single seeds of the two"
+_BAND: dict[str, Any] = {"linewidth": 9, "alpha": 0.35, "solid_capstyle": "butt"}
 
 NEEDS_DICE = True
 
@@ -39,16 +44,27 @@ def draw(item: Item, results: Results) -> Drawing:
 def differences(item: Item, results: Results) -> pd.DataFrame:
     """Difference of mean Dice, reference minus method, in percentage points; one line per method, as the item's rows.
 
-    Columns: reference, method, pairs, difference, low, high (95 % interval over subjects; NaN for few), printed
-    (difference of the paper's means; NaN without them). The mean is over structures, then pairs, after seeds are
-    averaged per pair.
+    Columns: reference, method, pairs, difference, low, high (95 % interval over subjects; NaN for few), seeds_low,
+    seeds_high (see `_between_seeds`), printed (difference of the paper's means; NaN without them). The mean is over
+    structures, then pairs, after seeds are averaged per pair.
     """
     tests = compare_with_reference(item, results)
     tests = tests[tests["structure"] == ALL].reset_index(drop=True)
     points = 100 * tests[["difference", "ci_low", "ci_high"]].set_axis(["difference", "low", "high"], axis=1)
     ours, theirs = (tests[name].map(lambda label: item.printed.get(label, {}).get("dice")) for name in _NAMES)
     printed = pd.to_numeric(ours) - pd.to_numeric(theirs)
-    return tests[_NAMES].assign(pairs=tests["n"]).join(points).assign(printed=printed)
+    rows = {row.label: row for row in item.rows}
+    ranges = [_between_seeds(item, results, rows[label]) for label in tests["method"]]
+    seeds = pd.DataFrame(ranges, columns=["seeds_low", "seeds_high"], dtype=float)
+    return tests[_NAMES].assign(pairs=tests["n"]).join([points, seeds]).assign(printed=printed)
+
+
+def _between_seeds(item: Item, results: Results, row: Row) -> tuple[float, float]:
+    """Smallest and largest difference between a seed of the reference and one of a row; NaN if both have one seed."""
+    assert item.reference_row is not None
+    means = [results.mean_dice(each, item.convention) for each in (item.reference_row, row)]
+    between = 100 * np.subtract.outer(*means)
+    return (between.min(), between.max()) if between.size > 1 else (math.nan, math.nan)
 
 
 def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
@@ -57,6 +73,7 @@ def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
     for place, line in enumerate(data.to_dict("records")):
         look, middle = known[line["method"]], line["difference"]
         reach = [[abs(middle - line["low"])], [abs(line["high"] - middle)]]
+        axes.plot([line["seeds_low"], line["seeds_high"]], [place] * 2, color=look.colour, **_BAND)
         axes.errorbar(
             middle, place, xerr=reach, color=look.colour, marker=look.marker, markersize=MARKER_SIZE,
             markeredgecolor=INK, markeredgewidth=0.4, ecolor=INK, elinewidth=0.8, capsize=2, capthick=0.8,
@@ -99,6 +116,7 @@ def _sentences(item: Item, results: Results, data: pd.DataFrame) -> list[str]:
     return [
         f"Points: difference of the mean Dice over structures and pairs, paired by pair; bars: {INTERVAL}. A bar that "
         "crosses the vertical line has no clear winner.",
+        *([f"Pale bands: {_SEEDS}."] if data["seeds_low"].notna().any() else []),
         *(["Hollow stars: differences of the means that the paper prints."] if data["printed"].notna().any() else []),
         *basis(item, results, item.rows),
     ]
