@@ -43,6 +43,8 @@ if workflow.is_main_process:
     logger.info(
         f"Study {study.name}: {plan(study, study.step_times)}.", extra={"always": True}
     )
+    for _change in files.changes(here):
+        logger.warning(_change)
 
 
 # Snakemake ignores these two in a module.

@@ -13,7 +13,8 @@ from tests.scan_files import save, stored_as, turned
 from textscf.data.cohort import Cohort
 from textscf.data.cohort_alignment import transform_aligned
 from textscf.data.geometry import centred_affine
-from textscf.data.landmarks import LandmarkFile, landmarks_of_pair, placed_landmarks
+from textscf.data.landmark_file import LandmarkFile
+from textscf.data.landmarks import landmarks_of_pair, placed_landmarks
 from textscf.data.preprocess import preprocess_cohort
 from textscf.data.recipe import Recipe
 from textscf.data.scans import StoredScan, read_scan

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faulty_server import FaultyServer
 from tests.small_study import copy_project, edit, snakemake
-from tests.stand_ins import hippocampus_tar
+from tests.stand_ins import hippocampus_files, hippocampus_tar
 from textscf.files.io import read_yaml
 from textscf.results.statistics import FEWEST_SUBJECTS
 
@@ -239,6 +239,33 @@ def test_terms_are_accepted_by_a_key_that_makes_nothing_run_again(
         assert server.count("/Task04_Hippocampus.tar") == 1
     other = ["--config", "accept=oasis", f"data_root={tmp_path}"]
     assert jobs(snakemake(own, "--dry-run", *other, "--", source, study="hippocampus")) == {}
+
+
+def test_changed_scans_of_the_user_are_told_and_taken_in_on_request(root: Path, tmp_path: Path) -> None:
+    own = copy_project(root, tmp_path / "project")
+    for name, content in hippocampus_files(6, (8, 8, 8)).items():
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    splits = {"train": [1, 2], "validation": [3, 4], "test": [5, 6]}
+    pairs = {"validation": {"next": 1}, "test": {"next": 1}}
+    edit(own / "config/cohorts/hippocampus_mr.yaml", splits=splits, pairs=pairs)
+    cohort = "results/cohorts/hippocampus_mr/cohort.json"
+    mirror = ["--config", f"data_root={tmp_path}/data"]
+    first = snakemake(own, *mirror, "--", cohort, study="hippocampus")
+    assert first.returncode == 0, first.stderr
+    plan = [*mirror, "--dry-run", "--", cohort]
+    assert "was made before" not in snakemake(own, *plan, study="hippocampus").stdout
+    labels = "Task04_Hippocampus/labelsTr/hippocampus_001.nii.gz"
+    (tmp_path / "data" / labels).write_bytes(hippocampus_files(6, (8, 8, 8), seed=9)[labels])
+    told = snakemake(own, *plan, study="hippocampus")
+    assert jobs(told) == {}
+    assert f"Cohort hippocampus_mr was made before {tmp_path}/data/{labels} changed" in told.stdout
+    assert f"add -R {cohort} to take in the changes" in told.stdout
+    taken = snakemake(own, *mirror, "-R", cohort, "--", cohort, study="hippocampus")
+    assert taken.returncode == 0, taken.stderr
+    assert "1 subjects prepared, 5 kept" in (own / cohort).with_name("logs").joinpath("preprocess.log").read_text()
+    assert "was made before" not in snakemake(own, *plan, study="hippocampus").stdout
 
 
 def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.fuzzing.target import Target, each_of
-from textscf.data.landmarks import LandmarkFile
+from textscf.data.landmark_file import LandmarkFile
 from textscf.files.point_file import read_points
 from textscf.metrics.aggregation import METRIC_COLUMNS
 from textscf.results.items import read_csv

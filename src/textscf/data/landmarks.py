@@ -6,8 +6,6 @@ axes in the world of the prepared grid. Rows of two subjects correspond by the c
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from textscf.data.cohort import Cohort
 from textscf.data.geometry import centred_affine
+from textscf.data.landmark_file import SIGNS, LandmarkFile
 from textscf.data.placement import Placement
 from textscf.data.recipe import Recipe
 from textscf.data.scans import StoredScan
@@ -25,28 +24,9 @@ from textscf.world.grid import apply_affine
 if TYPE_CHECKING:
     import pandas as pd
 
-_SIGNS = {"RAS": np.ones(3), "LPS": np.array([-1.0, -1.0, 1.0])}
 _EDGE = 0.5 + 1e-3  # voxels; a voxel reaches half a voxel beyond its centre
 _DECIMALS = 6
 _AXES = ["x", "y", "z"]
-
-
-@dataclass(frozen=True)
-class LandmarkFile:
-    """A CSV file of landmarks with the columns x, y and z in mm, and its `axes`, RAS or LPS."""
-
-    path: Path
-    axes: str = "RAS"
-
-    def read(self) -> "pd.DataFrame":
-        """The landmarks, of RAS axes. InputError for a file without points, or with one name twice or missing."""
-        table = read_points(self.path)
-        if "name" in table:
-            doubled = table["name"][table["name"].duplicated() | table["name"].isna()]
-            if len(doubled):
-                raise InputError(f"{self.path}: name '{doubled.iloc[0]}' is missing or there twice; expected one each")
-        places = table[_AXES].to_numpy(float) * _SIGNS[self.axes]
-        return table[[*(["name"] if "name" in table else [])]].assign(**dict(zip("xyz", places.T, strict=True)))
 
 
 def landmarks_in_scan(file: LandmarkFile, scan: StoredScan) -> "tuple[pd.DataFrame, NDArray[np.float64]]":
@@ -92,7 +72,7 @@ def _check_inside(
 ) -> None:
     outside = ((index < -_EDGE) | (index > np.array(shape) - 1 + _EDGE)).any(axis=1)
     if outside.any():
-        place = ", ".join(f"{value:g}" for value in table[_AXES].iloc[int(outside.argmax())] * _SIGNS[file.axes])
+        place = ", ".join(f"{value:g}" for value in table[_AXES].iloc[int(outside.argmax())] * SIGNS[file.axes])
         found = f"{int(outside.sum())} of {len(table)} landmarks, the first at ({place}) {file.axes}"
         raise InputError(f"{file.path}: {found}, lie outside of {of}?")
 

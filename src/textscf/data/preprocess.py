@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from textscf.data.cohort import Cohort, expand_pairs, expand_subjects
 from textscf.data.cohort_alignment import Reference, aligned_with, transform_aligned
 from textscf.data.geometry import centred_affine
-from textscf.data.landmarks import LandmarkFile, check_correspondence, landmarks_in_scan, placed_landmarks
+from textscf.data.landmark_file import LandmarkFile
+from textscf.data.landmarks import check_correspondence, landmarks_in_scan, placed_landmarks
 from textscf.data.recipe import FIRST, Recipe
 from textscf.data.releases import landmark_files, stored_files, stored_recipe
 from textscf.data.scans import Rejection, StoredScan, read_scan, transform
@@ -38,7 +39,7 @@ _CODE = [
 """Sources that the prepared scans depend on."""
 
 _CODE_OF_LANDMARKS = [
-    *(_PACKAGE / "data" / f"{name}.py" for name in ("landmarks", "placement")),
+    *(_PACKAGE / "data" / f"{name}.py" for name in ("landmark_file", "landmarks", "placement")),
     *(_PACKAGE / "files" / f"{name}.py" for name in ("csv_file", "point_file")),
 ]
 """Further sources that prepared landmarks depend on."""

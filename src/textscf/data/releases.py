@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from textscf.data.cohort import Number, expand_entry, subject_numbers
-from textscf.data.landmarks import LandmarkFile
+from textscf.data.landmark_file import LandmarkFile
 from textscf.data.recipe import Recipe
 from textscf.errors import InputError
 
@@ -85,7 +85,7 @@ def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]
     Raises:
         InputError: the release has a pattern for landmarks, and no subject has a file, or two have the same.
     """
-    if _simulated(config):
+    if is_simulated(config):
         return {}
     release, numbers = release_in(config, raw), subject_numbers(config)
     pattern = release.get("landmarks")
@@ -110,7 +110,7 @@ def landmark_files(config: dict[str, Any], raw: Path) -> dict[str, LandmarkFile]
 
 def stored_files(config: dict[str, Any], raw: Path) -> Files:
     """Image and label map of each subject as downloaded or simulated, under `raw`."""
-    if _simulated(config):
+    if is_simulated(config):
         folders = raw / "images", raw / "labels"
         return {s: (folders[0] / f"{s}.nii.gz", folders[1] / f"{s}.nii.gz") for s in subject_numbers(config)}
     return source_files(config, raw)
@@ -125,11 +125,12 @@ def stored_axes(config: dict[str, Any], folder: Path) -> str:
 
 def stored_recipe(config: dict[str, Any], raw: Path) -> Recipe:
     """Recipe for preparing the downloaded or simulated scans under `raw`."""
-    axes = config["preprocess"]["axes"] if _simulated(config) else stored_axes(config, raw)
+    axes = config["preprocess"]["axes"] if is_simulated(config) else stored_axes(config, raw)
     return Recipe.from_config({**config, "preprocess": {**config["preprocess"], "axes": axes}})
 
 
-def _simulated(config: dict[str, Any]) -> bool:
+def is_simulated(config: dict[str, Any]) -> bool:
+    """Whether a cohort's scans are simulated: from label maps, from one scan, or as phantoms."""
     made = config.get("simulate_ct") or config.get("from_one")
     return bool(made) or config["source"]["kind"] == "phantom"
 

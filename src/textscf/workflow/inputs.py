@@ -1,11 +1,13 @@
 """Paths of a study's files below `results/`, and the input files of each rule."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from textscf.data.changed_scans import changed_scans
 from textscf.data.recipe import FIRST
+from textscf.data.releases import is_simulated
 from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout, trained_run
 from textscf.files.registry import MEASURES, entries_with
 from textscf.study.study import Study
@@ -29,7 +31,28 @@ class StudyFiles:
 
     def raw(self, cohort: str) -> str:
         """Input of preprocessing: the file that marks the downloaded or simulated scans as complete."""
-        return f"{self._layout.cohort(cohort)}/{'raw/simulation.json' if self._simulated(cohort) else 'source.json'}"
+        simulated = is_simulated(self._study.cohort(cohort))
+        return f"{self._layout.cohort(cohort)}/{'raw/simulation.json' if simulated else 'source.json'}"
+
+    def changes(self, moved: Callable[[str], str]) -> list[str]:
+        """Warnings of scans in `data_root` that changed after the study's cohorts were made from them.
+
+        `moved` gives the place of a path of results, which a module's `prefix` moves.
+        """
+        found = []
+        for cohort in sorted({run["cohort"] for run in self._study.runs.values()}):
+            if not self.source(cohort):
+                continue
+            settings, folder = self._study.cohort(cohort), self._layout.cohort(cohort)
+            made = f"{folder}/{'raw/simulation.json' if is_simulated(settings) else 'cohort.json'}"
+            paths = changed_scans(settings, Path(moved(f"{folder}/source")), Path(moved(made)))
+            if paths:
+                more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+                found.append(
+                    f"Cohort {cohort} was made before {paths[0].resolve()}{more} changed, and is not made again by "
+                    f"itself: add -R {moved(made)} to take in the changes."
+                )
+        return found
 
     def template(self, cohort: str) -> list[str]:
         """File of the template with which a cohort's scans are aligned, if any."""
@@ -48,7 +71,7 @@ class StudyFiles:
 
     def raw_folder(self, cohort: str) -> str:
         """Folder of the downloaded or simulated scans."""
-        return f"{self._layout.cohort(cohort)}/{'raw' if self._simulated(cohort) else 'source'}"
+        return f"{self._layout.cohort(cohort)}/{'raw' if is_simulated(self._study.cohort(cohort)) else 'source'}"
 
     def segmentor_network(self, cohort: str, segmentor: str) -> list[str]:
         """Weights of a segmentor, trained here or pretrained; empty for a segmentor without weights."""
@@ -288,7 +311,3 @@ class StudyFiles:
 
     def _run(self, run: str, name: str) -> str:
         return f"{self._layout.run(self._study.name, run)}/{name}"
-
-    def _simulated(self, cohort: str) -> bool:
-        settings = self._study.cohort(cohort)
-        return settings["source"]["kind"] == "phantom" or bool(settings.get("simulate_ct") or settings.get("from_one"))
