@@ -36,6 +36,7 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 files = StudyFiles(study)
+DATA_ROOT = config.get("data_root") and Path(os.path.expanduser(config["data_root"]))
 STARTED = time.time()
 order = Order(study)
 
@@ -43,7 +44,7 @@ if workflow.is_main_process:
     logger.info(
         f"Study {study.name}: {plan(study, study.step_times)}.", extra={"always": True}
     )
-    for _change in files.changes(here):
+    for _change in files.changes(DATA_ROOT, here):
         logger.warning(_change)
 
 
@@ -69,7 +70,7 @@ os.environ |= {
 }
 
 # Containers see the project and the data, and the GPUs of a machine that has some.
-BOUND = [CHECKOUT, Path(os.path.expanduser(config.get("data_root") or CHECKOUT))]
+BOUND = [Path(CHECKOUT), *([DATA_ROOT] if DATA_ROOT else [])]
 for _name in ("APPTAINER", "SINGULARITY"):
     _before = filter(None, os.environ.get(f"{_name}_BIND", "").split(","))
     _bound = [*_before, *(str(path.absolute()) for path in BOUND if path.exists())]
@@ -116,8 +117,7 @@ def results_folder(wildcards, output):
 # rerun any job.
 def data_root(wildcards, output):
     """Option with the folder of the data, if there is one."""
-    folder = os.path.expanduser(config.get("data_root") or "")
-    return f"--data-root {shlex.quote(folder)}" if folder else ""
+    return f"--data-root {shlex.quote(str(DATA_ROOT))}" if DATA_ROOT else ""
 
 
 def accept(wildcards, output):

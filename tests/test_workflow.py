@@ -265,7 +265,17 @@ def test_changed_scans_of_the_user_are_told_and_taken_in_on_request(root: Path, 
     taken = snakemake(own, *mirror, "-R", cohort, "--", cohort, study="hippocampus")
     assert taken.returncode == 0, taken.stderr
     assert "1 subjects prepared, 5 kept" in (own / cohort).with_name("logs").joinpath("preprocess.log").read_text()
-    assert "was made before" not in snakemake(own, *plan, study="hippocampus").stdout
+    assert "was made" not in snakemake(own, *plan, study="hippocampus").stdout
+    shutil.copytree(tmp_path / "data", tmp_path / "other")
+    moved = [f"data_root={tmp_path}/other" if word.startswith("data_root") else word for word in plan]
+    told = snakemake(own, *moved, study="hippocampus")
+    assert jobs(told) == {}
+    assert (
+        f"was made from {tmp_path}/data/Task04_Hippocampus, and {tmp_path}/other/Task04_Hippocampus is not read: "
+        "add -R results/cohorts/hippocampus_mr/source.json to take it."
+    ) in told.stdout
+    shutil.move(tmp_path / "data", tmp_path / "moved")
+    assert "was made" not in snakemake(own, *moved, study="hippocampus").stdout
 
 
 def test_a_mistake_stops_at_once_and_names_file_and_key(project: Path) -> None:

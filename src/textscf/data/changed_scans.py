@@ -1,10 +1,11 @@
-"""Stored scans that changed after a cohort was made from them."""
+"""Differences between the scans that a user keeps and those that a cohort was made from."""
 
 from pathlib import Path
 from typing import Any
 
-from textscf.data.releases import is_simulated, landmark_files, source_files
+from textscf.data.releases import is_simulated, landmark_files, local_source, source_files
 from textscf.errors import InputError
+from textscf.files.io import read_json
 
 
 def changed_scans(config: dict[str, Any], source: Path, made: Path) -> list[Path]:
@@ -30,3 +31,19 @@ def changed_scans(config: dict[str, Any], source: Path, made: Path) -> list[Path
     paths = {path for pair in scans for path in pair if path is not None} | set(landmarks)
     limit = made.stat().st_mtime_ns
     return sorted(path for path in paths if path.is_file() and path.stat().st_mtime_ns > limit)
+
+
+def other_source(config: dict[str, Any], record: Path, data_root: Path) -> tuple[str, str] | None:
+    """Where a cohort's scans came from and where `data_root` has others that are not read; None if it has none.
+
+    Args:
+        config: the resolved cohort.
+        record: `source.json` of the cohort's download; without it, nothing was taken yet.
+        data_root: a user's folder of data sets.
+    """
+    local = local_source(config["source"], data_root)
+    if local is None or not record.is_file():
+        return None
+    taken = read_json(record)
+    is_there = taken["kind"] == "download" or Path(taken["location"]).exists()
+    return (taken["location"], local[2]) if is_there and taken["location"] != local[2] else None

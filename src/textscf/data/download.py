@@ -8,6 +8,7 @@ from typing import Any
 
 from textscf.data.archive import remove, unpack
 from textscf.data.fetch import checksum_mismatch, fetch
+from textscf.data.releases import local_source
 from textscf.errors import InputError
 from textscf.files.io import read_json, sha256_of, write_json
 
@@ -49,12 +50,8 @@ def obtain_source(config: dict[str, Any], data_root: Path | None, folder: Path, 
 
 
 def _find(source: dict[str, Any], data_root: Path | None) -> tuple[str, dict[str, Any], str]:
-    if data_root is not None:
-        for release in source["releases"]:
-            if (data_root / release["folder"]).is_dir():
-                return "folder", release, str((data_root / release["folder"]).resolve())
-            if release["archive"] and (data_root / release["archive"]).is_file():
-                return "archive", release, str((data_root / release["archive"]).resolve())
+    if data_root is not None and (local := local_source(source, data_root)):
+        return local
     for release in source["releases"]:
         if release["url"]:
             return "download", release, release["url"]

@@ -16,6 +16,16 @@ Files = dict[str, tuple[Path, Path | None]]
 """Image and label map of each subject; None for a scan without labels."""
 
 
+def local_source(source: dict[str, Any], data_root: Path) -> tuple[str, dict[str, Any], str] | None:
+    """Kind (folder or archive), release and path of a data set in `data_root`, of the first release that it has."""
+    for release in source["releases"]:
+        if (data_root / release["folder"]).is_dir():
+            return "folder", release, str((data_root / release["folder"]).resolve())
+        if release["archive"] and (data_root / release["archive"]).is_file():
+            return "archive", release, str((data_root / release["archive"]).resolve())
+    return None
+
+
 def release_in(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """First release of an archive cohort's data set with label maps in `folder`; the first of all if none has any.
 

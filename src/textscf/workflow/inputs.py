@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from textscf.data.changed_scans import changed_scans
+from textscf.data.changed_scans import changed_scans, other_source
 from textscf.data.recipe import FIRST
 from textscf.data.releases import is_simulated
 from textscf.files.layout import COST_FILE, NETWORK_FILES, Layout, trained_run
@@ -34,8 +34,8 @@ class StudyFiles:
         simulated = is_simulated(self._study.cohort(cohort))
         return f"{self._layout.cohort(cohort)}/{'raw/simulation.json' if simulated else 'source.json'}"
 
-    def changes(self, moved: Callable[[str], str]) -> list[str]:
-        """Warnings of scans in `data_root` that changed after the study's cohorts were made from them.
+    def changes(self, data_root: Path | None, moved: Callable[[str], str]) -> list[str]:
+        """Warnings of scans in `data_root` that differ from those that the study's cohorts were made from.
 
         `moved` gives the place of a path of results, which a module's `prefix` moves.
         """
@@ -43,14 +43,19 @@ class StudyFiles:
         for cohort in sorted({run["cohort"] for run in self._study.runs.values()}):
             if not self.source(cohort):
                 continue
-            settings, folder = self._study.cohort(cohort), self._layout.cohort(cohort)
+            settings, folder = self._study.cohort(cohort), moved(str(self._layout.cohort(cohort)))
+            record = f"{folder}/source.json"
             made = f"{folder}/{'raw/simulation.json' if is_simulated(settings) else 'cohort.json'}"
-            paths = changed_scans(settings, Path(moved(f"{folder}/source")), Path(moved(made)))
-            if paths:
-                more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            other = other_source(settings, Path(record), data_root) if data_root else None
+            if other:
                 found.append(
-                    f"Cohort {cohort} was made before {paths[0].resolve()}{more} changed, and is not made again by "
-                    f"itself: add -R {moved(made)} to take in the changes."
+                    f"Cohort {cohort} was made from {other[0]}, and {other[1]} is not read: add -R {record} to take it."
+                )
+            elif changed := changed_scans(settings, Path(folder, "source"), Path(made)):
+                more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+                found.append(
+                    f"Cohort {cohort} was made before {changed[0].resolve()}{more} changed, and is not made again by "
+                    f"itself: add -R {made} to take in the changes."
                 )
         return found
 
