@@ -1,12 +1,15 @@
-"""Detection of the release in a folder, and of the files of each subject in it."""
+"""Detection of the release in a folder, of the files of each subject in it, and of their changes."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from textscf.data.changed_scans import changed_scans, other_source
 from textscf.data.releases import landmark_files, release_in, source_files, stored_files, stored_recipe
 from textscf.errors import InputError
+from textscf.files.io import write_json
 from textscf.study.catalogue import Catalogue
 
 
@@ -131,3 +134,49 @@ def test_two_subjects_with_one_file_of_landmarks_are_refused(root: Path, tmp_pat
     (tmp_path / "points.csv").touch()
     with pytest.raises(InputError, match=r"points\.csv: is a file of two subjects, s1 and s2"):
         landmark_files(config, tmp_path)
+
+
+@pytest.fixture
+def kept(config: dict[str, Any], tmp_path: Path) -> Path:
+    """A user's data set of two subjects, and a cohort that was made from it a second later."""
+    config["splits"] = {"train": [1, 2]}
+    names = [f"{kind}Tr/AbdomenCTCT_{number:04d}_0000.nii.gz" for kind in ("images", "labels") for number in (1, 2)]
+    folder = with_labels(tmp_path / "root/AbdomenCTCT", *names)
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort/source").symlink_to(folder)
+    write_json(tmp_path / "cohort/source.json", {"kind": "folder", "location": str(folder)})
+    for path in folder.rglob("*.nii.gz"):
+        os.utime(path, (1e9, 1e9))
+    (tmp_path / "cohort/cohort.json").touch()
+    os.utime(tmp_path / "cohort/cohort.json", (1e9 + 1, 1e9 + 1))
+    return folder
+
+
+def test_scans_newer_than_the_cohort_are_found(config: dict[str, Any], kept: Path, tmp_path: Path) -> None:
+    source, made = tmp_path / "cohort/source", tmp_path / "cohort/cohort.json"
+    assert changed_scans(config, source, made) == []
+    (kept / "imagesTr/AbdomenCTCT_0009_0000.nii.gz").touch()  # of no subject of the cohort
+    assert changed_scans(config, source, made) == []
+    name = "labelsTr/AbdomenCTCT_0002_0000.nii.gz"
+    (kept / name).touch()
+    assert changed_scans(config, source, made) == [source / name]
+    made.unlink()
+    assert changed_scans(config, source, made) == []
+    kept.rename(tmp_path / "away")
+    made.touch()
+    assert changed_scans(config, source, made) == []
+
+
+def test_another_data_root_than_the_cohorts_is_found(config: dict[str, Any], kept: Path, tmp_path: Path) -> None:
+    record = tmp_path / "cohort/source.json"
+    assert other_source(config, record, kept.parent) is None
+    assert other_source(config, record, tmp_path) is None
+    other = tmp_path / "other/AbdomenCTCT"
+    other.mkdir(parents=True)
+    assert other_source(config, record, other.parent) == (str(kept), str(other))
+    kept.rename(tmp_path / "away")
+    assert other_source(config, record, other.parent) is None
+    write_json(record, {"kind": "download", "location": "https://example.org/AbdomenCTCT.zip"})
+    assert other_source(config, record, other.parent) == ("https://example.org/AbdomenCTCT.zip", str(other))
+    record.unlink()
+    assert other_source(config, record, other.parent) is None
