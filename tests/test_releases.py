@@ -178,5 +178,5 @@ def test_another_data_root_than_the_cohorts_is_found(config: dict[str, Any], kep
     assert other_source(config, record, other.parent) is None
     write_json(record, {"kind": "download", "location": "https://example.org/AbdomenCTCT.zip"})
     assert other_source(config, record, other.parent) == ("https://example.org/AbdomenCTCT.zip", str(other))
-    record.unlink()
+    record.write_text("{")
     assert other_source(config, record, other.parent) is None

@@ -34,16 +34,18 @@ def changed_scans(config: dict[str, Any], source: Path, made: Path) -> list[Path
 
 
 def other_source(config: dict[str, Any], record: Path, data_root: Path) -> tuple[str, str] | None:
-    """Where a cohort's scans came from and where `data_root` has others that are not read; None if it has none.
+    """Where a cohort's scans came from, and where `data_root` has others, which are not read; None if it has none.
 
     Args:
         config: the resolved cohort.
-        record: `source.json` of the cohort's download; without it, nothing was taken yet.
+        record: `source.json` of the cohort's download; without a readable one, nothing was taken yet.
         data_root: a user's folder of data sets.
     """
     local = local_source(config["source"], data_root)
-    if local is None or not record.is_file():
+    try:
+        taken = read_json(record)
+        kind, location = taken["kind"], taken["location"]
+    except (InputError, LookupError, TypeError):
         return None
-    taken = read_json(record)
-    is_there = taken["kind"] == "download" or Path(taken["location"]).exists()
-    return (taken["location"], local[2]) if is_there and taken["location"] != local[2] else None
+    is_there = kind == "download" or Path(location).exists()
+    return (location, local[2]) if local and is_there and location != local[2] else None
