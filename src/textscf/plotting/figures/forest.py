@@ -22,7 +22,7 @@ _ROOM, _LINE = 22.0, 4.9
 _LONGEST, _LONGEST_LABEL = 16, 42
 """Characters in a line of a method's name, and of the axis label."""
 
-_SEEDS = "from the smallest to the largest difference between single seeds of the two"
+_BANDS = "Pale bands: from the smallest to the largest difference between single seeds of the two."
 _BAND: dict[str, Any] = {"linewidth": 9, "alpha": 0.35, "solid_capstyle": "butt"}
 
 NEEDS_DICE = True
@@ -116,7 +116,7 @@ def _sentences(item: Item, results: Results, data: pd.DataFrame) -> list[str]:
     return [
         f"Points: difference of the mean Dice over structures and pairs, paired by pair; bars: {INTERVAL}. A bar that "
         "crosses the vertical line has no clear winner.",
-        *([f"Pale bands: {_SEEDS}."] if data["seeds_low"].notna().any() else []),
+        *([_BANDS] if data["seeds_low"].notna().any() else []),
         *(["Hollow stars: differences of the means that the paper prints."] if data["printed"].notna().any() else []),
         *basis(item, results, item.rows),
     ]
