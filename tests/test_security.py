@@ -95,7 +95,7 @@ def test_rules_quote_or_constrain_what_they_put_into_a_shell() -> None:
         assert not re.fullmatch(constrained[name], "$(a)")
         assert not re.fullmatch(constrained[name], "a b")
         assert not re.fullmatch(constrained[name], "a/b")
-    assert "shlex.quote(folder)" in rules
+    assert "shlex.quote(str(DATA_ROOT))" in rules
     assert re.search(r"--accept \{shlex\.quote\(", rules)
 
 
