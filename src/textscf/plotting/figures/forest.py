@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from textscf.plotting.drawing import Drawing, note
 from textscf.plotting.points import MARKER_SIZE, PRINTED, looks
 from textscf.plotting.style import COLUMN_WIDTH, INK, PALE, journal_style, new_figure
 from textscf.results import captions
-from textscf.results.items import Item, Results, Row, compare_with_reference
+from textscf.results.items import Item, Results, compare_with_reference
 from textscf.results.statistics import ALL
 
 _NAMES = ["reference", "method"]
@@ -45,7 +46,7 @@ def differences(item: Item, results: Results) -> pd.DataFrame:
     """Difference of mean Dice, reference minus method, in percentage points; one line per method, as the item's rows.
 
     Columns: reference, method, pairs, difference, low, high (95 % interval over subjects; NaN for few), seeds_low,
-    seeds_high (see `_between_seeds`), printed (difference of the paper's means; NaN without them). The mean is over
+    seeds_high (see `_between`), printed (difference of the paper's means; NaN without them). The mean is over
     structures, then pairs, after seeds are averaged per pair.
     """
     tests = compare_with_reference(item, results)
@@ -54,17 +55,16 @@ def differences(item: Item, results: Results) -> pd.DataFrame:
     ours, theirs = (tests[name].map(lambda label: item.printed.get(label, {}).get("dice")) for name in _NAMES)
     printed = pd.to_numeric(ours) - pd.to_numeric(theirs)
     rows = {row.label: row for row in item.rows}
-    ranges = [_between_seeds(item, results, rows[label]) for label in tests["method"]]
+    reference = results.mean_dice(rows[tests["reference"].iloc[0]], item.convention) if len(tests) else []
+    ranges = [_between(reference, results.mean_dice(rows[label], item.convention)) for label in tests["method"]]
     seeds = pd.DataFrame(ranges, columns=["seeds_low", "seeds_high"], dtype=float)
     return tests[_NAMES].assign(pairs=tests["n"]).join([points, seeds]).assign(printed=printed)
 
 
-def _between_seeds(item: Item, results: Results, row: Row) -> tuple[float, float]:
-    """Smallest and largest difference between a seed of the reference and one of a row; NaN if both have one seed."""
-    assert item.reference_row is not None
-    means = [results.mean_dice(each, item.convention) for each in (item.reference_row, row)]
-    between = 100 * np.subtract.outer(*means)
-    return (between.min(), between.max()) if between.size > 1 else (math.nan, math.nan)
+def _between(reference: Sequence[float], method: Sequence[float]) -> tuple[float, float]:
+    """Smallest and largest difference in points of two seeds, given the means of all; NaN if both have one seed."""
+    differences = 100 * np.subtract.outer(reference, method)
+    return (differences.min(), differences.max()) if differences.size > 1 else (math.nan, math.nan)
 
 
 def _draw_lines(axes: Axes, item: Item, data: pd.DataFrame) -> None:
